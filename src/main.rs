@@ -1,0 +1,3 @@
+//! The `turnwise` command.
+
+fn main() {}

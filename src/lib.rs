@@ -7,4 +7,5 @@
 //! |---|---|---|
 //! | [`routing`] | whose turn it is | async, clocks, randomness, I/O, bytes |
 
+pub mod consensus;
 pub mod routing;

@@ -13,14 +13,42 @@
 //! | `reply` | what is answered |
 //! | `rejection` | why a rule said no |
 //! | `limits` | every bound of the state |
+//! | `state` | the clock, the teams, and `apply` |
+//! | `team` | one team, one answer per request, all of a command or nothing |
+//! | `rep_commands`, `group_commands`, `campaign_commands` | what people set up |
+//! | `assign` | the walk over the targets, and what a pick changes |
+//! | `select`, `filter` | the one selection, the one list of reasons to pass somebody over |
+//! | `ring`, `group` | who comes after a cursor; where a group's rotations stand |
+//! | `coverage` | the guard: somebody must be there for an active campaign |
+//! | `reps`, `assignments`, `requests` | what is kept, with its indexes |
+//! | `record`, `digest`, `image` | what the state consists of, its hash, its form in a snapshot |
+//! | `read` | what can be read |
 //!
 //! Behaviour ids such as S0-23 are those of the routing specification.
 
+mod assign;
+mod assignments;
+mod campaign_commands;
 mod command;
+mod coverage;
+mod digest;
+mod filter;
+mod group;
+mod group_commands;
 mod id;
+mod image;
 pub mod limits;
+mod read;
+mod record;
 mod rejection;
+mod rep_commands;
 mod reply;
+mod reps;
+mod requests;
+mod ring;
+mod select;
+mod state;
+mod team;
 mod time;
 
 pub use command::{
@@ -30,10 +58,13 @@ pub use command::{
 pub use id::{
     AssignmentId, CampaignId, ContactId, GroupId, Id, LogPosition, RepId, RequestId, TeamId, kind,
 };
+pub use image::{Image, ImageError};
+pub use read::AssignmentFilter;
 pub use rejection::{Rejection, ResourceKind};
 pub use reply::{
     Assigned, Assignment, AssignmentState, Availability, Campaign, CampaignState, Cause, Cursor,
     Decision, Group, Member, Outcome, PassedOver, Reason, Rep, Reply, RotationView, Skipped,
     TargetOutcome, TargetTrace, Team, Warning,
 };
+pub use state::State;
 pub use time::{Interval, IntervalSet, Time};

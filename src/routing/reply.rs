@@ -89,8 +89,7 @@ impl Rep {
         if self.disabled {
             return Availability::Disabled;
         }
-        let away = |i: &super::Interval| i.start <= now && now < i.end;
-        if self.out_of_office.intervals().iter().any(away) {
+        if self.out_of_office.contains(now) {
             return Availability::OutOfOffice;
         }
         Availability::Available

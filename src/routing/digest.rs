@@ -1,0 +1,379 @@
+//! The state hash: the sum modulo 2^128 of a hash of each record, kept up as records change.
+//!
+//! Owns what bytes a record stands for; it depends on nothing that differs between machines or
+//! compilers. Integers are little-endian, strings and lists carry their length, variants and options
+//! their number, and each record its kind and team. A record's fields come from its `Serialize`, so
+//! none can be forgotten. A sum does not depend on order, so it needs no walk over the state.
+
+use serde::{Serialize, ser};
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::TeamId;
+
+/// Something the state holds that is not derived from anything else.
+pub(super) trait Record: Serialize {
+    /// Tells records of different kinds with equal fields apart. Never changed, never used again.
+    const KIND: u8;
+}
+
+/// The sum of the hashes of the records of one team.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Sum {
+    team: TeamId,
+    total: u128,
+}
+
+impl Sum {
+    pub(super) fn new(team: TeamId) -> Self {
+        Self { team, total: 0 }
+    }
+
+    pub(super) fn total(&self) -> u128 {
+        self.total
+    }
+
+    pub(super) fn add<R: Record>(&mut self, record: &R) {
+        self.total = self.total.wrapping_add(hash(&self.team, record));
+    }
+
+    pub(super) fn remove<R: Record>(&mut self, record: &R) {
+        self.total = self.total.wrapping_sub(hash(&self.team, record));
+    }
+
+    /// Puts `new` in the place of `old`.
+    pub(super) fn replace<R: Record>(&mut self, old: Option<&R>, new: &R) {
+        if let Some(old) = old {
+            self.remove(old);
+        }
+        self.add(new);
+    }
+}
+
+/// The hash of one record of a team; `""` is no team's id and stands for the cluster.
+pub(super) fn hash<R: Record>(team: &TeamId, record: &R) -> u128 {
+    let mut digest = Digest { bytes: Vec::with_capacity(512) };
+    digest.bytes.push(R::KIND);
+    team.serialize(&mut digest)
+        .and_then(|()| record.serialize(&mut digest))
+        .expect("records hold only what a digest takes: integers, strings, lists, maps, variants");
+    xxh3_128(&digest.bytes)
+}
+
+/// The bytes that a record stands for.
+struct Digest {
+    bytes: Vec<u8>,
+}
+
+/// A record holds something without one defined form, such as a float.
+#[derive(Debug, thiserror::Error)]
+#[error("no defined form in a digest: {0}")]
+struct Undefined(String);
+
+impl ser::Error for Undefined {
+    fn custom<T: std::fmt::Display>(message: T) -> Self {
+        Self(message.to_string())
+    }
+}
+
+impl Digest {
+    fn length(&mut self, length: Option<usize>) -> Result<(), Undefined> {
+        let length = length.ok_or_else(|| Undefined("list of unknown length".to_owned()))?;
+        let length = u64::try_from(length).map_err(|_| Undefined("length".to_owned()))?;
+        self.raw(&length.to_le_bytes())
+    }
+
+    fn raw(&mut self, bytes: &[u8]) -> Result<(), Undefined> {
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn variant(&mut self, index: u32) {
+        self.bytes.extend_from_slice(&index.to_le_bytes());
+    }
+}
+
+impl ser::Serializer for &mut Digest {
+    type Ok = ();
+    type Error = Undefined;
+    type SerializeSeq = Self;
+    type SerializeTuple = Self;
+    type SerializeTupleStruct = Self;
+    type SerializeTupleVariant = Self;
+    type SerializeMap = Self;
+    type SerializeStruct = Self;
+    type SerializeStructVariant = Self;
+
+    fn serialize_bool(self, v: bool) -> Result<(), Undefined> {
+        self.serialize_u8(u8::from(v))
+    }
+    fn serialize_i8(self, v: i8) -> Result<(), Undefined> {
+        self.raw(&v.to_le_bytes())
+    }
+    fn serialize_i16(self, v: i16) -> Result<(), Undefined> {
+        self.raw(&v.to_le_bytes())
+    }
+    fn serialize_i32(self, v: i32) -> Result<(), Undefined> {
+        self.raw(&v.to_le_bytes())
+    }
+    fn serialize_i64(self, v: i64) -> Result<(), Undefined> {
+        self.raw(&v.to_le_bytes())
+    }
+    fn serialize_u8(self, v: u8) -> Result<(), Undefined> {
+        self.raw(&[v])
+    }
+    fn serialize_u16(self, v: u16) -> Result<(), Undefined> {
+        self.raw(&v.to_le_bytes())
+    }
+    fn serialize_u32(self, v: u32) -> Result<(), Undefined> {
+        self.raw(&v.to_le_bytes())
+    }
+    fn serialize_u64(self, v: u64) -> Result<(), Undefined> {
+        self.raw(&v.to_le_bytes())
+    }
+    fn serialize_u128(self, v: u128) -> Result<(), Undefined> {
+        self.raw(&v.to_le_bytes())
+    }
+    fn serialize_f32(self, _: f32) -> Result<(), Undefined> {
+        Err(Undefined("f32".to_owned()))
+    }
+    fn serialize_f64(self, _: f64) -> Result<(), Undefined> {
+        Err(Undefined("f64".to_owned()))
+    }
+    fn serialize_char(self, v: char) -> Result<(), Undefined> {
+        self.serialize_u32(u32::from(v))
+    }
+    fn serialize_str(self, v: &str) -> Result<(), Undefined> {
+        self.serialize_bytes(v.as_bytes())
+    }
+    fn serialize_bytes(self, v: &[u8]) -> Result<(), Undefined> {
+        self.length(Some(v.len()))?;
+        self.raw(v)
+    }
+    fn serialize_none(self) -> Result<(), Undefined> {
+        self.serialize_u8(0)
+    }
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Undefined> {
+        self.bytes.push(1);
+        value.serialize(self)
+    }
+    fn serialize_unit(self) -> Result<(), Undefined> {
+        Ok(())
+    }
+    fn serialize_unit_struct(self, _: &'static str) -> Result<(), Undefined> {
+        Ok(())
+    }
+    fn serialize_unit_variant(
+        self,
+        _: &'static str,
+        index: u32,
+        _: &'static str,
+    ) -> Result<(), Undefined> {
+        self.variant(index);
+        Ok(())
+    }
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<(), Undefined> {
+        value.serialize(self)
+    }
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        index: u32,
+        _: &'static str,
+        value: &T,
+    ) -> Result<(), Undefined> {
+        self.variant(index);
+        value.serialize(self)
+    }
+    fn serialize_seq(self, length: Option<usize>) -> Result<Self, Undefined> {
+        self.length(length)?;
+        Ok(self)
+    }
+    fn serialize_tuple(self, _: usize) -> Result<Self, Undefined> {
+        Ok(self)
+    }
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self, Undefined> {
+        Ok(self)
+    }
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        index: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self, Undefined> {
+        self.variant(index);
+        Ok(self)
+    }
+    fn serialize_map(self, length: Option<usize>) -> Result<Self, Undefined> {
+        self.length(length)?;
+        Ok(self)
+    }
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self, Undefined> {
+        Ok(self)
+    }
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        index: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self, Undefined> {
+        self.variant(index);
+        Ok(self)
+    }
+    fn is_human_readable(&self) -> bool {
+        false
+    }
+}
+
+// One part after the other: the shape is known from the type, and lists gave their length before.
+impl ser::SerializeSeq for &mut Digest {
+    type Ok = ();
+    type Error = Undefined;
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Undefined> {
+        value.serialize(&mut **self)
+    }
+    fn end(self) -> Result<(), Undefined> {
+        Ok(())
+    }
+}
+impl ser::SerializeTuple for &mut Digest {
+    type Ok = ();
+    type Error = Undefined;
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Undefined> {
+        value.serialize(&mut **self)
+    }
+    fn end(self) -> Result<(), Undefined> {
+        Ok(())
+    }
+}
+impl ser::SerializeTupleStruct for &mut Digest {
+    type Ok = ();
+    type Error = Undefined;
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Undefined> {
+        value.serialize(&mut **self)
+    }
+    fn end(self) -> Result<(), Undefined> {
+        Ok(())
+    }
+}
+impl ser::SerializeTupleVariant for &mut Digest {
+    type Ok = ();
+    type Error = Undefined;
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Undefined> {
+        value.serialize(&mut **self)
+    }
+    fn end(self) -> Result<(), Undefined> {
+        Ok(())
+    }
+}
+impl ser::SerializeStruct for &mut Digest {
+    type Ok = ();
+    type Error = Undefined;
+    fn serialize_field<T: Serialize + ?Sized>(
+        &mut self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<(), Undefined> {
+        value.serialize(&mut **self)
+    }
+    fn end(self) -> Result<(), Undefined> {
+        Ok(())
+    }
+}
+impl ser::SerializeStructVariant for &mut Digest {
+    type Ok = ();
+    type Error = Undefined;
+    fn serialize_field<T: Serialize + ?Sized>(
+        &mut self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<(), Undefined> {
+        value.serialize(&mut **self)
+    }
+    fn end(self) -> Result<(), Undefined> {
+        Ok(())
+    }
+}
+impl ser::SerializeMap for &mut Digest {
+    type Ok = ();
+    type Error = Undefined;
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Undefined> {
+        key.serialize(&mut **self)
+    }
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Undefined> {
+        value.serialize(&mut **self)
+    }
+    fn end(self) -> Result<(), Undefined> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Serialize;
+
+    use super::{Digest, Record, Sum, hash};
+    use crate::routing::TeamId;
+
+    fn bytes(value: &impl Serialize) -> Vec<u8> {
+        let mut digest = Digest { bytes: Vec::new() };
+        value.serialize(&mut digest).unwrap();
+        digest.bytes
+    }
+
+    #[derive(Serialize)]
+    struct Pair(String, String);
+    impl Record for Pair {
+        const KIND: u8 = 200;
+    }
+    #[derive(Serialize)]
+    struct Other(String, String);
+    impl Record for Other {
+        const KIND: u8 = 201;
+    }
+
+    #[test]
+    fn the_form_is_fixed_little_endian_and_length_prefixed() {
+        assert_eq!(bytes(&0x0102_0304_u32), [4, 3, 2, 1]);
+        assert_eq!(bytes(&"ab"), [2, 0, 0, 0, 0, 0, 0, 0, b'a', b'b']);
+        assert_eq!(bytes(&Some(7_u8)), [1, 7]);
+        assert_eq!(bytes(&None::<u8>), [0]);
+        assert_eq!(bytes(&vec![1_u8, 2]), [2, 0, 0, 0, 0, 0, 0, 0, 1, 2]);
+        let result: Result<u8, u8> = Err(9);
+        assert_eq!(bytes(&result), [1, 0, 0, 0, 9]);
+    }
+
+    #[test]
+    fn text_can_not_move_between_fields_kinds_or_teams() {
+        let (t, u) = (TeamId::new("t"), TeamId::new("u"));
+        let of = |a: &str, b: &str| Pair(a.to_owned(), b.to_owned());
+        let hashes = [
+            hash(&t, &of("ab", "c")),
+            hash(&t, &of("a", "bc")),
+            hash(&t, &Other("a".to_owned(), "bc".to_owned())),
+            hash(&u, &of("a", "bc")),
+        ];
+        for (i, a) in hashes.iter().enumerate() {
+            assert!(hashes.iter().skip(i + 1).all(|b| a != b), "{i}");
+        }
+    }
+
+    #[test]
+    fn a_sum_does_not_depend_on_the_order_and_forgets_what_is_removed() {
+        let of = |a: &str| Pair(a.to_owned(), String::new());
+        let (mut one, mut two) = (Sum::new(TeamId::new("t")), Sum::new(TeamId::new("t")));
+        one.add(&of("a"));
+        one.add(&of("b"));
+        two.add(&of("b"));
+        two.add(&of("x"));
+        two.add(&of("a"));
+        assert_ne!(one, two);
+        two.remove(&of("x"));
+        assert_eq!(one, two);
+    }
+}

@@ -1,0 +1,224 @@
+//! What can be read: resources as values, in order of their ids, a page at a time.
+//!
+//! Owns no state and changes none. `after` is the last id of the page before.
+
+use std::ops::Bound;
+
+use imbl::OrdMap;
+
+use super::{
+    Assignment, AssignmentId, Campaign, CampaignId, ContactId, Cursor, Group, GroupId, Rejection,
+    Rep, RepId, ResourceKind, RotationView, State, TeamId, Time, Warning, assign::from_ring,
+    coverage, filter::Conditions, team::Team,
+};
+
+/// Which assignments to list; both, if both are given.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AssignmentFilter {
+    /// Of this contact.
+    pub contact: Option<ContactId>,
+    /// Through this campaign.
+    pub campaign: Option<CampaignId>,
+}
+
+impl State {
+    /// A team.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::NotFound`].
+    pub fn team(&self, team: &TeamId) -> Result<super::Team, Rejection> {
+        self.at(team).map(Team::view)
+    }
+
+    /// Teams by id.
+    #[must_use]
+    pub fn teams(&self, after: Option<&TeamId>, limit: usize) -> Vec<super::Team> {
+        self::after(&self.teams, after).map(|(_, team)| team.view()).take(limit).collect()
+    }
+
+    /// A rep.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::NotFound`].
+    pub fn rep(&self, team: &TeamId, rep: &RepId) -> Result<Rep, Rejection> {
+        self.at(team)?.reps.find(rep).map(super::reps::RepState::view)
+    }
+
+    /// Reps by id.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::NotFound`], if the team does not exist.
+    pub fn reps(
+        &self,
+        team: &TeamId,
+        after: Option<&RepId>,
+        limit: usize,
+    ) -> Result<Vec<Rep>, Rejection> {
+        let reps = self.at(team)?.reps.after(after);
+        Ok(reps.map(super::reps::RepState::view).take(limit).collect())
+    }
+
+    /// A group with its members in ring order.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::NotFound`].
+    pub fn group(&self, team: &TeamId, group: &GroupId) -> Result<Group, Rejection> {
+        let team = self.at(team)?;
+        team.group(group).map(|group| group.view(&team.reps))
+    }
+
+    /// Groups by id.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::NotFound`], if the team does not exist.
+    pub fn groups(
+        &self,
+        team: &TeamId,
+        after: Option<&GroupId>,
+        limit: usize,
+    ) -> Result<Vec<Group>, Rejection> {
+        let team = self.at(team)?;
+        let groups = self::after(&team.groups, after).take(limit);
+        Ok(groups.map(|(_, group)| group.view(&team.reps)).collect())
+    }
+
+    /// A campaign, with its warnings as of [`State::time`].
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::NotFound`].
+    pub fn campaign(
+        &self,
+        team: &TeamId,
+        campaign: &CampaignId,
+    ) -> Result<(Campaign, Vec<Warning>), Rejection> {
+        let team = self.at(team)?;
+        team.campaign(campaign).map(|campaign| self.with_warnings(team, campaign))
+    }
+
+    /// Campaigns by id, with their warnings.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::NotFound`], if the team does not exist.
+    pub fn campaigns(
+        &self,
+        team: &TeamId,
+        after: Option<&CampaignId>,
+        limit: usize,
+    ) -> Result<Vec<(Campaign, Vec<Warning>)>, Rejection> {
+        let team = self.at(team)?;
+        let campaigns = self::after(&team.campaigns, after).take(limit);
+        Ok(campaigns.map(|(_, campaign)| self.with_warnings(team, campaign)).collect())
+    }
+
+    /// An assignment as it is now.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::NotFound`].
+    pub fn assignment(&self, team: &TeamId, id: AssignmentId) -> Result<Assignment, Rejection> {
+        let found = self.at(team)?.assignments.get(id);
+        let not_found =
+            || Rejection::NotFound { kind: ResourceKind::Assignment, id: id.to_string() };
+        found.map(|record| Assignment::clone(&record.assignment)).ok_or_else(not_found)
+    }
+
+    /// Assignments by id, which is by age. A contact or campaign unknown to the team has none.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::NotFound`], if the team does not exist.
+    pub fn assignments(
+        &self,
+        team: &TeamId,
+        filter: &AssignmentFilter,
+        after: Option<AssignmentId>,
+        limit: usize,
+    ) -> Result<Vec<Assignment>, Rejection> {
+        let records = self.at(team)?.assignments.list(filter, after, limit);
+        Ok(records.into_iter().map(|record| Assignment::clone(&record.assignment)).collect())
+    }
+
+    /// Where a group stands under a campaign (`None` = `-`), and who the next `next` picks would be
+    /// at `now` if nothing else happened. Before its first pick it stands at (0, 0).
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::NotFound`].
+    pub fn rotation(
+        &self,
+        team: &TeamId,
+        group: &GroupId,
+        campaign: Option<&CampaignId>,
+        next: usize,
+        now: Time,
+    ) -> Result<RotationView, Rejection> {
+        let team = self.at(team)?;
+        let state = team.group(group)?;
+        if let Some(campaign) = campaign {
+            team.campaign(campaign)?;
+        }
+        let rotation = state.rotations.get(&campaign.cloned());
+        let cursor = rotation.map_or_else(Cursor::default, |rotation| rotation.cursor);
+        let name = |uid| team.reps.get(uid).map(|rep| rep.record.id.clone());
+        let turns = state.ring.members().filter_map(|(uid, seat)| {
+            let turns = rotation.and_then(|rotation| rotation.turns.get(&seat.key));
+            Some((name(uid)?, turns.copied().unwrap_or(0)))
+        });
+        Ok(RotationView {
+            group: group.clone(),
+            campaign: campaign.cloned(),
+            cursor,
+            last_served: state.ring.at(cursor.key).and_then(name),
+            next_members: preview(team, group, cursor, next, now),
+            turns: turns.collect(),
+            last_pick_time: rotation.map(|rotation| rotation.last_pick_time),
+        })
+    }
+
+    fn at(&self, id: &TeamId) -> Result<&Team, Rejection> {
+        let not_found = || Rejection::NotFound { kind: ResourceKind::Team, id: id.to_string() };
+        self.teams.get(id).map(|team| &**team).ok_or_else(not_found)
+    }
+
+    fn with_warnings(&self, team: &Team, campaign: &Campaign) -> (Campaign, Vec<Warning>) {
+        (campaign.clone(), coverage::warnings(team, campaign, self.time()))
+    }
+}
+
+impl Team {
+    pub(super) fn view(&self) -> super::Team {
+        super::Team {
+            id: self.record.id.clone(),
+            display_name: self.record.display_name.clone(),
+            create_time: self.record.create_time,
+        }
+    }
+}
+
+fn preview(team: &Team, group: &GroupId, mut cursor: Cursor, next: usize, now: Time) -> Vec<RepId> {
+    let asked = Conditions::strict(now);
+    let mut members = Vec::new();
+    while members.len() < next
+        && let Some(pick) = from_ring(team, group, cursor, &asked).pick
+    {
+        members.push(pick.rep.record.id.clone());
+        cursor = pick.slot.unwrap_or(cursor);
+    }
+    members
+}
+
+/// The entries with greater keys than `after`, or all.
+pub(super) fn after<'a, K: Ord + Clone, V: Clone>(
+    map: &'a OrdMap<K, V>,
+    after: Option<&K>,
+) -> impl Iterator<Item = (&'a K, &'a V)> + use<'a, K, V> {
+    let start = after.map_or(Bound::Unbounded, |key| Bound::Excluded(key.clone()));
+    map.range((start, Bound::Unbounded))
+}

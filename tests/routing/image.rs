@@ -1,0 +1,141 @@
+//! Saving and loading: nothing is lost, and an image that contradicts itself is refused.
+
+use serde_json::{Value, json};
+use turnwise::routing::{Image, ImageError, State};
+
+use super::{
+    random::saved_and_loaded,
+    world::{World, assign, cancel, key, out, out_between, owned_by, to_group, to_owner, via},
+};
+
+fn rich() -> World {
+    let mut world = World::with_ring("A*2 B C D");
+    world.run_campaign("d", vec![to_owner(), to_group("default")]);
+    world.create_group("empty", "C").unwrap();
+    world.picks("c", 5);
+    world.send(key("r1", 1), assign("x", &via("d"), &[owned_by("B")])).unwrap();
+    world.send(key("r2", 2), assign("x", &via("d"), &[owned_by("B")])).unwrap();
+    world.send(key("r3", 3), out("Z")).unwrap_err();
+    world.out("B");
+    world.ok(out_between("C", 5_000, 6_000));
+    world.ok(super::world::delete_rep("A"));
+    world.draft("e", None);
+    world.ok(cancel("e"));
+    world
+}
+
+#[test]
+fn i12_a_loaded_state_is_equal_and_goes_on_alike() {
+    let mut world = rich();
+    assert_eq!(saved_and_loaded(&world.state), None);
+    let loaded = State::from_image(world.state.image()).unwrap();
+    let mut other = world.over(loaded);
+    let call = || (key("r2", 2), assign("x", &via("d"), &[owned_by("B")]));
+    assert_eq!(
+        other.send(call().0, call().1),
+        world.send(call().0, call().1),
+        "what was answered is remembered",
+    );
+    other.picks("c", 5);
+    world.picks("c", 5);
+    assert!(other.state == world.state);
+}
+
+#[test]
+fn i12_the_first_answer_outlives_a_save_when_the_assignment_has_changed() {
+    let mut world = World::with_reps("A B");
+    world.ok(out_between("A", 5_000, 6_000));
+    world.run_campaign("c", vec![super::world::to_rep("A")]);
+    world.now = 5_000;
+    let call = || (key("r1", 1), assign("x", &via("c"), &[]));
+    let first = world.send(call().0, call().1).unwrap();
+    world.now = 6_000;
+    world.assign("x", &via("c"), &[]);
+    assert_eq!(saved_and_loaded(&world.state), None);
+    world.state = State::from_image(world.state.image()).unwrap();
+    assert_eq!(world.send(call().0, call().1), Ok(first));
+}
+
+/// The error after this change to the image.
+fn broken(change: impl FnOnce(&mut Value)) -> ImageError {
+    let mut value = serde_json::to_value(rich().state.image()).unwrap();
+    let mut team = value["teams"][0].take();
+    change(&mut team);
+    value["teams"][0] = team;
+    let image: Image = serde_json::from_value(value).unwrap();
+    State::from_image(image).unwrap_err()
+}
+
+fn doubled(list: &str) -> impl FnOnce(&mut Value) {
+    let list = list.to_owned();
+    move |team| {
+        let last = team[&*list].as_array().unwrap().last().unwrap().clone();
+        team[&*list].as_array_mut().unwrap().push(last);
+    }
+}
+
+#[test]
+fn an_unknown_engine_version_is_refused() {
+    let mut value = serde_json::to_value(rich().state.image()).unwrap();
+    value["clock"]["engine_version"] = json!(2);
+    let image: Image = serde_json::from_value(value).unwrap();
+    let error = State::from_image(image).unwrap_err();
+    assert_eq!(error, ImageError::EngineVersion { version: 2 });
+}
+
+#[test]
+fn records_that_are_there_twice_are_refused() {
+    let lists =
+        ["reps", "groups", "members", "campaigns", "rotations", "turns", "assignments", "answers"];
+    for list in lists {
+        let error = broken(doubled(list));
+        assert!(matches!(error, ImageError::Duplicate { .. }), "{list}: {error:?}");
+    }
+}
+
+#[test]
+fn records_that_name_what_is_not_there_are_refused() {
+    for (list, field, value) in [
+        ("members", "group", json!("nowhere")),
+        ("members", "rep", json!(77)),
+        ("rotations", "group", json!("nowhere")),
+        ("rotations", "campaign", json!("nowhere")),
+        ("turns", "group", json!("nowhere")),
+        ("turns", "campaign", json!("e")),
+        ("turns", "key", json!(77)),
+        ("assignments", "rep", json!(77)),
+    ] {
+        let error = broken(|team| team[list][0][field] = value.clone());
+        assert!(matches!(error, ImageError::Dangling { .. }), "{list}.{field}: {error:?}");
+    }
+    let error = broken(|team| {
+        let target = json!([{"kind": {"Rep": "Z"}, "include_unavailable": false}]);
+        team["campaigns"][0]["targets"] = target;
+    });
+    assert!(matches!(error, ImageError::Dangling { .. }), "{error:?}");
+}
+
+#[test]
+fn values_that_no_command_can_have_made_are_refused() {
+    let interval = |start: u64, end: u64| json!({"start": start, "end": end});
+    for (list, field, value) in [
+        ("reps", "uid", json!(u64::MAX)),
+        ("reps", "out_of_office", json!([interval(5, 5)])),
+        ("reps", "out_of_office", json!([interval(5, 9), interval(7, 12)])),
+        ("groups", "last_key", json!(u64::MAX)),
+        ("members", "key", json!(0)),
+        ("members", "weight", json!(0)),
+        ("members", "weight", json!(1_001)),
+        ("rotations", "cursor", json!({"round": 0, "key": 99})),
+        ("turns", "turns", json!(0)),
+        ("assignments", "rep", Value::Null),
+        ("answers", "time", json!(u64::MAX)),
+    ] {
+        let error = broken(|team| team[list][0][field] = value.clone());
+        assert!(matches!(error, ImageError::Impossible { .. }), "{list}.{field}: {error:?}");
+    }
+    let no_default = broken(|team| drop(team["groups"].as_array_mut().unwrap().remove(0)));
+    assert!(matches!(no_default, ImageError::Dangling { .. }), "{no_default:?}");
+    let fewer = broken(|team| drop(team["members"].as_array_mut().unwrap().remove(0)));
+    assert!(matches!(fewer, ImageError::Impossible { .. }), "{fewer:?}");
+}

@@ -1,0 +1,191 @@
+//! Repeats: the same request gets the answer it got, and the same work is not done twice.
+
+use turnwise::routing::{
+    Assigned, AssignmentState, LogPosition, Operation, Outcome, Rejection, State, limits,
+};
+
+use super::world::{
+    World, assign, assigned, key, launch, name, new_rep, out, out_between, rep, team, to_group,
+    to_owner, to_rep, via,
+};
+
+#[test]
+fn i2_a_retry_gets_the_first_answer_and_uses_no_turn() {
+    let mut world = World::with_ring("A B C");
+    let first = world.send(key("r1", 1), assign("x", &via("c"), &[])).unwrap();
+    let before = world.state.clone();
+    let again = world.send(key("r1", 1), assign("x", &via("c"), &[])).unwrap();
+    assert_eq!(again, first);
+    assert!(world.state == before);
+    assert_eq!(world.next("c"), "B");
+}
+
+#[test]
+fn i2_the_same_id_with_another_body_is_refused_and_the_answer_stays() {
+    let mut world = World::with_ring("A B C");
+    let first = world.send(key("r1", 1), assign("x", &via("c"), &[])).unwrap();
+    let other = world.send(key("r1", 2), assign("y", &via("c"), &[])).unwrap_err();
+    assert_eq!(other, Rejection::RequestIdReused);
+    assert_eq!(world.send(key("r1", 1), assign("x", &via("c"), &[])), Ok(first));
+}
+
+#[test]
+fn i2_a_rejection_is_remembered_even_when_its_cause_is_gone() {
+    let mut world = World::with_reps("A B");
+    world.draft("c", None);
+    let call = || assign("x", &via("c"), &[]);
+    assert_eq!(name(&world.send(key("r1", 1), call()).unwrap_err()), "CampaignNotRunning");
+    world.ok(launch("c"));
+    assert_eq!(name(&world.send(key("r1", 1), call()).unwrap_err()), "CampaignNotRunning");
+    assert!(world.send(key("r2", 1), call()).is_ok());
+}
+
+#[test]
+fn i2_other_operations_are_remembered_too() {
+    let mut world = World::with_reps("A");
+    let first = world.send(key("r1", 1), new_rep("B")).unwrap();
+    world.out("B");
+    assert_eq!(world.send(key("r1", 1), new_rep("B")), Ok(first));
+    assert_eq!(name(&world.create_rep("B").unwrap_err()), "AlreadyExists");
+}
+
+#[test]
+fn i2_creating_a_team_is_remembered_in_that_team() {
+    let mut world = World::with_reps("");
+    let create = || Operation::CreateTeam { display_name: "again".into() };
+    assert_eq!(name(&world.send(key("late", 1), create()).unwrap_err()), "AlreadyExists");
+    world.state = State::new();
+    let first = world.send(key("r1", 1), create()).unwrap();
+    assert_eq!(world.send(key("r1", 1), create()), Ok(first));
+    assert_eq!(world.send(key("r1", 2), new_rep("A")), Err(Rejection::RequestIdReused));
+}
+
+#[test]
+fn i2_a_team_that_does_not_exist_remembers_nothing() {
+    let mut world = World::with_reps("");
+    world.state = State::new();
+    assert_eq!(name(&world.send(key("r1", 1), new_rep("A")).unwrap_err()), "NotFound");
+    assert!(
+        world.send(key("r1", 2), Operation::CreateTeam { display_name: String::new() }).is_ok()
+    );
+}
+
+#[test]
+fn same_work_is_returned_as_it_is_with_a_position_of_its_own() {
+    let mut world = World::with_ring("A B C");
+    let first = world.send(key("r1", 1), assign("x", &via("c"), &[])).unwrap();
+    let again = world.send(key("r2", 2), assign("x", &via("c"), &[])).unwrap();
+    assert!(first.position < again.position);
+    let (first, again) = (assigned(first.outcome), assigned(again.outcome));
+    assert_eq!((first.existing, again.existing), (false, true));
+    assert_eq!(again.assignment, first.assignment);
+    assert_eq!(world.next("c"), "B");
+    let mut other = World::with_ring("A B C");
+    other.run_campaign("d", vec![to_group("g")]);
+    let in_c = other.assign("x", &via("c"), &[]).assignment;
+    let in_d = other.assign("x", &via("d"), &[]);
+    assert!(!in_d.existing && in_d.assignment.id != in_c.id, "another campaign is other work");
+}
+
+/// A campaign whose only rep is away from 5,000 to 6,000.
+fn with_a_gap() -> World {
+    let mut world = World::with_reps("A B");
+    world.ok(out_between("A", 5_000, 6_000));
+    world.run_campaign("c", vec![to_owner(), to_rep("A")]);
+    world.now = 5_000;
+    world
+}
+
+#[test]
+fn an_unassigned_contact_is_walked_again_on_the_same_assignment() {
+    let mut world = with_a_gap();
+    let first = world.assign("x", &via("c"), &[]);
+    assert_eq!(first.assignment.state, AssignmentState::Unassigned);
+    let still = world.assign("x", &via("c"), &[]);
+    assert!(still.existing);
+    assert_eq!(still.assignment.rep, None);
+    world.now = 6_000;
+    let Assigned { assignment, existing } = world.assign("x", &via("c"), &[]);
+    assert_eq!((assignment.id, existing), (first.assignment.id, true));
+    assert_eq!(assignment.rep, Some(rep("A")));
+    assert_eq!(assignment.position.log_index, world.index, "where the rep was decided");
+    assert_eq!(assignment.create_time, first.assignment.create_time);
+    assert_eq!(world.rep("A").open_count, 1);
+    assert_eq!(world.state.assignments(&team(), &Default::default(), None, 9).unwrap().len(), 1);
+}
+
+#[test]
+fn i2_a_retry_of_the_request_that_made_it_gets_the_answer_before_it_was_walked_again() {
+    let mut world = with_a_gap();
+    let call = || assign("x", &via("c"), &[]);
+    let first = world.send(key("r1", 1), call()).unwrap();
+    world.now = 6_000;
+    let second = world.send(key("r2", 1), call()).unwrap();
+    assert_ne!(second, first);
+    world.now += 48 * 3_600 * 1_000_000;
+    assert_eq!(
+        world.send(key("r1", 1), call()),
+        Ok(first),
+        "for as long as the assignment is kept"
+    );
+    let third = world.send(key("r2", 1), call()).unwrap();
+    assert!(second.position < third.position, "the other answer has expired");
+    assert_eq!(assigned(third.outcome).assignment, assigned(second.outcome).assignment);
+}
+
+#[test]
+fn i2_an_answer_is_remembered_for_exactly_24_hours_of_log_time() {
+    for (later, remembered) in
+        [(limits::ANSWER_RETENTION_US - 1, true), (limits::ANSWER_RETENTION_US, false)]
+    {
+        let mut world = World::with_reps("A B");
+        let first = world.send(key("r1", 1), out("A")).unwrap();
+        world.back("A");
+        world.now += later;
+        let again = world.send(key("r1", 1), out("A")).unwrap();
+        assert_eq!(again == first, remembered, "{later}");
+        let other_body = world.send(key("r1", 2), out("B"));
+        assert_eq!(other_body, Err(Rejection::RequestIdReused));
+    }
+}
+
+#[test]
+fn i2_expired_answers_are_dropped_as_new_commands_come() {
+    let mut world = World::with_reps("A B");
+    let empty = size(&world);
+    for i in 0..100 {
+        world.send(key(&format!("r{i}"), 1), out("A")).unwrap();
+    }
+    let full = size(&world);
+    world.now += limits::ANSWER_RETENTION_US;
+    for _ in 0..25 {
+        world.out("A");
+    }
+    assert!(empty < full);
+    assert_eq!(size(&world), empty, "four a command, until none is left");
+}
+
+/// The length of the image as text: what is remembered takes room in it.
+fn size(world: &World) -> usize {
+    let text = serde_json::to_string(&world.state.image()).unwrap();
+    text.matches("\"request\"").count()
+}
+
+#[test]
+fn log_time_never_goes_back() {
+    let mut world = World::with_reps("A B");
+    world.now = 5_000;
+    world.out("A");
+    world.now = 2_000;
+    world.back("A");
+    assert_eq!(world.state.time().0, 5_000);
+    assert!(world.rep("A").out_of_office.intervals().is_empty());
+}
+
+#[test]
+fn the_position_of_an_answer_is_that_of_its_command() {
+    let mut world = World::with_reps("A");
+    let reply = world.send(None, new_rep("B")).unwrap();
+    assert_eq!(reply.position, LogPosition { log_index: world.index, seq: 0, term: 1 });
+    assert!(matches!(reply.outcome, Outcome::Rep(_)));
+}

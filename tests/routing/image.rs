@@ -115,6 +115,53 @@ fn records_that_name_what_is_not_there_are_refused() {
     assert!(matches!(error, ImageError::Dangling { .. }), "{error:?}");
 }
 
+/// Puts another value in the place of the nth number, text or list in it.
+fn damage(value: &mut Value, n: &mut usize, by: usize) {
+    let here = *n == 0 && !value.is_object();
+    *n = n.wrapping_sub(usize::from(!value.is_object()));
+    if here {
+        let replacements =
+            [json!(0), json!(1), json!(u64::MAX), json!("A"), json!("x"), json!([]), Value::Null];
+        *value = replacements[by % replacements.len()].clone();
+        return;
+    }
+    match value {
+        Value::Array(list) => list.iter_mut().for_each(|item| damage(item, n, by)),
+        Value::Object(map) => map.iter_mut().for_each(|(_, item)| damage(item, n, by)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+#[test]
+fn a_damaged_image_is_refused_or_is_that_of_another_state_but_never_panics() {
+    let world = rich();
+    let whole = serde_json::to_value(world.state.image()).unwrap();
+    let (mut refused, mut loaded) = (0, 0);
+    for (place, by) in (0..400).flat_map(|place| (0..7).map(move |by| (place, by))) {
+        let mut value = whole.clone();
+        damage(&mut value, &mut place.clone(), by);
+        let Ok(image) = serde_json::from_value::<Image>(value) else { continue };
+        let Ok(state) = State::from_image(image) else {
+            refused += 1;
+            continue;
+        };
+        loaded += 1;
+        assert_eq!(saved_and_loaded(&state), None, "place {place}, by {by}");
+        let mut other = world.over(state);
+        for operation in [
+            assign("fresh", &via("c"), &[]),
+            assign("fresh", &via("d"), &[owned_by("B")]),
+            out("C"),
+            super::world::new_rep("N"),
+            super::world::delete_rep("B"),
+            super::world::delete_group("g"),
+        ] {
+            drop(other.do_(operation));
+        }
+    }
+    assert!(refused > 100 && loaded > 100, "{refused} refused, {loaded} loaded");
+}
+
 #[test]
 fn values_that_no_command_can_have_made_are_refused() {
     let interval = |start: u64, end: u64| json!({"start": start, "end": end});

@@ -8,6 +8,7 @@
 )]
 
 mod image;
+mod limits;
 #[path = "../model/mod.rs"]
 mod model;
 mod properties;

@@ -8,5 +8,6 @@
 //! It knows nothing of routing, of the public API, or of time zones.
 
 mod entry;
+pub mod log;
 
 pub use entry::{Entry, EntryKind, HardState, Incarnation, NodeId};

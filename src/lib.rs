@@ -6,6 +6,33 @@
 //! | Module | Owns | Never |
 //! |---|---|---|
 //! | [`routing`] | whose turn it is | async, clocks, randomness, I/O, bytes |
+//! | [`api`] | what callers see: gRPC, validation, statuses, the way to the leader | turns, order |
+//! | [`codec`] | commands as bytes of the log | rules |
+//! | [`clock`] | the time of this machine | decisions |
+//! | [`config`] | what one node is told about itself | opening anything but its file |
+//! | [`telemetry`] | log lines and metrics | personal data |
+//! | [`admin`] | probes and metrics over HTTP | the public API |
+//! | [`client`] | the Rust client: retries what is safe | anything but the generated messages |
+//! | [`cli`] | the `turnwise` command | rules of routing |
+//! | [`proto`] | the generated messages and services | anything written by hand |
+//! | [`consensus`] | one order for all nodes | routing, the public API |
+//! | [`image`] | the state as bytes of a snapshot | anything else of bincode |
+//! | [`replica`] | binds routing and consensus | rules, Raft |
+//! | [`server`] | one node, composed | rules of any layer |
+//! | [`unavailable`] | why a call can't be answered now | rejections, faults |
 
+pub mod admin;
+pub mod api;
+pub mod cli;
+pub mod client;
+pub mod clock;
+pub mod codec;
+pub mod config;
 pub mod consensus;
+pub mod image;
+pub mod proto;
+pub mod replica;
 pub mod routing;
+pub mod server;
+pub mod telemetry;
+pub mod unavailable;

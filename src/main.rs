@@ -1,3 +1,7 @@
 //! The `turnwise` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    turnwise::cli::run(std::env::args_os())
+}

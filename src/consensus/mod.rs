@@ -2,12 +2,42 @@
 //!
 //! | File | Owns |
 //! |---|---|
+//! | `node` | raft-rs without I/O: `Input` in, `Effect` out |
+//! | `input`, `effect` | what a node is told, and what it says |
+//! | `storage` | the part of the log that raft-rs reads synchronously |
+//! | `wire` | the one place where raft-rs's types meet ours |
+//! | `batch` | what one entry carries |
+//! | `reads` | which linearizable reads wait for which confirmation |
+//! | `leader_clock` | leader time |
+//! | `state_machine` | what it asks of the thing it replicates |
 //! | `entry` | what a log holds: entries, hard state |
-//! | `log` | the durable log over a `Disk`; its byte layout is in `docs/formats/log.md` |
+//! | `fault` | what a node can't go on after |
+//! | `log` | the durable log and the snapshot files, over a `Disk` |
+//! | `peers` | streams between nodes |
+//! | `driver` | performs a node's effects on threads, disk and network |
 //!
 //! It knows nothing of routing, of the public API, or of time zones.
 
+mod batch;
+pub mod driver;
+mod effect;
 mod entry;
+mod fault;
+mod input;
+mod leader_clock;
 pub mod log;
+mod node;
+pub mod peers;
+mod reads;
+mod state_machine;
+mod storage;
+mod wire;
 
+pub use batch::COMMAND_LEN_MAX;
+pub use effect::{Committed, Effect, Install, LogRequest, NodeStatus, NotProposed, Persist, Role};
 pub use entry::{Entry, EntryKind, HardState, Incarnation, NodeId};
+pub use fault::Fault;
+pub use input::{Input, NodeConfig, Proposal, ProposalId, ReadId, Recovered};
+pub use leader_clock::Now;
+pub use node::{Node, founding_snapshot};
+pub use state_machine::StateMachine;

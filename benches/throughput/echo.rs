@@ -1,0 +1,104 @@
+//! The bare echo: tonic, and a fixed answer.
+
+use std::pin::Pin;
+
+use futures_util::{Stream, StreamExt as _};
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::{Request, Response, Status, Streaming, transport::Server};
+use turnwise::proto::turnwise::v1::{
+    self as pb,
+    routing_service_server::{RoutingService, RoutingServiceServer},
+};
+
+struct Echo;
+
+/// As long as what a node answers.
+fn answer() -> pb::AssignContactResponse {
+    let cursor = |key| Some(pb::Cursor { key, ..pb::Cursor::default() });
+    let position = Some(pb::LogPosition { term: 3, log_index: 123_456, seq: 17 });
+    let time = Some(prost_types::Timestamp { seconds: 1_800_000_000, nanos: 123_456_000 });
+    pb::AssignContactResponse {
+        assignment: Some(pb::Assignment {
+            name: "teams/bench/assignments/123456-17".to_owned(),
+            contact: "contact-0123456789abcdef".to_owned(),
+            campaign: "teams/bench/campaigns/spring".to_owned(),
+            state: 1,
+            rep: "teams/bench/reps/rep-07".to_owned(),
+            cause: 2,
+            target_index: Some(1),
+            owner_changed: true,
+            owners: Vec::new(),
+            position,
+            create_time: time,
+            decision: Some(pb::Decision {
+                time,
+                engine_version: 1,
+                targets: vec![pb::TargetTrace {
+                    outcome: 1,
+                    cursor_before: cursor(6),
+                    cursor_after: cursor(7),
+                    ..pb::TargetTrace::default()
+                }],
+            }),
+        }),
+        existing: false,
+        position,
+    }
+}
+
+#[tonic::async_trait]
+impl RoutingService for Echo {
+    type AssignContactsStream =
+        Pin<Box<dyn Stream<Item = Result<pb::AssignContactsResponse, Status>> + Send>>;
+
+    async fn assign_contact(
+        &self,
+        _request: Request<pb::AssignContactRequest>,
+    ) -> Result<Response<pb::AssignContactResponse>, Status> {
+        Ok(Response::new(answer()))
+    }
+
+    async fn assign_contacts(
+        &self,
+        request: Request<Streaming<pb::AssignContactsRequest>>,
+    ) -> Result<Response<Self::AssignContactsStream>, Status> {
+        let answers = request.into_inner().enumerate().map(|(item, request)| {
+            request.map(|_| pb::AssignContactsResponse {
+                item: item as u64,
+                result: Some(pb::assign_contacts_response::Result::Response(answer())),
+            })
+        });
+        Ok(Response::new(Box::pin(answers)))
+    }
+
+    async fn get_assignment(
+        &self,
+        _request: Request<pb::GetAssignmentRequest>,
+    ) -> Result<Response<pb::GetAssignmentResponse>, Status> {
+        Err(Status::unimplemented("an echo"))
+    }
+
+    async fn list_assignments(
+        &self,
+        _request: Request<pb::ListAssignmentsRequest>,
+    ) -> Result<Response<pb::ListAssignmentsResponse>, Status> {
+        Err(Status::unimplemented("an echo"))
+    }
+}
+
+pub(crate) fn serve() {
+    // As many workers as a node has by default.
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        println!("{}", listener.local_addr().unwrap());
+        Server::builder()
+            .tcp_nodelay(true)
+            .add_service(RoutingServiceServer::new(Echo))
+            .serve_with_incoming(TcpListenerStream::new(listener))
+            .await
+            .unwrap();
+    });
+}

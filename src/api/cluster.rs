@@ -1,0 +1,143 @@
+//! `ClusterService`, and what one node tells another of itself for it.
+//!
+//! Works without a leader: it asks each node, and says which ones did not answer.
+
+use std::collections::BTreeMap;
+
+use futures_util::future;
+use tonic::{Request, Response, Status, transport::Channel};
+
+use crate::{
+    consensus::NodeId,
+    proto::turnwise::{
+        peer::v1::{
+            GetNodeRequest, GetNodeResponse, node_service_client::NodeServiceClient,
+            node_service_server::NodeService,
+        },
+        v1::{
+            Cluster, ClusterMember, GetClusterRequest, GetClusterResponse, NodeRole, StateHash,
+            cluster_service_server::ClusterService,
+        },
+    },
+    replica::{Replica, Role},
+    routing::State,
+};
+
+use super::{Peers, deadline::Deadline, limits::PEER_STATUS_MAX};
+
+/// Who is in the cluster, as configured.
+#[derive(Debug, Clone)]
+pub struct ClusterView {
+    /// 32 hexadecimal digits.
+    pub cluster_id: String,
+    /// Every node, this one too, and its `host:port` for the other nodes.
+    pub members: BTreeMap<NodeId, String>,
+    /// `host:port` where this node serves clients.
+    pub client_address: String,
+}
+
+#[derive(Debug)]
+pub(super) struct Clusters {
+    pub(super) replica: Replica,
+    pub(super) view: ClusterView,
+    pub(super) peers: Peers,
+}
+
+#[tonic::async_trait]
+impl ClusterService for Clusters {
+    async fn get_cluster(
+        &self,
+        request: Request<GetClusterRequest>,
+    ) -> Result<Response<GetClusterResponse>, Status> {
+        let at_applied_index = request.into_inner().at_applied_index;
+        let this = self.replica.status();
+        let ask = async |(node, peer_address): (&NodeId, &String)| {
+            let answer = if *node == this.node_id {
+                Some(report(&self.replica, &self.view.client_address, at_applied_index).await)
+            } else {
+                ask(self.peers.get(*node), at_applied_index).await
+            };
+            ClusterMember {
+                node_id: node.0,
+                peer_address: peer_address.clone(),
+                reachable: answer.is_some(),
+                ..answer.unwrap_or_default()
+            }
+        };
+        let mut members = future::join_all(self.view.members.iter().map(ask)).await;
+        let commit_max = members.iter().map(|m| m.commit_index).max().unwrap_or(0);
+        for member in members.iter_mut().filter(|m| m.reachable) {
+            member.lag_entries = commit_max.saturating_sub(member.applied_index);
+        }
+        let cluster = Cluster {
+            cluster_id: self.view.cluster_id.clone(),
+            leader_node_id: this.leader.map_or(0, |leader| leader.0),
+            term: this.term,
+            members,
+        };
+        Ok(Response::new(GetClusterResponse { cluster: Some(cluster) }))
+    }
+}
+
+/// Tells other nodes how this one is, on the peer port.
+#[derive(Debug, Clone)]
+pub struct NodeReporter {
+    replica: Replica,
+    client_address: String,
+}
+
+impl NodeReporter {
+    pub(super) fn new(replica: Replica, client_address: String) -> Self {
+        Self { replica, client_address }
+    }
+}
+
+#[tonic::async_trait]
+impl NodeService for NodeReporter {
+    async fn get_node(
+        &self,
+        request: Request<GetNodeRequest>,
+    ) -> Result<Response<GetNodeResponse>, Status> {
+        let at_applied_index = request.get_ref().at_applied_index;
+        let member = report(&self.replica, &self.client_address, at_applied_index).await;
+        Ok(Response::new(GetNodeResponse { member: Some(member) }))
+    }
+}
+
+async fn ask(channel: Option<&Channel>, at_applied_index: bool) -> Option<ClusterMember> {
+    let mut client = NodeServiceClient::new(channel?.clone());
+    let asked = client.get_node(GetNodeRequest { at_applied_index });
+    let answer = tokio::time::timeout(PEER_STATUS_MAX, asked).await.ok()?;
+    answer.ok()?.into_inner().member
+}
+
+/// How this node is.
+async fn report(replica: &Replica, client_address: &str, at_applied_index: bool) -> ClusterMember {
+    let hash = if at_applied_index { hash_now(replica).await } else { None };
+    let status = replica.status();
+    let hash = if at_applied_index { hash } else { status.checkpoint };
+    ClusterMember {
+        node_id: status.node_id.0,
+        role: match status.role {
+            Role::Leader => NodeRole::Leader,
+            Role::Follower => NodeRole::Follower,
+            Role::Candidate => NodeRole::Candidate,
+        }
+        .into(),
+        client_address: client_address.to_owned(),
+        reachable: true,
+        term: status.term,
+        commit_index: status.commit_index,
+        applied_index: status.applied_index,
+        state_hash: hash
+            .map(|(log_index, hash)| StateHash { log_index, hash: format!("{hash:032x}") }),
+        ..ClusterMember::default()
+    }
+}
+
+/// None where the node has no time to answer.
+async fn hash_now(replica: &Replica) -> Option<(u64, u128)> {
+    let look = |state: &State, at: crate::replica::ReadAt| (at.applied_index, state.hash());
+    // Half of what the asking node waits, so that the rest of the answer arrives all the same.
+    Deadline::after(PEER_STATUS_MAX / 2).or_late(replica.inspect(look)).await.flatten().ok()
+}

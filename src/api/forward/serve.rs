@@ -1,0 +1,74 @@
+//! The leader's end: does what a follower passes on, or says that it does not lead.
+
+use std::{pin::Pin, time::Duration};
+
+use futures_util::{FutureExt as _, Stream, TryStreamExt as _};
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::{
+    api::{
+        Gateway,
+        command::Answer,
+        deadline::Deadline,
+        gateway::Underway,
+        limits::{DEADLINE_DEFAULT, DEADLINE_MAX, FORWARD_IN_FLIGHT_MAX},
+        status,
+    },
+    proto::turnwise::peer::v1::{
+        ForwardRequest, ForwardResponse, forward_service_server::ForwardService,
+    },
+};
+
+/// Serves the calls of other nodes' clients, on the peer port.
+#[derive(Debug, Clone)]
+pub struct Forwarded {
+    gateway: Gateway,
+}
+
+impl Forwarded {
+    pub(in crate::api) fn new(gateway: Gateway) -> Self {
+        Self { gateway }
+    }
+
+    /// Gives a call its place in the order; `None` for one that only a newer node knows.
+    async fn submit(self, request: ForwardRequest) -> (u64, Option<Underway>) {
+        let ForwardRequest { id, timeout, principal, call } = request;
+        let time = timeout
+            .and_then(|t| Duration::try_from(t).ok())
+            .unwrap_or(DEADLINE_DEFAULT)
+            .min(DEADLINE_MAX);
+        match call {
+            Some(call) => {
+                (id, Some(self.gateway.submit_here(call, &principal, Deadline::after(time)).await))
+            }
+            None => (id, None),
+        }
+    }
+}
+
+async fn answer(id: u64, underway: Option<Underway>) -> ForwardResponse {
+    let done = match underway {
+        Some(call) => call.answer().await,
+        None => Err(status::unknown_call()),
+    };
+    let result = done.unwrap_or_else(|refused| Answer::Status(status::to_peer(&refused)));
+    ForwardResponse { id, result: Some(result) }
+}
+
+#[tonic::async_trait]
+impl ForwardService for Forwarded {
+    type ForwardStream = Pin<Box<dyn Stream<Item = Result<ForwardResponse, Status>> + Send>>;
+
+    async fn forward(
+        &self,
+        request: Request<Streaming<ForwardRequest>>,
+    ) -> Result<Response<Self::ForwardStream>, Status> {
+        let this = self.clone();
+        let answers = request
+            .into_inner()
+            .and_then(move |request| this.clone().submit(request).map(Ok))
+            .map_ok(|(id, underway)| answer(id, underway).map(Ok))
+            .try_buffer_unordered(FORWARD_IN_FLIGHT_MAX);
+        Ok(Response::new(Box::pin(answers)))
+    }
+}

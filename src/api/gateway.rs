@@ -1,0 +1,219 @@
+//! One call that changes something, from any node: read here, decided on the leader.
+//!
+//! It never retries a call that may have taken effect: the client does, with the same request id.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use tokio::task::JoinSet;
+use tonic::{Request, Status};
+
+use crate::{
+    clock,
+    consensus::NodeId,
+    replica::{self, Replica, Submitted, WhenFull},
+    routing::{Command, TeamId, Time},
+    unavailable::Unavailable,
+};
+
+use super::{
+    Peers, answer,
+    command::{Answer, Call, command},
+    deadline::Deadline,
+    forward::{Link, Passed},
+    status,
+};
+
+/// The way of changing calls into the log. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Gateway {
+    replica: Replica,
+    links: Arc<BTreeMap<NodeId, Link>>,
+}
+
+impl Gateway {
+    /// Starts a task per peer, which keeps the stream that calls are passed on through while that
+    /// peer leads. The tasks end once every clone of the gateway is gone; the caller joins them.
+    #[must_use]
+    pub fn start(replica: Replica, peers: &Peers) -> (Self, JoinSet<()>) {
+        let mut tasks = JoinSet::new();
+        let mut links = BTreeMap::new();
+        for (node, channel) in peers.iter() {
+            let (link, task) = Link::new(node, channel.clone(), replica.watch());
+            tasks.spawn(task);
+            links.insert(node, link);
+        }
+        (Self { replica, links: Arc::new(links) }, tasks)
+    }
+
+    /// This node's copy of the state.
+    #[must_use]
+    pub fn replica(&self) -> &Replica {
+        &self.replica
+    }
+
+    /// A unary call of a client: its deadline, its principal, its answer.
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    pub(super) async fn unary<T>(
+        &self,
+        request: Request<T>,
+        call: impl FnOnce(T) -> Call,
+    ) -> Result<Answer, Status> {
+        let time = Deadline::of(&request);
+        self.call(call(request.into_inner()), "", time).await
+    }
+
+    /// Does a call on the leader, here or elsewhere, in its time.
+    ///
+    /// # Errors
+    /// A status that says whether the call may have taken effect.
+    async fn call(&self, call: Call, principal: &str, time: Deadline) -> Result<Answer, Status> {
+        self.submit(call, principal, time, WhenFull::Refuse).await.answer().await
+    }
+
+    /// Gives a call its place in the order: one submitted after this returns comes behind it.
+    pub(super) async fn submit(
+        &self,
+        call: Call,
+        principal: &str,
+        time: Deadline,
+        when_full: WhenFull,
+    ) -> Underway {
+        let begun = in_time(time, self.begin(call, principal, time, when_full)).await;
+        Underway { gateway: self.clone(), begun, time }
+    }
+
+    /// The same for a call that another node passed on: it is done here or not at all.
+    pub(super) async fn submit_here(
+        &self,
+        call: Call,
+        principal: &str,
+        time: Deadline,
+    ) -> Underway {
+        let begun = in_time(time, self.begin_here(call, principal)).await;
+        Underway { gateway: self.clone(), begun, time }
+    }
+
+    async fn begin(
+        &self,
+        call: Call,
+        principal: &str,
+        time: Deadline,
+        when_full: WhenFull,
+    ) -> Result<Begun, Status> {
+        let command = read(&call, principal)?;
+        let this = self.replica.status();
+        match this.leader {
+            None => Err(status::unavailable(Unavailable::NoLeader)),
+            Some(leader) if leader == this.node_id => {
+                let again = Some((principal.to_owned(), time));
+                self.decide(call, command, when_full, again).await
+            }
+            Some(leader) => {
+                let passed = self.pass_on(leader, call, principal, time, when_full).await?;
+                Ok(Begun::There(passed))
+            }
+        }
+    }
+
+    async fn begin_here(&self, call: Call, principal: &str) -> Result<Begun, Status> {
+        let command = read(&call, principal)?;
+        let replica::Status { node_id, leader, .. } = self.replica.status();
+        if leader != Some(node_id) {
+            return Err(status::unavailable(Unavailable::NotLeader { leader }));
+        }
+        // The other node's queue is where calls are refused.
+        self.decide(call, command, WhenFull::Wait, None).await
+    }
+
+    async fn decide(
+        &self,
+        call: Call,
+        command: Command,
+        when_full: WhenFull,
+        again: Option<(String, Deadline)>,
+    ) -> Result<Begun, Status> {
+        let team = command.team.clone();
+        let submitted = self.replica.submit(command, when_full).await;
+        let submitted = submitted.map_err(status::unavailable)?;
+        Ok(Begun::Here { call, team, submitted, again })
+    }
+
+    async fn finish(&self, begun: Begun) -> Result<Answer, Status> {
+        let (call, team, submitted, again) = match begun {
+            Begun::There(passed) => return passed.answer().await,
+            Begun::Here { call, team, submitted, again } => (call, team, submitted, again),
+        };
+        let decided = submitted.answer().await;
+        if let Err(Unavailable::NotLeader { leader: Some(next) }) = decided
+            && next != self.replica.status().node_id
+            && let Some((principal, time)) = again
+        {
+            // Deposed between the look and the proposal. Nothing was done, so it may go on.
+            let passed = self.pass_on(next, call, &principal, time, WhenFull::Refuse).await?;
+            return passed.answer().await;
+        }
+        match decided.map_err(status::unavailable)? {
+            Ok(reply) => {
+                let now = clock::wall().max(Time(self.replica.status().stamp_us));
+                answer::answer(&call, &team, reply, now)
+            }
+            Err(rejection) => Err(status::rejected(&team, &rejection)),
+        }
+    }
+
+    async fn pass_on(
+        &self,
+        leader: NodeId,
+        call: Call,
+        principal: &str,
+        time: Deadline,
+        when_full: WhenFull,
+    ) -> Result<Passed, Status> {
+        let Some(link) = self.links.get(&leader) else {
+            // A member that this node's configuration does not name.
+            return Err(status::unavailable(Unavailable::LeaderUnreachable));
+        };
+        link.submit(call, principal, time.left(), when_full).await
+    }
+}
+
+/// A call that has its place in the order, or was refused at once.
+pub(super) struct Underway {
+    gateway: Gateway,
+    begun: Result<Begun, Status>,
+    time: Deadline,
+}
+
+impl Underway {
+    /// The answer, within the call's time.
+    pub(super) async fn answer(self) -> Result<Answer, Status> {
+        let Self { gateway, begun, time } = self;
+        in_time(time, gateway.finish(begun?)).await
+    }
+}
+
+#[expect(clippy::large_enum_variant, reason = "on the leader each is the large one: no allocation")]
+enum Begun {
+    Here {
+        call: Call,
+        team: TeamId,
+        submitted: Submitted,
+        /// What is needed to pass it on after all; `None` where it came from another node.
+        again: Option<(String, Deadline)>,
+    },
+    There(Passed),
+}
+
+/// Checked on the node that was asked, before it costs the leader anything, and there again.
+fn read(call: &Call, principal: &str) -> Result<Command, Status> {
+    command(call, principal).map_err(|violations| status::invalid(&violations))
+}
+
+async fn in_time<T>(
+    time: Deadline,
+    work: impl Future<Output = Result<T, Status>>,
+) -> Result<T, Status> {
+    time.or_late(work).await.unwrap_or_else(|late| Err(status::unavailable(late)))
+}

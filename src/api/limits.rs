@@ -1,0 +1,73 @@
+//! Every bound of what callers may send and get, in one place. Each is tested at n and at n + 1.
+
+use std::time::Duration;
+
+/// One message of `RoutingService`: a unary assign, or an item of a stream.
+pub const ASSIGN_MESSAGE_LEN_MAX: usize = 64 * 1024;
+/// One message of any other public service.
+pub const MESSAGE_LEN_MAX: usize = 1024 * 1024;
+/// One answer, and one message between nodes.
+pub const ANSWER_LEN_MAX: usize = 4 * 1024 * 1024;
+/// A page ends early where its items pass this, so that it fits an answer.
+pub const PAGE_LEN_MAX: usize = 2 * 1024 * 1024;
+
+/// An id: 1 to 128 bytes of `[A-Za-z0-9._:@+-]`.
+pub const ID_LEN_MAX: usize = 128;
+/// What people call a thing.
+pub const DISPLAY_NAME_LEN_MAX: usize = 256;
+/// The note of an absence.
+pub const NOTE_LEN_MAX: usize = 1024;
+/// An email, after normalisation.
+pub const EMAIL_LEN_MAX: usize = 320;
+/// External ids of one rep.
+pub const EXTERNAL_IDS_MAX: usize = 16;
+/// A user id in another system.
+pub const EXTERNAL_ID_LEN_MAX: usize = 256;
+/// Members named by one call.
+pub const MEMBERS_PER_CALL_MAX: usize = 1_000;
+
+/// Items in a page where the caller does not say.
+pub const PAGE_SIZE_DEFAULT: usize = 100;
+/// Items in a page at most.
+pub const PAGE_SIZE_MAX: usize = 1_000;
+/// Next members in a preview where the caller does not say.
+pub const NEXT_COUNT_DEFAULT: usize = 10;
+/// Next members in a preview at most.
+pub const NEXT_COUNT_MAX: usize = 1_000;
+/// Violations that one status names: details travel in headers, which are bounded.
+pub const VIOLATIONS_MAX: usize = 16;
+
+/// Time for a call that brings no deadline.
+pub const DEADLINE_DEFAULT: Duration = Duration::from_secs(5);
+/// Time for a call at most.
+pub const DEADLINE_MAX: Duration = Duration::from_secs(60);
+/// Items of one `AssignContacts` stream under way at a time; more wait in the connection's window.
+pub const STREAM_ITEMS_IN_FLIGHT_MAX: usize = 1_024;
+/// A stream without a new item for this long is ended; the client opens it again.
+pub const STREAM_IDLE_MAX: Duration = Duration::from_secs(5 * 60);
+
+/// Calls waiting to be sent to the leader; more are refused.
+pub const FORWARD_QUEUE_MAX: usize = 4_096;
+/// Calls sent to the leader and not answered; more wait in the queue.
+pub const FORWARD_IN_FLIGHT_MAX: usize = 16_384;
+/// Time for a connection to another node.
+pub const PEER_CONNECT_MAX: Duration = Duration::from_secs(1);
+/// Time for another node to say how it is.
+pub const PEER_STATUS_MAX: Duration = Duration::from_secs(1);
+
+/// Connections of clients at a time, where the configuration says nothing.
+pub const CONNECTIONS_MAX: usize = 1_024;
+/// HTTP/2 streams of one connection, where the configuration says nothing.
+pub const STREAMS_PER_CONNECTION_MAX: u32 = 256;
+/// All headers of one call.
+pub const HEADER_LIST_LEN_MAX: u32 = 16 * 1024;
+/// Streams reset by the peer and not yet taken by us.
+pub const RESET_STREAMS_PENDING_MAX: usize = 64;
+/// Streams reset by us because of the peer's errors, over the life of a connection.
+pub const RESET_STREAMS_LOCAL_MAX: usize = 1_024;
+/// A silent connection is pinged this often.
+pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
+/// And closed if it does not answer for this long.
+pub const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Resources that one status names, for the same reason.
+pub const NAMED_RESOURCES_MAX: usize = 5;

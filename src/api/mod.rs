@@ -1,0 +1,53 @@
+//! What callers see: the gRPC services, and everything between them and the state.
+//!
+//! | File | Owns |
+//! |---|---|
+//! | `server` | the listener: limits of connections, all public services, health, reflection |
+//! | `routing`, `reps`, `groups`, `campaigns`, `teams`, `cluster` | one service each, a thin one |
+//! | `connections` | how many connections clients may hold |
+//! | `gateway` | one changing call: read it, then here if this node leads, else on to the leader |
+//! | `forward` | the way to the leader and its other end |
+//! | `peers` | connections to the other nodes |
+//! | `command` | from a call to a [`crate::routing::Command`], every field checked |
+//! | `answer`, `convert` | from a reply, from the state, to what callers see |
+//! | `reads`, `paging` | a call that changes nothing, and pages of a list |
+//! | `status` | the one place that makes a `tonic::Status` |
+//! | `wire` | tonic's own refusals in our words |
+//! | `limits` | every bound of what callers may send |
+//! | `names`, `text`, `instant`, `violations`, `deadline`, `health` | one small thing each |
+//!
+//! It decides nothing about turns and nothing about order. It keeps no state of its own.
+
+mod answer;
+mod campaigns;
+mod cluster;
+mod command;
+mod connections;
+mod convert;
+mod deadline;
+mod forward;
+mod gateway;
+mod groups;
+mod health;
+mod instant;
+pub mod limits;
+mod names;
+mod paging;
+mod peers;
+mod reads;
+mod reps;
+mod routing;
+mod server;
+mod status;
+mod teams;
+mod text;
+mod violations;
+mod wire;
+
+pub use cluster::{ClusterView, NodeReporter};
+pub use command::{Answer, Call};
+pub use forward::Forwarded;
+pub use gateway::Gateway;
+pub use peers::Peers;
+pub use server::{ConnectionLimits, PublicApi, peer_services, serve};
+pub use status::{DOMAIN, spelled};

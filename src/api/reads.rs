@@ -1,0 +1,37 @@
+//! A call that changes nothing: answered by the node that was asked, linearizable.
+
+use prost::Message;
+use tonic::{Response, Status};
+
+use crate::{
+    replica::{ReadAt, Replica},
+    routing::{Rejection, State, TeamId},
+};
+
+use super::{deadline::Deadline, limits::ANSWER_LEN_MAX, status, violations::Violations};
+
+/// Looks at the state of a team. `look` runs on the thread that owns the state: it copies what is
+/// needed, and the caller makes the answer of it.
+pub(super) async fn read<T: Send + 'static>(
+    replica: &Replica,
+    time: Deadline,
+    team: &TeamId,
+    look: impl FnOnce(&State, ReadAt) -> Result<T, Rejection> + Send + 'static,
+) -> Result<T, Status> {
+    let seen = time.or_late(replica.read(look)).await.flatten();
+    let seen = seen.map_err(status::unavailable)?;
+    seen.map_err(|rejection| status::rejected(team, &rejection))
+}
+
+/// What was read from a request, or a status that names every wrong field.
+pub(super) fn checked<T>(wrong: Violations, built: Option<T>) -> Result<T, Status> {
+    wrong.finish(built).map_err(|violations| status::invalid(&violations))
+}
+
+/// An answer, if it fits a message.
+pub(super) fn fitting<M: Message>(answer: M) -> Result<Response<M>, Status> {
+    if answer.encoded_len() > ANSWER_LEN_MAX {
+        return Err(status::answer_too_large());
+    }
+    Ok(Response::new(answer))
+}

@@ -1,0 +1,233 @@
+//! The public listener: every limit of a connection, every service, health and reflection.
+
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tonic::{
+    service::Routes,
+    transport::{Error, Server},
+};
+
+use crate::{
+    proto::{
+        PUBLIC_FILE_DESCRIPTOR_SET,
+        turnwise::{
+            peer::v1::{
+                forward_service_server::ForwardServiceServer,
+                node_service_server::NodeServiceServer,
+            },
+            v1::{
+                campaign_service_server::CampaignServiceServer,
+                cluster_service_server::ClusterServiceServer,
+                group_service_server::GroupServiceServer, rep_service_server::RepServiceServer,
+                routing_service_server::RoutingServiceServer,
+                team_service_server::TeamServiceServer,
+            },
+        },
+    },
+    replica::Replica,
+    telemetry::{CallMetricsLayer, Metrics},
+};
+
+use super::{
+    ClusterView, Forwarded, Gateway, NodeReporter, Peers,
+    campaigns::Campaigns,
+    cluster::Clusters,
+    connections,
+    groups::Groups,
+    health,
+    limits::{
+        ANSWER_LEN_MAX, ASSIGN_MESSAGE_LEN_MAX, CONNECTIONS_MAX, HEADER_LIST_LEN_MAX,
+        KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, MESSAGE_LEN_MAX, RESET_STREAMS_LOCAL_MAX,
+        RESET_STREAMS_PENDING_MAX, STREAMS_PER_CONNECTION_MAX,
+    },
+    reps::Reps,
+    routing::Routing,
+    teams::Teams,
+    wire::OurWords,
+};
+
+/// What the public services stand on.
+#[derive(Debug, Clone)]
+pub struct PublicApi {
+    /// The way of changing calls, and this node's state.
+    pub gateway: Gateway,
+    /// Who is in the cluster.
+    pub cluster: ClusterView,
+    /// Connections to the others.
+    pub peers: Peers,
+    /// Where calls are counted.
+    pub metrics: Arc<Metrics>,
+    /// What clients may hold open.
+    pub connections: ConnectionLimits,
+}
+
+/// What clients may hold open; both at least 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConnectionLimits {
+    /// Connections at a time; one more is closed as it is made.
+    pub connections_max: usize,
+    /// Calls under way at a time on one of them; more wait.
+    pub streams_per_connection_max: u32,
+}
+
+impl Default for ConnectionLimits {
+    fn default() -> Self {
+        Self {
+            connections_max: CONNECTIONS_MAX,
+            streams_per_connection_max: STREAMS_PER_CONNECTION_MAX,
+        }
+    }
+}
+
+/// Serves clients until `shutdown`, then lets calls under way end. An open stream counts as one: the
+/// caller bounds the wait.
+///
+/// # Errors
+/// What the listener meets.
+///
+/// # Panics
+/// Never: the descriptor set is made by the build.
+pub async fn serve(
+    listener: TcpListener,
+    api: PublicApi,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), Error> {
+    let (reporter, health_service) = tonic_health::server::health_reporter();
+    let status = api.gateway.replica().watch();
+    let counted = CallMetricsLayer::new(Arc::clone(&api.metrics));
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(PUBLIC_FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()
+        .expect("build.rs writes a descriptor set that decodes");
+    let ConnectionLimits { connections_max, streams_per_connection_max } = api.connections;
+    let incoming = connections::incoming(listener, connections_max);
+    let routes = public_services(api).add_service(health_service).add_service(reflection);
+    let serving = limited(streams_per_connection_max)
+        .layer(counted)
+        .layer(OurWords)
+        .add_routes(routes)
+        .serve_with_incoming_shutdown(incoming, shutdown);
+    let healthy = async {
+        health::report(reporter, status).await;
+        std::future::pending().await
+    };
+    tokio::select! {
+        served = serving => served,
+        never = healthy => never,
+    }
+}
+
+/// What the peer port serves beside Raft: calls passed on, and how this node is.
+#[must_use]
+pub fn peer_services(
+    gateway: Gateway,
+    client_address: String,
+) -> (ForwardServiceServer<Forwarded>, NodeServiceServer<NodeReporter>) {
+    let node = NodeReporter::new(gateway.replica().clone(), client_address);
+    let forward = ForwardServiceServer::new(Forwarded::new(gateway))
+        .max_decoding_message_size(ANSWER_LEN_MAX)
+        .max_encoding_message_size(ANSWER_LEN_MAX);
+    (forward, NodeServiceServer::new(node))
+}
+
+fn public_services(api: PublicApi) -> Routes {
+    let PublicApi { gateway, cluster, peers, metrics: _, connections: _ } = api;
+    let replica: Replica = gateway.replica().clone();
+    let routing = RoutingServiceServer::new(Routing { gateway: gateway.clone() })
+        .max_decoding_message_size(ASSIGN_MESSAGE_LEN_MAX)
+        .max_encoding_message_size(ANSWER_LEN_MAX);
+    let reps = RepServiceServer::new(Reps { gateway: gateway.clone() })
+        .max_decoding_message_size(MESSAGE_LEN_MAX)
+        .max_encoding_message_size(ANSWER_LEN_MAX);
+    let groups = GroupServiceServer::new(Groups { gateway: gateway.clone() })
+        .max_decoding_message_size(MESSAGE_LEN_MAX)
+        .max_encoding_message_size(ANSWER_LEN_MAX);
+    let campaigns = CampaignServiceServer::new(Campaigns { gateway: gateway.clone() })
+        .max_decoding_message_size(MESSAGE_LEN_MAX)
+        .max_encoding_message_size(ANSWER_LEN_MAX);
+    let teams = TeamServiceServer::new(Teams { gateway })
+        .max_decoding_message_size(MESSAGE_LEN_MAX)
+        .max_encoding_message_size(ANSWER_LEN_MAX);
+    let clusters = ClusterServiceServer::new(Clusters { replica, view: cluster, peers })
+        .max_decoding_message_size(MESSAGE_LEN_MAX)
+        .max_encoding_message_size(ANSWER_LEN_MAX);
+    Routes::new(routing)
+        .add_service(reps)
+        .add_service(groups)
+        .add_service(campaigns)
+        .add_service(teams)
+        .add_service(clusters)
+}
+
+/// tonic's own defaults leave streams and resets unbounded.
+fn limited(streams_per_connection_max: u32) -> Server {
+    Server::builder()
+        .max_concurrent_streams(streams_per_connection_max)
+        .http2_max_header_list_size(HEADER_LIST_LEN_MAX)
+        .http2_max_pending_accept_reset_streams(Some(RESET_STREAMS_PENDING_MAX))
+        .http2_max_local_error_reset_streams(Some(RESET_STREAMS_LOCAL_MAX))
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::sync::{mpsc, watch};
+    use tonic::{Code, Request};
+    use tonic_types::StatusExt as _;
+    use tower::Layer as _;
+
+    use super::*;
+    use crate::{
+        consensus::NodeId,
+        proto::turnwise::v1::{AssignContactRequest, routing_service_client::RoutingServiceClient},
+        replica::{Role, Status},
+    };
+
+    /// In one process, because tonic's client and listener have timers of their own.
+    #[tokio::test]
+    async fn a_call_that_nobody_decides_ends_at_the_callers_deadline_and_says_why() {
+        // Taken by nobody: as if no majority answered.
+        let (requests, _taken) = mpsc::channel(1);
+        let (_status, seen) = watch::channel(Status {
+            node_id: NodeId(1),
+            role: Role::Leader,
+            term: 1,
+            leader: Some(NodeId(1)),
+            commit_index: 0,
+            applied_index: 0,
+            snapshot_index: 0,
+            stamp_us: 0,
+            ready: true,
+            checkpoint: None,
+        });
+        let peers = Peers::default();
+        let (gateway, _links) = Gateway::start(Replica::new(requests, seen), &peers);
+        let cluster = ClusterView {
+            cluster_id: String::new(),
+            members: [].into(),
+            client_address: String::new(),
+        };
+        let metrics = Arc::new(Metrics::new());
+        let connections = ConnectionLimits::default();
+        let api = PublicApi { gateway, cluster, peers, metrics, connections };
+        let routes = public_services(api);
+        let mut routing = RoutingServiceClient::new(OurWords.layer(routes.prepare()));
+
+        let mut request = Request::new(AssignContactRequest {
+            parent: "teams/t".to_owned(),
+            contact: "c".to_owned(),
+            ..Default::default()
+        });
+        request.set_timeout(Duration::from_millis(50));
+        let refused = routing.assign_contact(request).await.unwrap_err();
+        let details = refused.get_error_details();
+        assert_eq!(refused.code(), Code::DeadlineExceeded);
+        assert_eq!(details.error_info().unwrap().reason, "DEADLINE_EXCEEDED");
+        assert!(details.retry_info().unwrap().retry_delay.is_some());
+    }
+}

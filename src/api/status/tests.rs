@@ -1,0 +1,191 @@
+//! What each refusal becomes.
+
+use tonic::Code;
+use tonic_types::StatusExt as _;
+
+use super::*;
+use crate::{
+    consensus::NodeId,
+    routing::{CampaignState, RepId},
+};
+
+fn every_rejection() -> Vec<(Rejection, Code, &'static str)> {
+    use Code::{AlreadyExists, FailedPrecondition, InvalidArgument, NotFound};
+    let (rep, group) = (RepId::new("r"), GroupId::new("g"));
+    let campaign = CampaignId::new("c");
+    let campaigns = vec![campaign.clone()];
+    let groups = vec![group.clone()];
+    let gap = Interval { start: Time(1_700_000_000_000_000), end: Time::FOREVER };
+    let kind = ResourceKind::Rep;
+    let state = CampaignState::Draft;
+    vec![
+        (Rejection::NotFound { kind, id: "r".to_owned() }, NotFound, "RESOURCE_NOT_FOUND"),
+        (
+            Rejection::AlreadyExists { kind, id: "r".to_owned() },
+            AlreadyExists,
+            "RESOURCE_ALREADY_EXISTS",
+        ),
+        (Rejection::EmailTaken { rep: rep.clone() }, AlreadyExists, "EMAIL_TAKEN"),
+        (
+            Rejection::ExternalIdTaken { rep: rep.clone(), system: "s".to_owned() },
+            AlreadyExists,
+            "EXTERNAL_ID_TAKEN",
+        ),
+        (
+            Rejection::AlreadyMember { rep: rep.clone(), group: group.clone() },
+            AlreadyExists,
+            "ALREADY_MEMBER",
+        ),
+        (
+            Rejection::NotAMember { rep: rep.clone(), group: group.clone() },
+            NotFound,
+            "NOT_A_MEMBER",
+        ),
+        (Rejection::RequestIdReused, InvalidArgument, "REQUEST_ID_REUSED"),
+        (
+            Rejection::GroupTooSmall { groups: groups.clone() },
+            FailedPrecondition,
+            "GROUP_TOO_SMALL",
+        ),
+        (
+            Rejection::TooMany { what: "reps".to_owned(), limit: 9 },
+            FailedPrecondition,
+            "LIMIT_REACHED",
+        ),
+        (Rejection::DefaultGroupImmutable, FailedPrecondition, "DEFAULT_GROUP_IMMUTABLE"),
+        (
+            Rejection::GroupInUse { group, campaigns: campaigns.clone() },
+            FailedPrecondition,
+            "GROUP_IN_USE",
+        ),
+        (
+            Rejection::RepInUse { rep, campaigns: campaigns.clone() },
+            FailedPrecondition,
+            "REP_IN_USE",
+        ),
+        (
+            Rejection::LastAvailableRep { team: None, campaigns, groups: groups.clone(), gap },
+            FailedPrecondition,
+            "LAST_AVAILABLE_REP",
+        ),
+        (
+            Rejection::GroupHasNoAvailableRep { campaign: campaign.clone(), groups },
+            FailedPrecondition,
+            "GROUP_HAS_NO_AVAILABLE_REP",
+        ),
+        (
+            Rejection::CampaignNotRunning { campaign: campaign.clone(), state },
+            FailedPrecondition,
+            "CAMPAIGN_NOT_RUNNING",
+        ),
+        (
+            Rejection::WrongCampaignState { campaign, state },
+            FailedPrecondition,
+            "WRONG_CAMPAIGN_STATE",
+        ),
+        (Rejection::TooManyIntervals { limit: 100 }, FailedPrecondition, "TOO_MANY_INTERVALS"),
+        (Rejection::EmptyWindow, InvalidArgument, "EMPTY_WINDOW"),
+    ]
+}
+
+#[test]
+fn a_rejection_has_the_canonical_code_and_its_reason() {
+    let team = TeamId::new("t");
+    for (rejection, code, reason) in every_rejection() {
+        let status = rejected(&team, &rejection);
+        let info = status.get_details_error_info().expect("every status has one");
+        assert_eq!((status.code(), info.reason.as_str()), (code, reason), "{rejection}");
+        assert_eq!(info.domain, "turnwise");
+        assert!(status.message().contains("; "), "what to do next: {}", status.message());
+        assert!(
+            status.get_details_retry_info().is_none(),
+            "the same call fails again: {rejection}"
+        );
+    }
+}
+
+#[test]
+fn s0_23_the_last_available_rep_is_explained() {
+    let gap = Interval { start: Time(1_700_000_000_000_000), end: Time(1_700_000_060_000_000) };
+    let status = rejected(
+        &TeamId::new("t"),
+        &Rejection::LastAvailableRep {
+            team: Some(TeamId::new("t")),
+            campaigns: vec![CampaignId::new("c")],
+            groups: vec![GroupId::new("g")],
+            gap,
+        },
+    );
+    let details = status.get_error_details();
+    let metadata = &details.error_info().unwrap().metadata;
+    for (key, value) in [
+        ("team", "teams/t"),
+        ("campaigns", "teams/t/campaigns/c"),
+        ("groups", "teams/t/groups/g"),
+        ("gap_start_time", "2023-11-14T22:13:20Z"),
+        ("gap_end_time", "2023-11-14T22:14:20Z"),
+    ] {
+        assert_eq!(metadata.get(key).map(String::as_str), Some(value));
+    }
+    let violation = &details.precondition_failure().unwrap().violations[0];
+    assert_eq!(violation.r#type, "LAST_AVAILABLE_REP");
+}
+
+#[test]
+fn what_is_unavailable_says_when_to_try_again() {
+    use Unavailable as U;
+    for (cause, code, reason) in [
+        (U::NoLeader, Code::Unavailable, "NO_LEADER"),
+        (U::NotLeader { leader: Some(NodeId(2)) }, Code::Unavailable, "NOT_LEADER"),
+        (U::LeadershipLost, Code::Unavailable, "LEADERSHIP_LOST"),
+        (U::LeaderUnreachable, Code::Unavailable, "LEADER_UNREACHABLE"),
+        (U::ShuttingDown, Code::Unavailable, "SHUTTING_DOWN"),
+        (U::Overloaded, Code::ResourceExhausted, "OVERLOADED"),
+        (U::DeadlineExceeded, Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),
+    ] {
+        let status = unavailable(cause);
+        let details = status.get_error_details();
+        assert_eq!((status.code(), &*details.error_info().unwrap().reason), (code, reason));
+        assert_eq!(details.retry_info().unwrap().retry_delay, Some(cause.retry_delay()));
+        // An item of a stream says the same.
+        let item = item(&status);
+        assert_eq!((item.code, item.reason.as_str()), (i32::from(code), reason));
+        assert!(item.retry_delay.is_some());
+    }
+}
+
+#[test]
+fn a_status_survives_the_way_between_nodes() {
+    let sent = unavailable(Unavailable::NotLeader { leader: Some(NodeId(3)) });
+    let got = from_peer(to_peer(&sent));
+    assert_eq!(
+        (got.code(), got.message(), got.details()),
+        (sent.code(), sent.message(), sent.details())
+    );
+}
+
+/// Details travel base64-coded in a header, and clients refuse header lists of more than 16 KiB.
+#[test]
+fn the_largest_status_fits_the_headers() {
+    let id = "x".repeat(128);
+    let team = TeamId::new(&id);
+    let status = rejected(
+        &team,
+        &Rejection::LastAvailableRep {
+            team: Some(team.clone()),
+            campaigns: vec![CampaignId::new(&id); 1_000],
+            groups: vec![GroupId::new(&id); 1_000],
+            gap: Interval { start: Time(0), end: Time::FOREVER },
+        },
+    );
+    assert!(status.message().contains("and 995 more"));
+    assert!(status.details().len() * 4 / 3 + status.message().len() < 14 * 1024);
+
+    let mut violations = Violations::default();
+    for i in 0..100 {
+        let wrong = crate::api::violations::Wrong::new("x".repeat(120));
+        violations.add(format!("rep.external_ids[{id}{i}]"), wrong);
+    }
+    let status = invalid(&violations);
+    assert!(status.details().len() * 4 / 3 + status.message().len() < 14 * 1024);
+}

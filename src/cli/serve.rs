@@ -1,0 +1,46 @@
+//! `turnwise serve`: one node.
+
+use super::failure::Failure;
+use crate::{
+    config::{Config, ServeArgs},
+    consensus::driver::Ended,
+    server::{self, ServeError},
+    telemetry,
+};
+
+pub(super) const EXAMPLE: &str = "\
+Every setting can also be given in a file (--config) or in the environment; a flag wins over the \
+environment, which wins over the file. docs/CONFIGURATION.md has the table.
+
+Example:
+  turnwise serve --node-id 1 --cluster-id $(turnwise cluster new-id) --data-dir data --bootstrap";
+
+pub(super) fn run(arguments: &ServeArgs) -> Result<(), Failure> {
+    let config = Config::load(arguments).map_err(|error| Failure::usage(error.to_string()))?;
+    telemetry::init(config.log_format, &config.log_level).map_err(Failure::usage)?;
+    server::run(config).map_err(|error| {
+        let chain = text_of(&error);
+        match error {
+            ServeError::Ended(Ended::Panicked(_)) => Failure::defect(chain)
+                .advise("this is a defect of Turnwise: please report it with the lines above"),
+            ServeError::Ended(_) => Failure::fault(chain),
+            ServeError::Start(_)
+            | ServeError::Listen { .. }
+            | ServeError::Members(_)
+            | ServeError::System(_)
+            | ServeError::Listener(_) => Failure::failed(chain),
+        }
+    })
+}
+
+/// An error and all its causes in one line.
+fn text_of(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text
+}

@@ -1,0 +1,208 @@
+//! From a data directory to what a node starts with, and the snapshots in it.
+//!
+//! A new directory gets the founding snapshot (index 1, the members as voters, no state) and an empty
+//! log after it, only where it is told to found. A known one gives back its newest sound snapshot and
+//! the log; whatever contradicts itself is refused, with what to type. Synchronous, and over any
+//! [`Disk`]: the simulator crashes and restarts its nodes through this code.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use prost::Message as _;
+
+use super::{Ended, StartError};
+use crate::{
+    consensus::{
+        Incarnation, Install, NodeId, Recovered, StateMachine, founding_snapshot,
+        log::{
+            Batch, Disk, Expected, Identity, Log, LogConfig, LogError,
+            snapshot::{SnapshotError, SnapshotId, SnapshotStore},
+        },
+    },
+    proto::turnwise::log::v1::SnapshotMeta,
+};
+
+/// The one Raft group so far.
+const GROUP_ID: u64 = 1;
+/// The largest state that can be loaded, as bytes of a snapshot's body.
+const BODY_LEN_MAX: u64 = 1 << 38;
+
+/// Whose data directory it is to be.
+#[derive(Debug)]
+pub struct DataDir<'a> {
+    /// Where it lies, for messages.
+    pub path: &'a Path,
+    /// Of which cluster.
+    pub cluster_id: u128,
+    /// Of which node.
+    pub node_id: NodeId,
+    /// How the log is cut into files.
+    pub log: LogConfig,
+    /// What an empty directory becomes; `None` = it is refused.
+    pub founding: Option<Founding>,
+}
+
+/// A new cluster, as one of its members makes it.
+#[derive(Debug)]
+pub struct Founding {
+    /// All of them.
+    pub voters: Vec<NodeId>,
+    /// Drawn for this directory.
+    pub incarnation: Incarnation,
+}
+
+/// What was in it.
+#[derive(Debug)]
+pub struct Opened<S, D: Disk> {
+    /// Its snapshots.
+    pub store: Arc<SnapshotStore<D>>,
+    /// Its log.
+    pub log: Log<D>,
+    /// Whose it is.
+    pub identity: Identity,
+    /// What a node starts from.
+    pub recovered: Recovered,
+    /// The state of the newest snapshot.
+    pub machine: S,
+    /// A write that a crash interrupted was cut off the log's end.
+    pub tail_cut: bool,
+    /// A received snapshot was durable, and the log was not emptied at its index yet.
+    pub install_finished: bool,
+}
+
+impl DataDir<'_> {
+    /// Opens it, or makes it.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing was written then but what a later start finishes.
+    pub fn open<S: StateMachine, D: Disk>(self, disk: Arc<D>) -> Result<Opened<S, D>, StartError> {
+        let path = self.path();
+        let log_error = |source| StartError::Log { path: path.clone(), source };
+        let snapshot_error = |source| StartError::Snapshot { path: path.clone(), source };
+        let store = SnapshotStore::open(Arc::clone(&disk), self.cluster_id, GROUP_ID)
+            .map_err(snapshot_error)?;
+        if !Log::exists(disk.as_ref()).map_err(log_error)? {
+            self.found::<S, D>(&disk, &store)?;
+        }
+        let expected = Expected { cluster_id: self.cluster_id, node_id: self.node_id };
+        let (mut log, found) = Log::open(disk, expected, self.log).map_err(log_error)?;
+        if let Some(torn) = &found.torn_tail {
+            tracing::warn!(?torn, "a write that a crash interrupted was cut off the log's end");
+        }
+        let newest = store.newest().map_err(snapshot_error)?;
+        for error in newest.damaged {
+            tracing::error!(%error, "a damaged snapshot is passed over");
+        }
+        let gap =
+            |snapshot| StartError::Gap { path: path.clone(), snapshot, base: found.base_index };
+        let newest = newest.snapshot.ok_or_else(|| gap(0))?;
+        let id = newest.id();
+        let meta = newest.meta().to_vec();
+        if id.index < found.base_index {
+            return Err(gap(id.index));
+        }
+        let mut recovered = Recovered {
+            snapshot: Install { index: id.index, term: id.term, meta: meta.into() },
+            base: (found.base_index, found.base_term),
+            entries: found.entries,
+            hard_state: found.hard_state,
+        };
+        let install_finished = log.term(id.index) != Some(id.term);
+        if install_finished {
+            // A snapshot was received, and the process ended before the log was emptied at its index.
+            let reset = Some((id.index, id.term));
+            log.write(&Batch { reset, sync: true, ..Batch::default() }).map_err(log_error)?;
+            recovered.base = (id.index, id.term);
+            recovered.entries.clear();
+        }
+        let machine = load_snapshot(&store, id).map_err(|error| StartError::State {
+            path: path.clone(),
+            source: Box::new(Ended::Snapshot(error)),
+        })?;
+        let tail_cut = found.torn_tail.is_some();
+        let identity = found.identity;
+        Ok(Opened { store, log, identity, recovered, machine, tail_cut, install_finished })
+    }
+
+    fn path(&self) -> PathBuf {
+        self.path.to_owned()
+    }
+
+    /// Makes an empty directory a member of a new cluster. The log comes last: with it, it is one.
+    fn found<S: StateMachine, D: Disk>(
+        &self,
+        disk: &Arc<D>,
+        store: &SnapshotStore<D>,
+    ) -> Result<(), StartError> {
+        let Some(Founding { voters, incarnation }) = &self.founding else {
+            return Err(StartError::Empty { path: self.path(), node: self.node_id });
+        };
+        let founding = founding_snapshot(voters);
+        let id = SnapshotId { index: founding.index, term: founding.term };
+        write_snapshot(store, id, &founding.meta, &S::empty())
+            .map_err(|source| StartError::Snapshot { path: self.path(), source })?;
+        let identity = Identity {
+            cluster_id: self.cluster_id,
+            node_id: self.node_id,
+            incarnation: *incarnation,
+            group_id: GROUP_ID,
+        };
+        let base = (founding.index, founding.term);
+        Log::create(Arc::clone(disk), identity, self.log, base)
+            .map(drop)
+            .map_err(|source: LogError| StartError::Log { path: self.path(), source })
+    }
+}
+
+/// Writes a snapshot of `state`, durable on return, with the state's hash in its meta bytes. Gives
+/// those back.
+///
+/// # Errors
+/// [`SnapshotError`]; there is no snapshot then.
+///
+/// # Panics
+/// If the state's running hash is not that of its records.
+pub fn write_snapshot<S: StateMachine, D: Disk>(
+    store: &SnapshotStore<D>,
+    id: SnapshotId,
+    meta: &[u8],
+    state: &S,
+) -> Result<Bytes, SnapshotError> {
+    let failed = |source| SnapshotError::Io { action: "write", file: id.to_string(), source };
+    let mut meta = SnapshotMeta::decode(meta).map_err(io::Error::other).map_err(failed)?;
+    let hash = state.recomputed_hash();
+    assert_eq!(hash, state.hash(), "the state's running hash is that of its records");
+    meta.state_hash = hash.to_be_bytes().to_vec().into();
+    let meta: Bytes = meta.encode_to_vec().into();
+    let mut writer = store.create(id, &meta)?;
+    S::save(state, &mut writer).map_err(failed)?;
+    let len = writer.finish()?;
+    tracing::info!(index = id.index, len, "snapshot written");
+    Ok(meta)
+}
+
+/// Loads a snapshot, checking that the state is the one that was saved.
+///
+/// # Errors
+/// `InvalidData` where it is not; those of the disk.
+pub fn load_snapshot<S: StateMachine, D: Disk>(
+    store: &SnapshotStore<D>,
+    id: SnapshotId,
+) -> io::Result<S> {
+    let mut reader = store.open_snapshot(id).map_err(io::Error::other)?;
+    let meta = SnapshotMeta::decode(reader.meta()).map_err(io::Error::other)?;
+    let body = reader.read_body(BODY_LEN_MAX).map_err(io::Error::other)?;
+    let state = S::load(&body)?;
+    // Directories founded by the first builds carry no hash: there is nothing in them yet.
+    let is_same = meta.state_hash.is_empty()
+        || meta.state_hash.as_ref() == state.recomputed_hash().to_be_bytes();
+    if !is_same {
+        let text = format!("the snapshot at index {} holds another state than was saved", id.index);
+        return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+    }
+    Ok(state)
+}

@@ -1,0 +1,168 @@
+//! The production driver: performs a node's effects on real threads, a real disk and a real network.
+//!
+//! One thread, named `consensus`, owns the node, the log and the state machine. Each turn it takes all
+//! that waits (peers, calls, finished snapshots, the clock), hands it to [`super::Node::handle`]
+//! and performs the effects in order. Writes of one turn share one fsync, which is natural batching: the slower the
+//! disk, the larger the batch. What is said before the fsync is what `Node` allows to be said.
+//!
+//! | File | Owns |
+//! |---|---|
+//! | `turn` | one turn: inputs, effects, replies |
+//! | `start` | from a configuration to a running node |
+//! | `data_dir` | from a data directory to what a node starts with; over any disk |
+//! | `checkpoints` | whether this node's state is the one that the others hold |
+//! | `snapshots` | taking, installing and sending snapshots |
+//!
+//! It decides nothing about Raft, and nothing about routing.
+
+mod checkpoints;
+mod data_dir;
+mod snapshots;
+mod start;
+mod turn;
+
+use std::{
+    any::Any,
+    collections::BTreeMap,
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot, watch};
+
+pub use data_dir::{DataDir, Founding, Opened, load_snapshot, write_snapshot};
+pub use start::{Setup, StartError, start};
+
+use super::{
+    Fault, NodeId, Role, StateMachine,
+    log::{DiskError, LogError},
+};
+use crate::unavailable::Unavailable;
+
+/// What callers ask of the thread that owns the state.
+pub enum Request<S: StateMachine> {
+    /// Put a command into the log and answer once it has taken effect here.
+    Propose {
+        /// At most [`super::COMMAND_LEN_MAX`] bytes.
+        command: Bytes,
+        /// To whom.
+        reply: oneshot::Sender<Result<S::Reply, Unavailable>>,
+    },
+    /// Look at the state once it holds all that was acknowledged before, by any node.
+    Read(ReadFn<S>),
+    /// Look at the state as it is here and now, leader or not.
+    Inspect(ReadFn<S>),
+    /// Hand leadership to another node, if this one leads.
+    HandOver,
+}
+
+/// Looks at the state, or learns why it can't.
+pub type ReadFn<S> = Box<dyn FnOnce(Result<(&S, ReadAt), Unavailable>) + Send>;
+
+/// What a read saw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadAt {
+    /// Log index up to which the state had applied entries.
+    pub applied_index: u64,
+    /// The node's term then.
+    pub term: u64,
+    /// This node's wall clock, microseconds since the Unix epoch.
+    pub wall_us: u64,
+}
+
+/// How this node is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Status {
+    /// Which node this is.
+    pub node_id: NodeId,
+    /// What it is in Raft.
+    pub role: Role,
+    /// Its Raft term.
+    pub term: u64,
+    /// Whom it follows, or itself.
+    pub leader: Option<NodeId>,
+    /// Log index up to which it knows entries to be committed.
+    pub commit_index: u64,
+    /// Log index up to which its state has applied entries. Updated before replies leave.
+    pub applied_index: u64,
+    /// Last index of its newest snapshot.
+    pub snapshot_index: u64,
+    /// Greatest leader time applied, microseconds since the Unix epoch.
+    pub stamp_us: u64,
+    /// Knows a leader and is caught up with it.
+    pub ready: bool,
+    /// (index, hash) of the state at its last index divisible by 1,024.
+    pub checkpoint: Option<(u64, u128)>,
+}
+
+/// How the consensus thread ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Ended {
+    /// The disk failed.
+    #[error("the log can't be written or read")]
+    Log(#[from] LogError),
+    /// The disk failed elsewhere.
+    #[error("the data directory can't be used")]
+    Disk(#[from] DiskError),
+    /// The node can't go on.
+    #[error("the node can't go on")]
+    Fault(#[from] Fault),
+    /// Something of the state could not be read back.
+    #[error("a snapshot can't be used")]
+    Snapshot(#[source] std::io::Error),
+    /// A peer will never talk to this data directory.
+    #[error("node {by} refuses this node: {why}")]
+    Refused {
+        /// Who.
+        by: NodeId,
+        /// What it said.
+        why: String,
+    },
+    /// A bug: an assertion failed.
+    #[error("the consensus thread panicked: {0}")]
+    Panicked(String),
+}
+
+/// Resolves when the consensus thread ends: `Ok` once it was told to stop.
+pub type EndOfThread = oneshot::Receiver<Result<(), Ended>>;
+
+/// A running consensus thread.
+#[derive(Debug)]
+pub struct Running<S: StateMachine> {
+    /// For calls.
+    pub requests: mpsc::Sender<Request<S>>,
+    /// How the node is, now and whenever that changes.
+    pub status: watch::Receiver<Status>,
+    /// The members' peer addresses.
+    pub members: Arc<BTreeMap<NodeId, String>>,
+    /// How the thread ended.
+    pub ended: EndOfThread,
+    /// Drop to stop the thread.
+    pub stop: oneshot::Sender<()>,
+    /// The thread, to be joined after `ended`.
+    pub thread: JoinHandle<()>,
+}
+
+/// Runs `body` on the consensus thread; a panic there is an end like any other, and never silence.
+fn spawn(
+    body: impl FnOnce() -> Result<(), Ended> + Send + 'static,
+) -> std::io::Result<(JoinHandle<()>, EndOfThread)> {
+    let (tell, ended) = oneshot::channel();
+    let thread = thread::Builder::new().name("consensus".to_owned()).spawn(move || {
+        let end = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body))
+            .unwrap_or_else(|panic| Err(Ended::Panicked(panic_text(panic.as_ref()))));
+        // Nobody is told only where the process is ending anyway.
+        drop(tell.send(end));
+    })?;
+    Ok((thread, ended))
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
+}
+
+/// The default time between two ticks.
+pub const TICK: Duration = Duration::from_millis(30);

@@ -1,0 +1,103 @@
+//! Taking, installing and sending snapshots, none of it on the consensus thread but the loading.
+//!
+//! A snapshot has its final name only when it is whole and durable. The hash of the state that it holds
+//! travels in its meta bytes and is computed from scratch on both sides, so that a state which would
+//! not survive saving is found where it is saved, and one that changed on the way where it is loaded.
+
+use std::{future::Future, sync::Arc, thread};
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tonic::Status;
+
+use super::{
+    Ended,
+    data_dir::{load_snapshot, write_snapshot},
+    turn::Report,
+};
+use crate::{
+    consensus::{
+        Install, NodeId, StateMachine,
+        log::{
+            Disk,
+            snapshot::{SnapshotId, SnapshotStore},
+        },
+        peers::{PeerAddress, send_snapshot},
+    },
+    proto::turnwise::peer::v1::RaftMessage,
+};
+
+/// How taking a snapshot ended.
+pub(super) struct Saved {
+    pub(super) index: u64,
+    pub(super) term: u64,
+    pub(super) meta: Bytes,
+    pub(super) result: Result<(), String>,
+}
+
+/// How sending one ended.
+pub(super) struct Sent {
+    pub(super) to: NodeId,
+    pub(super) result: Result<(), Status>,
+}
+
+/// The snapshots of this node.
+pub(super) struct Snapshots<D: Disk> {
+    pub(super) store: Arc<SnapshotStore<D>>,
+    pub(super) peers: PeerAddress,
+}
+
+impl<D: Disk> Snapshots<D> {
+    /// Writes `state` on a thread of its own, which reports.
+    pub(super) fn take<S: StateMachine>(
+        &self,
+        index: u64,
+        term: u64,
+        meta: Bytes,
+        state: S,
+        reports: mpsc::UnboundedSender<Report<D::File>>,
+    ) {
+        let store = Arc::clone(&self.store);
+        let failed = reports.clone();
+        let given = meta.clone();
+        let write = move || {
+            let id = SnapshotId { index, term };
+            let (meta, result) = match write_snapshot(&store, id, &given, &state) {
+                Ok(meta) => (meta, Ok(())),
+                Err(error) => (given, Err(error.to_string())),
+            };
+            // The consensus thread is gone only where the process is ending.
+            drop(reports.send(Report::Saved(Saved { index, term, meta, result })));
+        };
+        if let Err(error) = thread::Builder::new().name("snapshot".to_owned()).spawn(write) {
+            let result = Err(error.to_string());
+            drop(failed.send(Report::Saved(Saved { index, term, meta, result })));
+        }
+    }
+
+    /// Loads the snapshot that a peer sent and raft-rs accepted; it is durable already.
+    pub(super) fn install<S: StateMachine>(&self, install: &Install) -> Result<S, Ended> {
+        let id = SnapshotId { index: install.index, term: install.term };
+        let state = load_snapshot(&self.store, id).map_err(Ended::Snapshot)?;
+        tracing::info!(index = install.index, "snapshot installed");
+        self.remove_before(id);
+        Ok(state)
+    }
+
+    /// Removes what the newest snapshot has replaced. Only room is lost where that fails.
+    pub(super) fn remove_before(&self, id: SnapshotId) {
+        if let Err(error) = self.store.remove_before(id) {
+            tracing::warn!(%error, "old snapshots not removed");
+        }
+    }
+
+    /// The task of sending the snapshot that `message` speaks of.
+    pub(super) fn send(
+        &self,
+        to: NodeId,
+        message: RaftMessage,
+    ) -> impl Future<Output = Sent> + Send + use<D> {
+        let (store, peers) = (Arc::clone(&self.store), self.peers.clone());
+        async move { Sent { to, result: send_snapshot(&peers, store, to, message).await } }
+    }
+}

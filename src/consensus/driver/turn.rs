@@ -1,0 +1,501 @@
+//! One turn of the consensus thread: all that waits goes in, effects come out, replies leave.
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    mem,
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, oneshot, watch},
+    task::JoinSet,
+};
+
+use super::{
+    Ended, ReadAt, ReadFn, Request, Status,
+    checkpoints::Checkpoints,
+    snapshots::{Saved, Sent, Snapshots},
+};
+use crate::{
+    clock,
+    consensus::{
+        Committed, Effect, Input, Node, NodeId, NotProposed, Now, Persist, Proposal, ProposalId,
+        ReadId, Role, StateMachine,
+        log::{Batch, Disk, Log, LogError, Spare, snapshot::SnapshotId},
+        peers::{Links, PeerEvent, PeerView},
+    },
+    telemetry::{self, Metrics},
+    unavailable::Unavailable,
+};
+
+/// Events of peers taken in one turn; more wait for the next.
+const EVENTS_PER_TURN_MAX: usize = 4_096;
+/// Calls taken in one turn; more wait for the next.
+const REQUESTS_PER_TURN_MAX: usize = 16_384;
+
+/// What a thread or task of the driver reports back.
+pub(super) enum Report<F> {
+    Saved(Saved),
+    Sent(Sent),
+    Spare(std::io::Result<Spare<F>>),
+}
+
+/// Everything that reaches the thread, in one place.
+pub(super) struct Inbox<S: StateMachine, D: Disk> {
+    pub(super) requests: mpsc::Receiver<Request<S>>,
+    pub(super) peers: mpsc::Receiver<PeerEvent>,
+    pub(super) reports: mpsc::UnboundedReceiver<Report<D::File>>,
+    pub(super) stop: oneshot::Receiver<()>,
+}
+
+type ReplySlot<S> = oneshot::Sender<Result<<S as StateMachine>::Reply, Unavailable>>;
+type Answer<S> = (ReplySlot<S>, Result<<S as StateMachine>::Reply, Unavailable>);
+
+struct Waiter<S: StateMachine> {
+    reply: ReplySlot<S>,
+    since: Duration,
+}
+
+/// What the consensus thread owns.
+pub(super) struct Driver<S: StateMachine, D: Disk> {
+    pub(super) node_id: NodeId,
+    pub(super) node: Node,
+    pub(super) log: Log<D>,
+    pub(super) disk: Arc<D>,
+    pub(super) machine: S,
+    pub(super) links: Links,
+    pub(super) snapshots: Snapshots<D>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) status: watch::Sender<Status>,
+    pub(super) view: watch::Sender<PeerView>,
+    /// For what may block or wait: transfers, spare segments.
+    pub(super) runtime: Handle,
+    pub(super) tasks: JoinSet<()>,
+    pub(super) reports: mpsc::UnboundedSender<Report<D::File>>,
+    pub(super) ids: u64,
+    waiters: HashMap<ProposalId, Waiter<S>>,
+    reads: HashMap<ReadId, ReadFn<S>>,
+    /// Replies of this turn: they leave together, once the status tells of what they saw.
+    answers: Vec<Answer<S>>,
+    /// Caused by effects, to be handled within the turn.
+    follow_ups: VecDeque<Input>,
+    /// The last write of this turn that no fsync covers yet.
+    unsynced: Option<u64>,
+    checkpoints: Checkpoints,
+    applied_index: u64,
+}
+
+/// The parts that a driver is made of.
+pub(super) struct Parts<S: StateMachine, D: Disk> {
+    pub(super) node_id: NodeId,
+    pub(super) node: Node,
+    pub(super) log: Log<D>,
+    pub(super) disk: Arc<D>,
+    pub(super) machine: S,
+    pub(super) links: Links,
+    pub(super) snapshots: Snapshots<D>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) status: watch::Sender<Status>,
+    pub(super) view: watch::Sender<PeerView>,
+    pub(super) runtime: Handle,
+    pub(super) reports: mpsc::UnboundedSender<Report<D::File>>,
+}
+
+impl<S: StateMachine, D: Disk> Driver<S, D> {
+    pub(super) fn new(parts: Parts<S, D>) -> Self {
+        let Parts {
+            node_id,
+            node,
+            log,
+            disk,
+            machine,
+            links,
+            snapshots,
+            metrics,
+            status,
+            view,
+            runtime,
+            reports,
+        } = parts;
+        Self {
+            applied_index: node.status().applied,
+            node_id,
+            node,
+            log,
+            disk,
+            machine,
+            links,
+            snapshots,
+            metrics,
+            status,
+            view,
+            runtime,
+            tasks: JoinSet::new(),
+            reports,
+            ids: 0,
+            waiters: HashMap::new(),
+            reads: HashMap::new(),
+            answers: Vec::new(),
+            follow_ups: VecDeque::new(),
+            unsynced: None,
+            checkpoints: Checkpoints::new(node_id),
+        }
+    }
+
+    /// Turns until told to stop or unable to go on.
+    pub(super) async fn run(mut self, mut inbox: Inbox<S, D>, tick: Duration) -> Result<(), Ended> {
+        let mut next_tick = clock::monotonic() + tick;
+        let mut requests = Vec::new();
+        let mut events = Vec::new();
+        let mut reports = Vec::new();
+        loop {
+            let until_tick = next_tick.saturating_sub(clock::monotonic());
+            tokio::select! {
+                biased;
+                _ = &mut inbox.stop => return Ok(()),
+                () = tokio::time::sleep(until_tick) => {}
+                _ = inbox.reports.recv_many(&mut reports, 64) => {}
+                _ = inbox.peers.recv_many(&mut events, 1_024) => {}
+                count = inbox.requests.recv_many(&mut requests, REQUESTS_PER_TURN_MAX) => {
+                    if count == 0 {
+                        return Ok(());
+                    }
+                }
+            }
+            while events.len() < EVENTS_PER_TURN_MAX
+                && let Ok(event) = inbox.peers.try_recv()
+            {
+                events.push(event);
+            }
+            while requests.len() < REQUESTS_PER_TURN_MAX
+                && let Ok(request) = inbox.requests.try_recv()
+            {
+                requests.push(request);
+            }
+            let left = inbox.requests.len();
+            self.metrics.queue_depth.set(u64::try_from(left).unwrap_or(u64::MAX));
+            for report in reports.drain(..) {
+                self.reported(report)?;
+            }
+            for event in events.drain(..) {
+                self.peer_event(event)?;
+            }
+            if clock::monotonic() >= next_tick {
+                // Ticks missed in a stall are not made up for: that would be an election (RAFT 8).
+                next_tick = clock::monotonic() + tick;
+                self.handle(Input::Tick)?;
+                self.ticked();
+            }
+            self.requested(requests.drain(..))?;
+            self.finish_turn()?;
+            // The tasks' results are reports; here they only leave.
+            while self.tasks.try_join_next().is_some() {}
+        }
+    }
+
+    fn next_id(&mut self) -> u64 {
+        self.ids += 1;
+        self.ids
+    }
+
+    fn requested(&mut self, requests: impl Iterator<Item = Request<S>>) -> Result<(), Ended> {
+        let mut proposals = Vec::new();
+        let mut reads = Vec::new();
+        let since = clock::monotonic();
+        for request in requests {
+            match request {
+                Request::Propose { command, reply } => {
+                    let id = ProposalId(self.next_id());
+                    self.waiters.insert(id, Waiter { reply, since });
+                    proposals.push(Proposal { id, command });
+                }
+                Request::Read(read) => {
+                    let id = ReadId(self.next_id());
+                    self.reads.insert(id, read);
+                    reads.push(id);
+                }
+                Request::Inspect(read) => read(Ok((&self.machine, self.read_at()))),
+                Request::HandOver => self.handle(Input::HandOver)?,
+            }
+        }
+        if !reads.is_empty() {
+            self.handle(Input::Read(reads))?;
+        }
+        if !proposals.is_empty() {
+            let count = proposals.len();
+            self.metrics.proposals.inc_by(u64::try_from(count).unwrap_or(u64::MAX));
+            self.metrics.batch_size.observe(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
+            self.handle(Input::Propose(proposals))?;
+        }
+        Ok(())
+    }
+
+    fn read_at(&self) -> ReadAt {
+        let Status { applied_index, term, .. } = *self.status.borrow();
+        ReadAt {
+            applied_index: applied_index.max(self.applied_index),
+            term,
+            wall_us: clock::wall().0,
+        }
+    }
+
+    fn peer_event(&mut self, event: PeerEvent) -> Result<(), Ended> {
+        match event {
+            PeerEvent::Seen { peer, incarnation } => {
+                self.handle(Input::PeerSeen { peer, incarnation })
+            }
+            PeerEvent::Clock { peer, wall_us } => self.handle(Input::PeerClock { peer, wall_us }),
+            PeerEvent::Message { from, message } if message.snapshot.is_some() => {
+                // Its body comes on a call of its own, or it is a snapshot of nothing.
+                tracing::warn!(peer = from.0, "a snapshot without its body was refused");
+                Ok(())
+            }
+            PeerEvent::Message { from, message } => self.handle(Input::Receive { from, message }),
+            PeerEvent::Unreachable { peer } => self.handle(Input::Unreachable { peer }),
+            PeerEvent::Refused { by, why } => Err(Ended::Refused { by, why }),
+            PeerEvent::Checkpoint { peer, log_index, state_hash } => {
+                let members = self.links.members();
+                Ok(self.checkpoints.note(peer, log_index, state_hash, members)?)
+            }
+            PeerEvent::Snapshot { from, message, done } => {
+                self.handle(Input::Receive { from, message: *message })?;
+                // raft-rs has taken it by now, or never will. Either way the file is sound and older
+                // ones are no better: whatever it holds was committed.
+                // A sender that has gone away is no error.
+                done.send(()).unwrap_or_default();
+                Ok(())
+            }
+        }
+    }
+
+    fn reported(&mut self, report: Report<D::File>) -> Result<(), Ended> {
+        match report {
+            Report::Saved(Saved { index, term, meta, result }) => match result {
+                Ok(()) => {
+                    self.snapshots.remove_before(SnapshotId { index, term });
+                    self.handle(Input::SnapshotSaved { index, term, meta })
+                }
+                Err(error) => {
+                    tracing::error!(index, %error, "snapshot not written; a later one will be tried");
+                    self.handle(Input::SnapshotNotSaved)
+                }
+            },
+            Report::Sent(Sent { to, result }) => {
+                if let Err(status) = &result {
+                    tracing::warn!(peer = to.0, error = status.message(), "snapshot not delivered");
+                }
+                self.handle(Input::SnapshotSent { to, delivered: result.is_ok() })
+            }
+            Report::Spare(Ok(spare)) => {
+                self.log.offer_spare(spare);
+                Ok(())
+            }
+            Report::Spare(Err(error)) => {
+                tracing::warn!(%error, "no spare log segment; the next one is made when it is needed");
+                self.log.spare_failed();
+                Ok(())
+            }
+        }
+    }
+
+    fn ticked(&mut self) {
+        if let Some(request) = self.log.spare_wanted() {
+            let (disk, reports) = (Arc::clone(&self.disk), self.reports.clone());
+            self.tasks.spawn_blocking_on(
+                move || drop(reports.send(Report::Spare(request.fill(disk.as_ref())))),
+                &self.runtime,
+            );
+        }
+    }
+
+    /// Hands one input to the node and performs what comes of it.
+    fn handle(&mut self, input: Input) -> Result<(), Ended> {
+        self.follow_ups.push_back(input);
+        while let Some(input) = self.follow_ups.pop_front() {
+            let monotonic = clock::monotonic().as_micros();
+            let monotonic_us = u64::try_from(monotonic).unwrap_or(u64::MAX);
+            let now = Now { monotonic_us, wall_us: clock::wall().0 };
+            for effect in self.node.handle(now, input)? {
+                self.perform(effect)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn perform(&mut self, effect: Effect) -> Result<(), Ended> {
+        match effect {
+            Effect::Send(messages) => {
+                for message in messages {
+                    let peer = NodeId(message.to);
+                    if !self.links.send(message) {
+                        self.follow_ups.push_back(Input::Unreachable { peer });
+                    }
+                }
+            }
+            Effect::Persist(persist) => self.persist(persist)?,
+            Effect::ReadLog(request) => {
+                let entries = match self.log.read(request.low, request.high, request.bytes_max) {
+                    // Gone since the request: the follower gets a snapshot instead.
+                    Err(LogError::Compacted { .. } | LogError::Beyond { .. }) => Vec::new(),
+                    read => read?,
+                };
+                self.follow_ups.push_back(Input::LogRead { request, entries });
+            }
+            Effect::Apply(committed) => self.apply(committed)?,
+            Effect::TakeSnapshot { index, term, meta } => {
+                let image = self.machine.image();
+                self.snapshots.take::<S>(index, term, meta, image, self.reports.clone());
+            }
+            Effect::SendSnapshot { to, message } => {
+                let task = self.snapshots.send(to, *message);
+                let reports = self.reports.clone();
+                let send = async move { drop(reports.send(Report::Sent(task.await))) };
+                self.tasks.spawn_on(send, &self.runtime);
+            }
+            Effect::CompactLog { through } => self.log.compact(through)?,
+            Effect::ProposalsFailed { proposals, why } => {
+                let leader = self.node.status().leader;
+                let why = match why {
+                    NotProposed::NotLeader if leader.is_none() => Unavailable::NoLeader,
+                    NotProposed::NotLeader => Unavailable::NotLeader { leader },
+                    NotProposed::Overloaded => Unavailable::Overloaded,
+                    NotProposed::LeadershipLost => Unavailable::LeadershipLost,
+                };
+                for waiter in proposals.iter().filter_map(|id| self.waiters.remove(id)) {
+                    self.answers.push((waiter.reply, Err(why)));
+                }
+            }
+            Effect::ReadsReady(ids) => {
+                let at = self.read_at();
+                for read in ids.iter().filter_map(|id| self.reads.remove(id)) {
+                    read(Ok((&self.machine, at)));
+                }
+            }
+            Effect::ReadsFailed(ids) => {
+                for read in ids.iter().filter_map(|id| self.reads.remove(id)) {
+                    read(Err(Unavailable::NoLeader));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn persist(&mut self, persist: Persist) -> Result<(), Ended> {
+        let Persist { number, install, entries, hard_state } = persist;
+        let mut reset = None;
+        if let Some(install) = install {
+            self.machine = self.snapshots.install(&install)?;
+            self.applied_index = install.index;
+            reset = Some((install.index, install.term));
+        }
+        self.log.write(&Batch { hard_state, entries: &entries, reset, sync: false })?;
+        self.unsynced = Some(number);
+        Ok(())
+    }
+
+    fn apply(&mut self, committed: Vec<Committed>) -> Result<(), Ended> {
+        let mut through = self.applied_index;
+        let now = clock::monotonic();
+        for Committed { index, term, stamp_us, commands, proposals } in committed {
+            let replies = self.machine.apply(index, term, stamp_us, &commands)?;
+            for (id, reply) in proposals.into_iter().zip(replies) {
+                if let Some(waiter) = self.waiters.remove(&id) {
+                    let took = now.saturating_sub(waiter.since);
+                    self.metrics.commit_seconds.observe(took.as_secs_f64());
+                    self.answers.push((waiter.reply, Ok(reply)));
+                }
+            }
+            if Checkpoints::is_due(index) {
+                let members = self.links.members();
+                self.checkpoints.ours(index, self.machine.hash(), members)?;
+            }
+            through = index;
+        }
+        self.applied_index = through;
+        self.follow_ups.push_back(Input::Applied { through });
+        Ok(())
+    }
+
+    /// One fsync for all writes of the turn; what it allows may write again.
+    fn finish_turn(&mut self) -> Result<(), Ended> {
+        while let Some(number) = self.unsynced.take() {
+            let started = clock::monotonic();
+            self.log.write(&Batch { sync: true, ..Batch::default() })?;
+            let took = clock::monotonic().saturating_sub(started);
+            self.metrics.fsync_seconds.observe(took.as_secs_f64());
+            self.handle(Input::DiskDone { number })?;
+            self.answer();
+        }
+        self.answer();
+        Ok(())
+    }
+
+    /// Tells how the node is, then lets the replies leave.
+    fn answer(&mut self) {
+        self.publish();
+        for (reply, answer) in self.answers.drain(..) {
+            // A caller that has gone away is no error.
+            drop(reply.send(answer));
+        }
+    }
+
+    fn publish(&mut self) {
+        let node = self.node.status();
+        let new = Status {
+            node_id: self.node_id,
+            role: node.role,
+            term: node.term,
+            leader: node.leader,
+            commit_index: node.commit,
+            applied_index: node.applied,
+            snapshot_index: node.snapshot_index,
+            stamp_us: node.stamp_us,
+            ready: node.caught_up,
+            checkpoint: self.checkpoints.newest(),
+        };
+        let old = *self.status.borrow();
+        if new == old {
+            return;
+        }
+        if new.leader != old.leader && new.leader.is_some() {
+            self.metrics.leader_changes.inc();
+        }
+        if new.role != old.role {
+            tracing::info!(node = self.node_id.0, role = ?new.role, term = new.term, "role");
+            self.metrics.set_role(match new.role {
+                Role::Leader => telemetry::Role::Leader,
+                Role::Follower => telemetry::Role::Follower,
+                Role::Candidate => telemetry::Role::Candidate,
+            });
+        }
+        self.metrics.term.set(new.term);
+        self.metrics.commit_index.set(new.commit_index);
+        self.metrics.applied_index.set(new.applied_index);
+        self.status.send_replace(new);
+        self.view.send_if_modified(|view| {
+            let members: BTreeMap<_, _> = self.node.members();
+            let changed = *view.members != members
+                || view.last_index != node.last_index
+                || view.checkpoint != new.checkpoint;
+            if *view.members != members {
+                view.members = Arc::new(members);
+            }
+            view.last_index = node.last_index;
+            view.checkpoint = new.checkpoint;
+            changed
+        });
+    }
+}
+
+impl<S: StateMachine, D: Disk> Drop for Driver<S, D> {
+    fn drop(&mut self) {
+        for (_, waiter) in mem::take(&mut self.waiters) {
+            drop(waiter.reply.send(Err(Unavailable::LeadershipLost)));
+        }
+        for (_, read) in mem::take(&mut self.reads) {
+            read(Err(Unavailable::ShuttingDown));
+        }
+    }
+}

@@ -1,0 +1,669 @@
+//! raft-rs without I/O: inputs in, effects out.
+//!
+//! [`Node`] is driven by one caller at a time. [`Node::handle`] takes one [`Input`], with what the
+//! clocks said, and answers with [`Effect`]s to perform **in order**. It opens no file, sends nothing,
+//! spawns nothing, reads no clock and draws no random number: election timeouts are a function of
+//! (seed, node, term), so a seed replays. Production performs effects on threads; the simulator is a
+//! second driver of the same code.
+//!
+//! The order that keeps promises (RAFT 1, 2): a leader's messages leave before its own fsync, anybody
+//! else's leave only after [`Input::DiskDone`]; entries are readable from memory before raft-rs hears
+//! that they were appended; what is applied is durable here and on a majority.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use prost::Message as _;
+use raft::{
+    Config, RawNode, SnapshotStatus, StateRole,
+    eraftpb::{self, EntryType},
+};
+
+use super::{
+    batch,
+    effect::{Committed, Effect, Install, LogRequest, NodeStatus, NotProposed, Persist, Role},
+    entry::{Entry, HardState, Incarnation, NodeId},
+    fault::Fault,
+    input::{Input, NodeConfig, Proposal, ProposalId, Recovered},
+    leader_clock::{LeaderClock, Now},
+    reads::Reads,
+    storage::{MemoryLog, SnapshotRef, WantedEntries},
+    wire::{self, BadMessage},
+};
+use crate::proto::turnwise::{
+    log::v1::{Batch, SnapshotMeta},
+    peer::v1::RaftMessage,
+};
+
+#[derive(Debug)]
+struct Pending {
+    number: u64,
+    /// What may only be said once it is durable.
+    messages: Vec<eraftpb::Message>,
+    /// Whether it was given to the disk; otherwise it only keeps its place in the order.
+    on_disk: bool,
+}
+
+/// See the module.
+pub struct Node {
+    config: NodeConfig,
+    raw: RawNode<MemoryLog>,
+    now: Now,
+    clock: LeaderClock,
+    reads: Reads,
+    applied: u64,
+    /// Last index handed out in `Apply`.
+    handed_out: u64,
+    /// Last index known durable here.
+    durable: u64,
+    pending: VecDeque<Pending>,
+    unsaved_hard_state: Option<HardState>,
+    /// By log index, in this term of leadership only.
+    waiting: VecDeque<(u64, Vec<ProposalId>)>,
+    leading_term: Option<u64>,
+    leader: u64,
+    /// The greatest commit index that a leader told of.
+    leader_commit: u64,
+    stamp_us: u64,
+    member_records: BTreeMap<NodeId, Incarnation>,
+    seen: BTreeMap<NodeId, Incarnation>,
+    /// Term in which records were proposed for these.
+    records_proposed: BTreeMap<NodeId, u64>,
+    bytes_since_snapshot: u64,
+    snapshot_under_way: bool,
+    /// The Ready that brings a snapshot, and that snapshot's index.
+    installing: Option<(u64, u64)>,
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Node").field("id", &self.config.id).field("status", &self.status()).finish()
+    }
+}
+
+const MAX_SIZE_PER_MSG: u64 = 1 << 20;
+const MAX_UNCOMMITTED_SIZE: u64 = 64 << 20;
+const MAX_COMMITTED_SIZE_PER_READY: u64 = 16 << 20;
+const MAX_INFLIGHT_MSGS: usize = 256;
+
+impl Node {
+    /// Starts from what the disk held.
+    ///
+    /// # Errors
+    /// [`Fault::SnapshotMeta`] if the snapshot's configuration can't be read, [`Fault::Raft`] if
+    /// raft-rs finds the state inconsistent.
+    pub fn new(
+        config: NodeConfig,
+        recovered: Recovered,
+        logger: &slog::Logger,
+    ) -> Result<Self, Fault> {
+        const { assert!(Entry::DATA_LEN_MAX < 1 << 20, "an entry fits a message") };
+        let Install { index, term, meta } = recovered.snapshot;
+        let unreadable = |_| Fault::SnapshotMeta { index };
+        let snapshot = wire::snapshot_ref(index, term, meta.clone()).map_err(unreadable)?;
+        let decoded = SnapshotMeta::decode(meta).map_err(|_| Fault::SnapshotMeta { index })?;
+        let mut hard_state = recovered.hard_state;
+        if hard_state.term < term {
+            hard_state = HardState { term, vote: 0, commit: hard_state.commit };
+        }
+        hard_state.commit = hard_state.commit.max(index);
+        let entries = recovered.entries.iter().map(wire::entry_to_raft).collect();
+        let store = MemoryLog::new(
+            recovered.base,
+            entries,
+            wire::hard_state_to_raft(hard_state),
+            snapshot.conf_state.clone(),
+            Some(snapshot),
+        );
+        let durable = store.last();
+        let raft_config = Config {
+            id: config.id.0,
+            election_tick: ticks(config.election_ticks),
+            heartbeat_tick: ticks(config.heartbeat_ticks),
+            applied: index,
+            max_size_per_msg: MAX_SIZE_PER_MSG,
+            max_inflight_msgs: MAX_INFLIGHT_MSGS,
+            check_quorum: true,
+            pre_vote: true,
+            max_uncommitted_size: MAX_UNCOMMITTED_SIZE,
+            max_committed_size_per_ready: MAX_COMMITTED_SIZE_PER_READY,
+            ..Config::default()
+        };
+        let raw = RawNode::new(&raft_config, store, logger)?;
+        let mut node = Self {
+            reads: Reads::new(config.id.0, config.boot_nonce),
+            raw,
+            now: Now::default(),
+            clock: LeaderClock::new(decoded.voters.len()),
+            applied: index,
+            handed_out: index,
+            durable,
+            pending: VecDeque::new(),
+            unsaved_hard_state: None,
+            waiting: VecDeque::new(),
+            leading_term: None,
+            leader: 0,
+            leader_commit: 0,
+            stamp_us: 0,
+            member_records: BTreeMap::new(),
+            seen: BTreeMap::from([(config.id, config.incarnation)]),
+            records_proposed: BTreeMap::new(),
+            bytes_since_snapshot: 0,
+            snapshot_under_way: false,
+            installing: None,
+            config,
+        };
+        node.adopt_meta(&decoded);
+        node.draw_election_timeout();
+        Ok(node)
+    }
+
+    /// Takes one input; the effects are to be performed in order.
+    ///
+    /// # Errors
+    /// A [`Fault`]: the node must not be used again.
+    pub fn handle(&mut self, now: Now, input: Input) -> Result<Vec<Effect>, Fault> {
+        self.now = now;
+        let mut effects = Vec::new();
+        match input {
+            Input::Tick => self.tick(&mut effects)?,
+            Input::Receive { from, message } => self.receive(from, message)?,
+            Input::PeerSeen { peer, incarnation } => {
+                self.seen.insert(peer, incarnation);
+            }
+            Input::PeerClock { peer, wall_us } => self.clock.heard(peer, wall_us, now),
+            Input::Propose(proposals) => self.propose(proposals, &mut effects)?,
+            Input::Read(ids) => self.reads.arrived(ids),
+            Input::DiskDone { number } => self.disk_done(number, &mut effects),
+            Input::LogRead { request, entries } => {
+                let entries = entries.iter().map(wire::entry_to_raft).collect();
+                self.raw.mut_store().offer_fetched(entries);
+                self.raw.on_entries_fetched(request.context);
+                self.raw.mut_store().clear_fetched();
+            }
+            Input::Applied { through } => self.applied_through(through),
+            Input::SnapshotSaved { index, term, meta } => {
+                self.snapshot_saved(index, term, meta, &mut effects)?;
+            }
+            Input::SnapshotNotSaved => self.snapshot_under_way = false,
+            Input::SnapshotSent { to, delivered } => {
+                let status =
+                    if delivered { SnapshotStatus::Finish } else { SnapshotStatus::Failure };
+                self.raw.report_snapshot(to.0, status);
+            }
+            Input::Unreachable { peer } => self.raw.report_unreachable(peer.0),
+            Input::HandOver => self.hand_over(),
+        }
+        self.settle(&mut effects)?;
+        Ok(effects)
+    }
+
+    /// What it knows of itself.
+    #[must_use]
+    pub fn status(&self) -> NodeStatus {
+        let raft = &self.raw.raft;
+        let is_leader = raft.state == StateRole::Leader;
+        let known = raft.leader_id != 0;
+        let settled = if is_leader {
+            raft.commit_to_current_term()
+        } else {
+            self.applied >= self.leader_commit
+        };
+        let matched = raft.prs().iter().filter(|(id, _)| is_leader && **id != self.config.id.0);
+        NodeStatus {
+            role: match raft.state {
+                StateRole::Leader => Role::Leader,
+                StateRole::Follower => Role::Follower,
+                StateRole::Candidate | StateRole::PreCandidate => Role::Candidate,
+            },
+            term: raft.term,
+            leader: known.then_some(NodeId(raft.leader_id)),
+            commit: raft.raft_log.committed,
+            applied: self.applied,
+            last_index: raft.raft_log.last_index(),
+            snapshot_index: self.raw.store().snapshot_ref().map_or(0, |s| s.index),
+            stamp_us: self.stamp_us,
+            caught_up: known && settled && self.applied >= raft.raft_log.committed,
+            clock_alarm_us: self.clock.alarm_us(self.now),
+            matched: matched.map(|(id, progress)| (NodeId(*id), progress.matched)).collect(),
+        }
+    }
+
+    /// Whom this node believes to be a member, with the data directory recorded for it, if any.
+    #[must_use]
+    pub fn members(&self) -> BTreeMap<NodeId, Option<Incarnation>> {
+        let ids = self.raw.raft.prs().iter().map(|(id, _)| NodeId(*id));
+        ids.map(|id| (id, self.member_records.get(&id).copied())).collect()
+    }
+
+    fn tick(&mut self, effects: &mut Vec<Effect>) -> Result<(), Fault> {
+        if self.may_stand() {
+            self.raw.tick();
+        }
+        let given_up =
+            self.reads.tick(self.config.election_ticks / 2, self.config.election_ticks * 2);
+        if !given_up.is_empty() {
+            effects.push(Effect::ReadsFailed(given_up));
+        }
+        self.propose_member_records()
+    }
+
+    /// While a snapshot is on its way to the disk, raft-rs counts it as committed and not yet applied.
+    /// Before an election it would look for membership changes in the entries between, which the
+    /// snapshot has replaced, and stop the process for want of them. So a follower whose disk takes
+    /// longer than an election timeout does not stand; the others elect without it.
+    fn may_stand(&self) -> bool {
+        self.installing.is_none()
+    }
+
+    fn receive(&mut self, from: NodeId, message: RaftMessage) -> Result<(), Fault> {
+        let sender = message.from;
+        let last_index = self.raw.raft.raft_log.last_index();
+        let checked = if sender != from.0 || self.raw.raft.prs().get(sender).is_none() {
+            Err(BadMessage::Sender(sender))
+        } else {
+            wire::message_to_raft(message, self.config.id.0, last_index)
+        };
+        let message = match checked {
+            Ok(message) => message,
+            Err(bad) => {
+                tracing::warn!(node = self.config.id.0, peer = from.0, %bad, "peer message refused");
+                return Ok(());
+            }
+        };
+        if message.get_msg_type() == eraftpb::MessageType::MsgAppend
+            && message.term >= self.raw.raft.term
+        {
+            self.leader_commit = self.leader_commit.max(message.commit);
+        }
+        if message.get_msg_type() == eraftpb::MessageType::MsgTimeoutNow && !self.may_stand() {
+            return Ok(());
+        }
+        match self.raw.step(message) {
+            // What raft-rs ignores, we ignore (RAFT 26): a peer that left, a proposal while deposed.
+            Ok(()) | Err(raft::Error::StepPeerNotFound | raft::Error::ProposalDropped) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn propose(
+        &mut self,
+        proposals: Vec<Proposal>,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), Fault> {
+        if self.raw.raft.state != StateRole::Leader || self.raw.raft.lead_transferee.is_some() {
+            let proposals = proposals.iter().map(|p| p.id).collect();
+            effects.push(Effect::ProposalsFailed { proposals, why: NotProposed::NotLeader });
+            return Ok(());
+        }
+        let stamp_us = self.clock.stamp_us(self.now);
+        for packed in batch::pack(stamp_us, proposals) {
+            if self.append(packed.data)? {
+                let index = self.raw.raft.raft_log.last_index();
+                self.waiting.push_back((index, packed.proposals));
+            } else {
+                effects.push(Effect::ProposalsFailed {
+                    proposals: packed.proposals,
+                    why: NotProposed::Overloaded,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends one entry as leader; false if raft-rs has too much uncommitted.
+    fn append(&mut self, data: Bytes) -> Result<bool, Fault> {
+        match self.raw.propose(Vec::new(), data.into()) {
+            Ok(()) => Ok(true),
+            Err(raft::Error::ProposalDropped) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The first entries of a cluster record which data directory each node id belongs to.
+    fn propose_member_records(&mut self) -> Result<(), Fault> {
+        let raft = &self.raw.raft;
+        if raft.state != StateRole::Leader
+            || raft.lead_transferee.is_some()
+            || !raft.commit_to_current_term()
+        {
+            return Ok(());
+        }
+        let term = raft.term;
+        let new: Vec<_> = self
+            .seen
+            .iter()
+            .map(|(node, incarnation)| (*node, *incarnation))
+            .filter(|(node, _)| {
+                raft.prs().get(node.0).is_some()
+                    && !self.member_records.contains_key(node)
+                    && self.records_proposed.get(node) != Some(&term)
+            })
+            .collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        let stamp_us = self.clock.stamp_us(self.now);
+        if self.append(batch::member_records(stamp_us, &new))? {
+            self.records_proposed.extend(new.into_iter().map(|(node, _)| (node, term)));
+        }
+        Ok(())
+    }
+
+    fn disk_done(&mut self, number: u64, effects: &mut Vec<Effect>) {
+        let mut messages = Vec::new();
+        let mut done = None;
+        while let Some(front) = self.pending.front()
+            && (front.number <= number || !front.on_disk)
+        {
+            if let Some(mut pending) = self.pending.pop_front() {
+                messages.append(&mut pending.messages);
+                done = Some(pending.number);
+            }
+        }
+        if let Some(number) = done {
+            self.persisted(number, messages, effects);
+        }
+    }
+
+    /// Tells raft-rs that everything up to `number` is durable, and says what waited for that.
+    fn persisted(
+        &mut self,
+        number: u64,
+        messages: Vec<eraftpb::Message>,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.raw.on_persist_ready(number);
+        self.durable = self.raw.raft.raft_log.persisted;
+        self.send(messages, effects);
+        if let Some((installed_by, index)) = self.installing
+            && installed_by <= number
+        {
+            // A snapshot is applied as a whole, by being installed.
+            self.installing = None;
+            self.applied = index;
+            self.raw.advance_apply_to(index);
+        }
+    }
+
+    fn applied_through(&mut self, through: u64) {
+        if through <= self.applied {
+            return;
+        }
+        self.applied = through;
+        self.raw.advance_apply_to(through);
+        let durable_applied = through.min(self.durable);
+        let bytes_max = self.config.memory_tail_bytes;
+        self.raw.mut_store().shrink_tail(durable_applied, bytes_max);
+    }
+
+    fn snapshot_saved(
+        &mut self,
+        index: u64,
+        term: u64,
+        meta: Bytes,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), Fault> {
+        self.snapshot_under_way = false;
+        if self.raw.store().snapshot_ref().is_some_and(|newest| newest.index >= index) {
+            return Ok(());
+        }
+        let unreadable = |_| Fault::SnapshotMeta { index };
+        let saved = wire::snapshot_ref(index, term, meta).map_err(unreadable)?;
+        self.raw.mut_store().set_snapshot(saved);
+        let limit = index.min(self.applied).min(self.durable);
+        let keep = self.config.retained_log_bytes;
+        let through = self.raw.store().compaction_point(limit, keep);
+        self.raw.mut_store().compact(through);
+        effects.push(Effect::CompactLog { through });
+        Ok(())
+    }
+
+    fn hand_over(&mut self) {
+        let raft = &self.raw.raft;
+        if raft.state != StateRole::Leader {
+            return;
+        }
+        // Activity comes first but excludes nobody: raft-rs forgets it once per election timeout, and
+        // just then every peer looks idle.
+        let best = raft
+            .prs()
+            .iter()
+            .filter(|(id, _)| **id != self.config.id.0)
+            .max_by_key(|(id, progress)| (progress.recent_active, progress.matched, **id))
+            .map(|(id, _)| *id);
+        if let Some(successor) = best {
+            self.raw.transfer_leader(successor);
+        }
+    }
+
+    /// Lets raft-rs do all it can now, turning each Ready into effects.
+    fn settle(&mut self, effects: &mut Vec<Effect>) -> Result<(), Fault> {
+        self.draw_election_timeout();
+        loop {
+            self.notice_leadership(effects);
+            self.ask_for_reads();
+            if !self.raw.has_ready() {
+                break;
+            }
+            self.take_ready(effects)?;
+        }
+        let wanted = self.raw.mut_store().take_wanted();
+        for WantedEntries { low, high, bytes_max, context } in wanted.entries {
+            effects.push(Effect::ReadLog(LogRequest { low, high, bytes_max, context }));
+        }
+        let due = self.bytes_since_snapshot >= self.config.snapshot_every_bytes;
+        if (due || wanted.snapshot) && !self.snapshot_under_way {
+            self.take_snapshot(effects);
+        }
+        let ready = self.reads.take_ready(self.applied);
+        if !ready.is_empty() {
+            effects.push(Effect::ReadsReady(ready));
+        }
+        Ok(())
+    }
+
+    /// raft-rs draws timeouts from the thread's generator; ours are a function, so that a seed replays.
+    fn draw_election_timeout(&mut self) {
+        let shortest = u64::from(self.config.election_ticks);
+        let words = [self.config.seed, self.config.id.0, self.raw.raft.term];
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let drawn = shortest + xxhash_rust::xxh3::xxh3_64(&bytes) % shortest;
+        let drawn = usize::try_from(drawn).unwrap_or(ticks(self.config.election_ticks));
+        if self.raw.raft.randomized_election_timeout() != drawn {
+            self.raw.raft.set_randomized_election_timeout(drawn);
+        }
+    }
+
+    fn notice_leadership(&mut self, effects: &mut Vec<Effect>) {
+        let raft = &self.raw.raft;
+        let leading_term = (raft.state == StateRole::Leader).then_some(raft.term);
+        let leader = raft.leader_id;
+        if leader != self.leader || leading_term != self.leading_term {
+            self.leader = leader;
+            self.reads.leader_changed();
+        }
+        if leading_term == self.leading_term {
+            return;
+        }
+        self.leading_term = leading_term;
+        let lost: Vec<ProposalId> = self.waiting.drain(..).flat_map(|(_, ids)| ids).collect();
+        if !lost.is_empty() {
+            let why = NotProposed::LeadershipLost;
+            effects.push(Effect::ProposalsFailed { proposals: lost, why });
+        }
+        if leading_term.is_some() {
+            self.clock.elected(self.stamp_us, self.now);
+        }
+    }
+
+    /// raft-rs drops a read index without a word where nobody can answer it (RAFT 20).
+    fn ask_for_reads(&mut self) {
+        let raft = &self.raw.raft;
+        let answerable = match raft.state {
+            StateRole::Leader => raft.commit_to_current_term(),
+            StateRole::Follower => raft.leader_id != 0,
+            StateRole::Candidate | StateRole::PreCandidate => false,
+        };
+        if answerable && let Some(context) = self.reads.next_context() {
+            self.raw.read_index(context);
+        }
+    }
+
+    fn take_ready(&mut self, effects: &mut Vec<Effect>) -> Result<(), Fault> {
+        let mut ready = self.raw.ready();
+        let messages = ready.take_messages();
+        self.send(messages, effects);
+        for state in ready.take_read_states() {
+            self.reads.confirmed(&state.request_ctx, state.index);
+        }
+        let install = if ready.snapshot().get_metadata().index == 0 {
+            None
+        } else {
+            Some(self.accept_snapshot(wire::snapshot_from_raft(ready.snapshot()))?)
+        };
+        let entries = ready.take_entries();
+        let to_disk = entries.iter().map(wire::entry_from_raft).collect();
+        self.raw.mut_store().append(entries);
+        if let Some(hard_state) = ready.hs() {
+            self.unsaved_hard_state = Some(wire::hard_state_from_raft(hard_state));
+            self.raw.mut_store().set_hard_state(hard_state.clone());
+        }
+        let committed = ready.take_committed_entries();
+        let after_disk = ready.take_persisted_messages();
+        let (number, must_sync) = (ready.number(), ready.must_sync());
+        self.raw.advance_append_async(ready);
+        if let Some(install) = &install {
+            self.installing = Some((number, install.index));
+        }
+        if must_sync {
+            let hard_state = self.unsaved_hard_state.take();
+            let persist = Persist { number, install, entries: to_disk, hard_state };
+            effects.push(Effect::Persist(persist));
+            self.pending.push_back(Pending { number, messages: after_disk, on_disk: true });
+        } else if self.pending.is_empty() {
+            // Only the commit index moved: it is written with the next batch (RAFT 4, 10).
+            self.persisted(number, after_disk, effects);
+        } else {
+            self.pending.push_back(Pending { number, messages: after_disk, on_disk: false });
+        }
+        self.hand_out(committed, effects)
+    }
+
+    fn accept_snapshot(&mut self, snapshot: SnapshotRef) -> Result<Install, Fault> {
+        let index = snapshot.index;
+        let decoded = SnapshotMeta::decode(snapshot.meta.clone())
+            .map_err(|_| Fault::SnapshotMeta { index })?;
+        let install = Install { index, term: snapshot.term, meta: snapshot.meta.clone() };
+        self.adopt_meta(&decoded);
+        self.handed_out = index;
+        self.bytes_since_snapshot = 0;
+        self.raw.mut_store().reset(snapshot);
+        Ok(install)
+    }
+
+    fn adopt_meta(&mut self, meta: &SnapshotMeta) {
+        self.clock.set_members(meta.voters.len());
+        self.stamp_us = self.stamp_us.max(meta.stamp_us);
+        self.member_records
+            .extend(meta.member_records.iter().filter_map(batch::read_member_record));
+    }
+
+    /// Decodes what is committed, once, and hands it out to be applied.
+    fn hand_out(
+        &mut self,
+        entries: Vec<eraftpb::Entry>,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), Fault> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let mut out = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let index = entry.index;
+            // The type comes first: membership changes have empty data too (RAFT 18).
+            if entry.get_entry_type() != EntryType::EntryNormal {
+                return Err(Fault::UnknownEntry { index });
+            }
+            let len = u64::try_from(entry.data.len()).unwrap_or(u64::MAX);
+            self.bytes_since_snapshot = self.bytes_since_snapshot.saturating_add(len + 64);
+            let batch =
+                Batch::decode(entry.data).map_err(|source| Fault::Entry { index, source })?;
+            self.stamp_us = self.stamp_us.max(batch.stamp_us);
+            for (node, incarnation) in
+                batch.member_records.iter().filter_map(batch::read_member_record)
+            {
+                self.member_records.entry(node).or_insert(incarnation);
+            }
+            out.push(Committed {
+                index,
+                term: entry.term,
+                stamp_us: batch.stamp_us,
+                commands: batch.commands,
+                proposals: self.waiting_for(index),
+            });
+            self.handed_out = index;
+        }
+        effects.push(Effect::Apply(out));
+        Ok(())
+    }
+
+    /// Who waits for this index. All who wait proposed in the present term of leadership.
+    fn waiting_for(&mut self, index: u64) -> Vec<ProposalId> {
+        if self.waiting.front().is_some_and(|(first, _)| *first == index) {
+            return self.waiting.pop_front().map(|(_, ids)| ids).unwrap_or_default();
+        }
+        Vec::new()
+    }
+
+    fn take_snapshot(&mut self, effects: &mut Vec<Effect>) {
+        let index = self.handed_out;
+        let newest = self.raw.store().snapshot_ref().map_or(0, |s| s.index);
+        let Some(term) = self.raw.store().term_of(index) else { return };
+        if index <= newest {
+            return;
+        }
+        let conf_state = self.raw.raft.prs().conf().to_conf_state();
+        let records = self.member_records.iter().map(|(n, i)| batch::member_record((*n, *i)));
+        let mut voters = conf_state.voters.clone();
+        voters.sort_unstable();
+        let meta = SnapshotMeta {
+            voters,
+            learners: conf_state.learners.clone(),
+            stamp_us: self.stamp_us,
+            member_records: records.collect(),
+            state_hash: Bytes::new(),
+        };
+        self.snapshot_under_way = true;
+        self.bytes_since_snapshot = 0;
+        effects.push(Effect::TakeSnapshot { index, term, meta: meta.encode_to_vec().into() });
+    }
+
+    fn send(&self, messages: Vec<eraftpb::Message>, effects: &mut Vec<Effect>) {
+        let mut ordinary = Vec::with_capacity(messages.len());
+        for message in messages.into_iter().filter_map(wire::message_from_raft) {
+            if message.snapshot.is_some() {
+                let to = NodeId(message.to);
+                effects.push(Effect::SendSnapshot { to, message: Box::new(message) });
+            } else {
+                ordinary.push(message);
+            }
+        }
+        if !ordinary.is_empty() {
+            effects.push(Effect::Send(ordinary));
+        }
+    }
+}
+
+/// The snapshot that every founding node starts from: nothing yet, and who votes.
+#[must_use]
+pub fn founding_snapshot(voters: &[NodeId]) -> Install {
+    let mut voters: Vec<u64> = voters.iter().map(|id| id.0).collect();
+    voters.sort_unstable();
+    let meta = SnapshotMeta { voters, ..SnapshotMeta::default() };
+    Install { index: 1, term: 1, meta: meta.encode_to_vec().into() }
+}
+
+fn ticks(count: u32) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
+}

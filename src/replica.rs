@@ -1,0 +1,226 @@
+//! Binds the two: bytes of the log to `routing::Command`, snapshot bodies to `routing::State`, and
+//! callers to the thread that owns the state.
+//!
+//! It holds no rule of routing and nothing of Raft.
+
+use std::io::{self, Write};
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot, watch};
+
+pub use crate::consensus::{Role, driver::Status};
+use crate::{
+    codec,
+    consensus::{
+        COMMAND_LEN_MAX, Fault, StateMachine,
+        driver::{self, Request},
+    },
+    image,
+    routing::{Command, LogPosition, Rejection, Reply, Stamp, State, Time},
+    unavailable::Unavailable,
+};
+
+impl StateMachine for State {
+    type Reply = Result<Reply, Rejection>;
+
+    fn empty() -> Self {
+        Self::new()
+    }
+
+    fn apply(
+        &mut self,
+        index: u64,
+        term: u64,
+        stamp_us: u64,
+        commands: &[Bytes],
+    ) -> Result<Vec<Self::Reply>, Fault> {
+        let mut replies = Vec::with_capacity(commands.len());
+        for (seq, bytes) in (0..).zip(commands) {
+            let command = codec::decode(bytes).map_err(|error| {
+                tracing::error!(index, seq, %error, "a committed command can't be read");
+                Fault::Command { index, seq }
+            })?;
+            let position = LogPosition { log_index: index, seq, term };
+            let stamp = Stamp { time: Time(stamp_us), position };
+            replies.push(Self::apply(self, &command, stamp));
+        }
+        Ok(replies)
+    }
+
+    fn hash(&self) -> u128 {
+        Self::hash(self)
+    }
+
+    fn recomputed_hash(&self) -> u128 {
+        Self::recomputed_hash(self)
+    }
+
+    fn image(&self) -> Self {
+        self.clone()
+    }
+
+    fn save(image: &Self, out: &mut dyn Write) -> io::Result<()> {
+        image::save(image, out)
+    }
+
+    fn load(body: &[u8]) -> io::Result<Self> {
+        image::load(body)
+    }
+}
+
+/// What the thread that owns the state is asked.
+pub type ReplicaRequest = Request<State>;
+
+/// This node's copy of the state, in order with the others'. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Replica {
+    requests: mpsc::Sender<ReplicaRequest>,
+    status: watch::Receiver<Status>,
+}
+
+/// What a read saw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadAt {
+    /// Log index up to which the state had applied entries.
+    pub applied_index: u64,
+    /// The node's term then.
+    pub term: u64,
+    /// The time that computed fields are computed at: the greater of log time and this node's clock.
+    pub now: Time,
+}
+
+/// What becomes of a command for which the queue has no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenFull {
+    /// The caller hears at once: one call of many that know nothing of each other.
+    Refuse,
+    /// It waits: the next one of a stream, whose sender is slowed by that.
+    Wait,
+}
+
+/// A command on its way.
+#[derive(Debug)]
+#[must_use = "a command may be refused"]
+pub struct Submitted {
+    answer: oneshot::Receiver<Result<Result<Reply, Rejection>, Unavailable>>,
+}
+
+impl Submitted {
+    /// Returns once the command has taken effect here, or is known not to, or nobody knows.
+    ///
+    /// # Errors
+    /// As [`Replica::propose`].
+    pub async fn answer(self) -> Result<Result<Reply, Rejection>, Unavailable> {
+        self.answer.await.unwrap_or(Err(Unavailable::LeadershipLost))
+    }
+}
+
+impl Replica {
+    /// A handle to the thread that takes `requests` and updates `status`.
+    #[must_use]
+    pub fn new(requests: mpsc::Sender<ReplicaRequest>, status: watch::Receiver<Status>) -> Self {
+        Self { requests, status }
+    }
+
+    /// Puts a command into the log; answers once it has taken effect here.
+    ///
+    /// # Errors
+    /// [`Unavailable::NotLeader`] on any node but the leader, [`Unavailable::Overloaded`] where too
+    /// many wait, [`Unavailable::TooLarge`] where the command does not fit an entry.
+    pub async fn propose(&self, command: Command) -> Result<Result<Reply, Rejection>, Unavailable> {
+        self.submit(command, WhenFull::Refuse).await?.answer().await
+    }
+
+    /// Gives a command its place in the order: one submitted after this returns comes behind it.
+    ///
+    /// # Errors
+    /// As [`Self::propose`], but for what only the answer can tell.
+    pub async fn submit(
+        &self,
+        command: Command,
+        when_full: WhenFull,
+    ) -> Result<Submitted, Unavailable> {
+        let command = codec::encode(&command);
+        if command.len() > COMMAND_LEN_MAX {
+            return Err(Unavailable::TooLarge { len: command.len(), max: COMMAND_LEN_MAX });
+        }
+        let (reply, answer) = oneshot::channel();
+        let request = Request::Propose { command, reply };
+        match when_full {
+            WhenFull::Refuse => self.send(request)?,
+            WhenFull::Wait => {
+                self.requests.send(request).await.map_err(|_| Unavailable::ShuttingDown)?;
+            }
+        }
+        Ok(Submitted { answer })
+    }
+
+    /// Looks at the state once it holds all that was acknowledged before the call, by any node.
+    ///
+    /// # Errors
+    /// [`Unavailable`] if the leader can't confirm in time what that is.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&State, ReadAt) -> T + Send + 'static,
+    ) -> Result<T, Unavailable> {
+        self.look(Request::Read, look).await
+    }
+
+    /// Looks at the state as it is on this node, leader or not.
+    ///
+    /// # Errors
+    /// [`Unavailable::ShuttingDown`], [`Unavailable::Overloaded`].
+    pub async fn inspect<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&State, ReadAt) -> T + Send + 'static,
+    ) -> Result<T, Unavailable> {
+        self.look(Request::Inspect, look).await
+    }
+
+    async fn look<T: Send + 'static>(
+        &self,
+        request: fn(driver::ReadFn<State>) -> ReplicaRequest,
+        look: impl FnOnce(&State, ReadAt) -> T + Send + 'static,
+    ) -> Result<T, Unavailable> {
+        let (reply, answer) = oneshot::channel();
+        let read: driver::ReadFn<State> = Box::new(move |seen| {
+            let answer = seen.map(|(state, at)| {
+                let now = state.time().max(Time(at.wall_us));
+                let at = ReadAt { applied_index: at.applied_index, term: at.term, now };
+                look(state, at)
+            });
+            // Nobody waits any more if the receiver is gone.
+            drop(reply.send(answer));
+        });
+        self.send(request(read))?;
+        answer.await.unwrap_or(Err(Unavailable::ShuttingDown))
+    }
+
+    /// Asks this node to hand leadership to another, if it leads.
+    ///
+    /// # Errors
+    /// [`Unavailable::ShuttingDown`], [`Unavailable::Overloaded`].
+    pub fn hand_over(&self) -> Result<(), Unavailable> {
+        self.send(Request::HandOver)
+    }
+
+    /// A full queue is an answer: the caller hears at once, and the memory stays bounded.
+    fn send(&self, request: ReplicaRequest) -> Result<(), Unavailable> {
+        self.requests.try_send(request).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => Unavailable::Overloaded,
+            mpsc::error::TrySendError::Closed(_) => Unavailable::ShuttingDown,
+        })
+    }
+
+    /// How this node is now.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        *self.status.borrow()
+    }
+
+    /// How this node is, now and whenever that changes.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<Status> {
+        self.status.clone()
+    }
+}

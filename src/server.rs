@@ -1,0 +1,246 @@
+//! One node, composed: the life of `turnwise serve` from its configuration to its exit.
+//!
+//! Three listeners (clients, peers, admin) on one runtime, and the consensus thread beside it. A signal
+//! to stop hands leadership over first, lets calls under way end, and then stops the thread. Whatever
+//! the consensus thread can't go on after ends the process. It holds no rule of any layer.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::{
+    net::TcpListener,
+    runtime,
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+use tonic::transport::{Server, server::TcpIncoming};
+
+use crate::{
+    admin::{self, Readiness},
+    api::{self, ClusterView, ConnectionLimits, Gateway, Peers, PublicApi},
+    config::Config,
+    consensus::{
+        NodeConfig, Role,
+        driver::{self, Ended, Setup, StartError, Status},
+        peers::FRAME_LEN_MAX,
+    },
+    proto::turnwise::peer::v1::raft_service_server::RaftServiceServer,
+    replica::Replica,
+    routing::State,
+    telemetry::Metrics,
+};
+
+/// How long a stop waits for calls under way.
+const DRAIN_MAX: Duration = Duration::from_secs(5);
+
+/// Why a node did not start, or ended before it was told to.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// It did not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// An address can't be listened on.
+    #[error("can't listen on {address} ({key})")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// The configuration key.
+        key: &'static str,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A member's address is none.
+    #[error("an address in members is none")]
+    Members(#[source] tonic::transport::Error),
+    /// The operating system refused something.
+    #[error("the operating system refused")]
+    System(#[from] std::io::Error),
+    /// A listener ended by itself.
+    #[error("a listener ended")]
+    Listener(#[source] tonic::transport::Error),
+    /// The consensus thread could not go on.
+    #[error(transparent)]
+    Ended(#[from] Ended),
+}
+
+/// Runs a node until it is told to stop.
+///
+/// # Errors
+/// [`ServeError`]; the process is to end with what it says.
+pub fn run(config: Config) -> Result<(), ServeError> {
+    let network = runtime::Builder::new_multi_thread()
+        .worker_threads(config.worker_threads)
+        .thread_name("network")
+        .enable_all()
+        .build()?;
+    network.block_on(serve(config))
+}
+
+async fn serve(config: Config) -> Result<(), ServeError> {
+    // Before anything is opened, so that a stop during start-up is not lost.
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let clients = listen(config.client_address, "client_address").await?;
+    let peers = listen(config.peer_address, "peer_address").await?;
+    let admin = listen(config.admin_address, "admin_address").await?;
+
+    let metrics = Arc::new(Metrics::new());
+    let (running, raft) = driver::start::<State>(setup(&config), Arc::clone(&metrics))?;
+    let replica = Replica::new(running.requests.clone(), running.status.clone());
+    let others = config.members.iter().filter(|(node, _)| **node != config.node_id);
+    let links = Peers::new(others.map(|(node, address)| (*node, address.clone())))
+        .map_err(ServeError::Members)?;
+    let (gateway, _forwarding) = Gateway::start(replica.clone(), &links);
+    let client_address = clients.local_addr()?.to_string();
+
+    let (stop_now, stopping) = watch::channel(false);
+    let stopped = |mut stopping: watch::Receiver<bool>| async move {
+        // An error means that the sender is gone: the process is ending.
+        stopping.wait_for(|stop| *stop).await.map(drop).unwrap_or_default();
+    };
+
+    let (forward, node) = api::peer_services(gateway.clone(), client_address.clone());
+    let raft = RaftServiceServer::new(raft)
+        .max_decoding_message_size(FRAME_LEN_MAX)
+        .max_encoding_message_size(FRAME_LEN_MAX);
+    // Peers are cut when this future is dropped: their streams never end by themselves.
+    let serve_peers = Server::builder()
+        .initial_stream_window_size(4 << 20)
+        .initial_connection_window_size(8 << 20)
+        .http2_keepalive_interval(Some(Duration::from_secs(1)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(2)))
+        .add_service(raft)
+        .add_service(forward)
+        .add_service(node)
+        .serve_with_incoming(TcpIncoming::from(peers).with_nodelay(Some(true)));
+    let cluster = ClusterView {
+        cluster_id: config.cluster_id.to_string(),
+        members: config.members.clone(),
+        client_address,
+    };
+    let public = PublicApi {
+        gateway,
+        cluster,
+        peers: links,
+        metrics: Arc::clone(&metrics),
+        connections: ConnectionLimits {
+            connections_max: config.limits.connections_max,
+            streams_per_connection_max: config.limits.streams_per_connection_max,
+        },
+    };
+    let serve_clients = api::serve(clients, public, stopped(stopping.clone()));
+    let seen = replica.watch();
+    let serve_admin =
+        admin::serve(admin, metrics, move || readiness(&seen.borrow()), stopped(stopping));
+    tracing::info!(
+        node = config.node_id.0,
+        clients = %config.client_address,
+        peers = %config.peer_address,
+        admin = %config.admin_address,
+        "serving"
+    );
+
+    let driver::Running { ended, stop, thread, .. } = running;
+    let told = async {
+        tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        }
+    };
+    let mut ended = ended;
+    tokio::pin!(serve_peers, serve_clients, serve_admin);
+    let end = tokio::select! {
+        served = &mut serve_peers => return served.map_err(ServeError::Listener),
+        served = &mut serve_clients => return served.map_err(ServeError::Listener),
+        served = &mut serve_admin => return Ok(served?),
+        end = &mut ended => Some(end),
+        signal = told => {
+            tracing::info!(signal, "stopping: handing over, then letting calls end");
+            None
+        }
+    };
+    let end = if let Some(end) = end {
+        end
+    } else {
+        let drain = async {
+            // The old leader still answers what it has; the new one takes the rest.
+            tokio::join!(hand_over(&replica, &config), async {
+                stop_now.send_replace(true);
+                tokio::join!(&mut serve_clients, &mut serve_admin)
+            })
+        };
+        tokio::select! {
+            _ = tokio::time::timeout(DRAIN_MAX, drain) => {}
+            _ = &mut serve_peers => {}
+        }
+        drop(stop);
+        ended.await
+    };
+    let end = end.unwrap_or_else(|_| Err(Ended::Panicked("it ended without a word".to_owned())));
+    // It has ended, and said how.
+    thread.join().unwrap_or_default();
+    Ok(end?)
+}
+
+async fn listen(address: SocketAddr, key: &'static str) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, key, source })
+}
+
+/// How often a stop asks another node to lead; one that does not answer is passed over next time.
+const HAND_OVER_ATTEMPTS: u32 = 3;
+
+/// Waits until another node leads, for a few election timeouts at most.
+async fn hand_over(replica: &Replica, config: &Config) {
+    if config.members.len() == 1 {
+        return;
+    }
+    let mut status = replica.watch();
+    let ticks = u32::try_from(config.timing.election_ticks).unwrap_or(u32::MAX);
+    let election = config.timing.tick.saturating_mul(ticks.saturating_add(1));
+    for _ in 0..HAND_OVER_ATTEMPTS {
+        if replica.status().role != Role::Leader {
+            return;
+        }
+        if let Err(cause) = replica.hand_over() {
+            tracing::warn!(%cause, "leadership not handed over");
+            return;
+        }
+        let handed = status.wait_for(|now| now.role != Role::Leader && now.leader.is_some());
+        if tokio::time::timeout(election, handed).await.is_ok() {
+            return;
+        }
+    }
+    tracing::warn!("nobody took over in time");
+}
+
+fn readiness(status: &Status) -> Readiness {
+    if status.ready {
+        return Readiness::Ready;
+    }
+    Readiness::NotReady(if status.leader.is_none() {
+        "no leader is known; are a majority of the members up, and reachable on their peer ports?"
+            .to_owned()
+    } else {
+        format!("catching up: applied index {} of {}", status.applied_index, status.commit_index)
+    })
+}
+
+fn setup(config: &Config) -> Setup {
+    let ticks = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    // The id and the incarnation are filled in from the data directory.
+    let mut node = NodeConfig::new(config.node_id, crate::consensus::Incarnation(0));
+    node.heartbeat_ticks = ticks(config.timing.heartbeat_ticks);
+    node.election_ticks = ticks(config.timing.election_ticks);
+    node.snapshot_every_bytes = config.limits.snapshot_every_bytes;
+    node.memory_tail_bytes = config.limits.log_tail_bytes_max;
+    node.retained_log_bytes = config.limits.log_tail_bytes_max;
+    Setup {
+        node_id: config.node_id,
+        cluster_id: config.cluster_id.0,
+        data_dir: config.data_dir.clone(),
+        members: config.members.clone(),
+        bootstrap: config.bootstrap,
+        tick: config.timing.tick,
+        node,
+        request_queue_max: config.limits.proposal_queue_max,
+    }
+}

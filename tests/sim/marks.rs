@@ -1,0 +1,101 @@
+//! Coverage marks: how often the moments happened that the simulator is there for.
+//!
+//! A mark that stays at 0 over the default run fails the test: a fault that is never injected, or a
+//! path that is never taken, would otherwise look like a proof.
+
+use std::collections::BTreeMap;
+
+macro_rules! marks {
+    ($($name:ident = $text:literal,)*) => {
+        /// A moment.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub(crate) enum Mark { $($name,)* }
+
+        impl Mark {
+            /// All of them.
+            pub(crate) const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// As printed.
+            pub(crate) fn text(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
+}
+
+marks! {
+    MessageDropped = "messages dropped",
+    MessageDoubled = "messages doubled",
+    LinkCut = "links cut",
+    Kill = "kills",
+    PowerCut = "power cuts",
+    PowerCutMidWrite = "power cuts mid-write",
+    Pause = "pauses",
+    ClockJump = "clock jumps",
+    DiskStall = "disk stalls",
+    SyncError = "fsync errors",
+    HandOver = "hand-overs",
+    Storm = "storms",
+    LeaderChange = "leader changes",
+    Restart = "restarts",
+    UnsyncedAtPowerCut = "power cuts with unsynced writes",
+    TornTailCut = "torn tails cut",
+    ConflictTruncated = "conflicting suffixes truncated",
+    SnapshotTaken = "snapshots taken",
+    SnapshotSent = "snapshots sent",
+    SnapshotTransferCut = "snapshot transfers cut",
+    SnapshotInstalled = "snapshots installed",
+    SnapshotOnRestart = "restarts from a snapshot",
+    ReceivedButNotInstalled = "restarts with a received snapshot above the log",
+    LogCompacted = "log compactions",
+    LogRead = "log reads",
+    DelayedDisk = "persists with the fsync under way",
+    ProposalLost = "proposals lost with leadership",
+    NotLeader = "calls to a node that does not lead",
+    Batched = "batches of several commands",
+    RetryAnswered = "retries answered by the idempotency record",
+    RetryAfterFailover = "retries answered in another term",
+    TwoNodesAtOnce = "calls made to two nodes at once",
+    AskedAgain = "answered calls made again",
+    ExistingAssignment = "assignments found open",
+    Rejected = "commands rejected",
+    ReadServed = "reads served",
+    ReadByFollower = "reads served by a follower",
+    ReadRefused = "reads refused",
+    GaveUp = "calls given up",
+}
+
+/// How often each happened.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Marks(BTreeMap<Mark, u64>);
+
+impl Marks {
+    pub(crate) fn hit(&mut self, mark: Mark) {
+        *self.0.entry(mark).or_default() += 1;
+    }
+
+    pub(crate) fn count(&self, mark: Mark) -> u64 {
+        self.0.get(&mark).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn add(&mut self, other: &Self) {
+        for (mark, count) in &other.0 {
+            *self.0.entry(*mark).or_default() += count;
+        }
+    }
+
+    /// Those that never happened.
+    pub(crate) fn missing(&self) -> Vec<&'static str> {
+        Mark::ALL.iter().filter(|mark| self.count(**mark) == 0).map(|mark| mark.text()).collect()
+    }
+}
+
+impl std::fmt::Display for Marks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (at, mark) in Mark::ALL.iter().enumerate() {
+            let comma = if at == 0 { "" } else { ", " };
+            write!(f, "{comma}{} {}", self.count(*mark), mark.text())?;
+        }
+        Ok(())
+    }
+}

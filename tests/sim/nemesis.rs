@@ -1,0 +1,145 @@
+//! Who decides which fault strikes where and when, and how long it lasts.
+//!
+//! It only decides; the world carries out. It prefers the leader, for that is where faults hurt, and
+//! it remembers whose disk it broke: a disk that fails anywhere else is a violation.
+
+use crate::{
+    plan::{Fault, MS, Plan, S},
+    rng::Rng,
+};
+
+/// One fault, with its victims.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Strike {
+    /// From the first to the second; both ways if so.
+    Cut {
+        from: usize,
+        to: usize,
+        both: bool,
+    },
+    /// No link of this node works; or only those into it, or only those out of it.
+    Isolate {
+        node: usize,
+        inward: bool,
+        outward: bool,
+    },
+    Kill {
+        node: usize,
+    },
+    PowerCut {
+        node: usize,
+    },
+    /// After this many more operations of its disk.
+    PowerCutMidWrite {
+        node: usize,
+        operations: u64,
+    },
+    PowerCutAll,
+    Pause {
+        node: usize,
+        for_us: u64,
+    },
+    ClockJump {
+        node: usize,
+        by_us: i64,
+    },
+    DiskStall {
+        node: usize,
+        for_us: u64,
+    },
+    SyncError {
+        node: usize,
+    },
+    HandOver {
+        node: usize,
+    },
+    Storm,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Nemesis {
+    rng: Rng,
+    faults: Vec<Fault>,
+    gap_max_us: u64,
+    nodes: usize,
+    broken_disks: Vec<Option<Fault>>,
+    /// The first of those whose clocks may be wrong.
+    wrong_clocks: usize,
+}
+
+impl Nemesis {
+    pub(crate) fn new(seed: u64, plan: &Plan) -> Self {
+        let mut rng = Rng::stream(seed, "nemesis");
+        Self {
+            wrong_clocks: rng.index(plan.nodes),
+            rng,
+            faults: plan.faults.clone(),
+            gap_max_us: plan.fault_gap_max_us,
+            nodes: plan.nodes,
+            broken_disks: vec![None; plan.nodes],
+        }
+    }
+
+    /// How long to wait until the next strike.
+    pub(crate) fn pause_us(&mut self) -> u64 {
+        self.rng.between(20 * MS, self.gap_max_us)
+    }
+
+    /// How long a strike lasts that has an end.
+    pub(crate) fn lasts_us(&mut self) -> u64 {
+        if self.rng.chance(300) { self.rng.between(S, 4 * S) } else { self.rng.between(20 * MS, S) }
+    }
+
+    /// The next strike, if any fault is in the plan.
+    pub(crate) fn strike(&mut self, leader: Option<usize>) -> Option<Strike> {
+        if self.faults.is_empty() {
+            return None;
+        }
+        let fault = self.rng.pick(&self.faults);
+        let any = self.rng.index(self.nodes);
+        let node = leader.filter(|_| self.rng.chance(500)).unwrap_or(any);
+        let other = (node + 1 + self.rng.index(self.nodes.max(2) - 1)) % self.nodes;
+        Some(match fault {
+            Fault::Cut => Strike::Cut { from: node, to: other, both: true },
+            Fault::CutOneWay if self.rng.chance(500) => {
+                Strike::Cut { from: node, to: other, both: false }
+            }
+            Fault::CutOneWay => Strike::Cut { from: other, to: node, both: false },
+            Fault::Isolate => Strike::Isolate { node, inward: true, outward: true },
+            Fault::DeafOrMute => {
+                let inward = self.rng.chance(500);
+                Strike::Isolate { node, inward, outward: !inward }
+            }
+            Fault::Kill => Strike::Kill { node },
+            Fault::PowerCut => Strike::PowerCut { node },
+            Fault::PowerCutMidWrite => {
+                self.broken_disks[node] = Some(fault);
+                Strike::PowerCutMidWrite { node, operations: self.rng.between(0, 12) }
+            }
+            Fault::PowerCutAll => Strike::PowerCutAll,
+            Fault::Pause => Strike::Pause { node, for_us: self.lasts_us() },
+            Fault::ClockJump if self.nodes < 3 => return None,
+            Fault::ClockJump => {
+                let nth = self.rng.index((self.nodes - 1) / 2);
+                let node = (self.wrong_clocks + nth) % self.nodes;
+                let far = self.rng.pick(&[900 * MS, 10 * S, 3_600 * S, 87_600 * 3_600 * S]);
+                let by_us = self.rng.between(0, far).cast_signed();
+                let by_us = if self.rng.chance(500) { by_us } else { -by_us };
+                Strike::ClockJump { node, by_us }
+            }
+            Fault::DiskStall => Strike::DiskStall { node, for_us: self.lasts_us() },
+            Fault::SyncError => {
+                self.broken_disks[node] = Some(fault);
+                Strike::SyncError { node }
+            }
+            Fault::HandOver => Strike::HandOver { node: leader.unwrap_or(node) },
+            Fault::Storm => Strike::Storm,
+        })
+    }
+
+    /// What it did to this node's disk, which is whole again from here on.
+    pub(crate) fn broken_disk(&mut self, node: usize) -> Option<Fault> {
+        self.broken_disks[node].take()
+    }
+}

@@ -1,0 +1,160 @@
+//! A node's data directory: the production log, snapshot files and recovery over the simulated disk.
+//!
+//! It owns which of the two is written first, as the production driver does: a snapshot is durable
+//! before the log forgets what it stands for, on the way in and on the way out. It knows nothing of
+//! when; every call is synchronous.
+
+use std::{io, path::Path, sync::Arc};
+
+use bytes::Bytes;
+use turnwise::{
+    consensus::{
+        Entry, Incarnation, Install, NodeId, Persist,
+        driver::{self, DataDir, Founding, StartError, load_snapshot, write_snapshot},
+        log::{
+            Batch, Log, LogConfig, LogError,
+            snapshot::{SnapshotError, SnapshotId, SnapshotStore},
+        },
+    },
+    proto::turnwise::peer::v1::RaftMessage,
+    routing::State,
+};
+
+use crate::memdisk::MemDisk;
+
+const CLUSTER_ID: u128 = 0x7475_726e_7769_7365;
+
+/// What the disk, or what is on it, has wrong.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    #[error("{0}: {0:?}")]
+    Start(#[from] StartError),
+    #[error("{0}: {0:?}")]
+    Log(#[from] LogError),
+    #[error("{0}: {0:?}")]
+    Snapshot(#[from] SnapshotError),
+    #[error("{0}")]
+    Load(#[from] io::Error),
+}
+
+/// What was in a data directory.
+pub(crate) type Opened = driver::Opened<State, MemDisk>;
+
+/// See the module.
+pub(crate) struct Store {
+    log: Log<MemDisk>,
+    snapshots: Arc<SnapshotStore<MemDisk>>,
+}
+
+/// Opens a data directory, which is made where there is none.
+pub(crate) fn open(
+    disk: &MemDisk,
+    node_id: NodeId,
+    incarnation: Incarnation,
+    voters: &[NodeId],
+    segment_bytes: u64,
+) -> Result<Opened, StoreError> {
+    let data_dir = DataDir {
+        path: Path::new("memory"),
+        cluster_id: CLUSTER_ID,
+        node_id,
+        log: LogConfig { segment_bytes },
+        founding: Some(Founding { voters: voters.to_vec(), incarnation }),
+    };
+    let opened: Opened = data_dir.open(Arc::new(disk.clone()))?;
+    assert_eq!(opened.identity.incarnation, incarnation);
+    Ok(opened)
+}
+
+impl Store {
+    pub(crate) fn new(log: Log<MemDisk>, snapshots: Arc<SnapshotStore<MemDisk>>) -> Self {
+        Self { log, snapshots }
+    }
+
+    pub(crate) fn last_index(&self) -> u64 {
+        self.log.last_index()
+    }
+
+    /// Writes, without a sync; the state of the snapshot to install, if there is one.
+    pub(crate) fn write(&mut self, persist: &Persist) -> Result<Option<State>, StoreError> {
+        let Persist { number: _, install, entries, hard_state } = persist;
+        let mut machine = None;
+        let mut reset = None;
+        if let Some(Install { index, term, meta: _ }) = *install {
+            let id = SnapshotId { index, term };
+            machine = Some(load_snapshot(&self.snapshots, id)?);
+            self.snapshots.remove_before(id)?;
+            reset = Some((index, term));
+        }
+        self.log.write(&Batch { hard_state: *hard_state, entries, reset, sync: false })?;
+        Ok(machine)
+    }
+
+    /// Makes everything written durable.
+    pub(crate) fn sync(&mut self) -> Result<(), StoreError> {
+        Ok(self.log.write(&Batch { sync: true, ..Batch::default() })?)
+    }
+
+    /// Old entries; none where the log no longer has them.
+    pub(crate) fn read(
+        &self,
+        low: u64,
+        high: u64,
+        bytes_max: u64,
+    ) -> Result<Vec<Entry>, StoreError> {
+        match self.log.read(low, high, bytes_max) {
+            Ok(entries) => Ok(entries),
+            Err(LogError::Compacted { .. } | LogError::Beyond { .. }) => Ok(Vec::new()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(crate) fn compact(&mut self, through: u64) -> Result<(), StoreError> {
+        Ok(self.log.compact(through)?)
+    }
+
+    /// Writes a snapshot of this node's state, durably, and removes those before it. Gives back its
+    /// meta bytes.
+    pub(crate) fn save(
+        &self,
+        index: u64,
+        term: u64,
+        meta: &[u8],
+        state: &State,
+    ) -> Result<Bytes, StoreError> {
+        let id = SnapshotId { index, term };
+        let meta = write_snapshot(&self.snapshots, id, meta, state)?;
+        self.snapshots.remove_before(id)?;
+        Ok(meta)
+    }
+
+    /// The file that goes with this message; `None` where it has been replaced by a newer one.
+    pub(crate) fn snapshot_file(&self, message: &RaftMessage) -> Result<Option<Bytes>, StoreError> {
+        let id = id_of(message);
+        if !self.snapshots.list()?.contains(&id) {
+            return Ok(None);
+        }
+        let file = self.snapshots.bytes(id)?;
+        let len = usize::try_from(file.file_len()).unwrap();
+        Ok(Some(file.read(0, len)?.into()))
+    }
+
+    /// Puts the file of another node's snapshot on the disk, durably.
+    pub(crate) fn receive(&self, message: &RaftMessage, file: &[u8]) -> Result<(), StoreError> {
+        const RANGE_LEN: usize = 4096;
+        let len = u64::try_from(file.len()).unwrap();
+        let mut receiver = self.snapshots.receive(id_of(message), len)?;
+        for range in file.chunks(RANGE_LEN) {
+            receiver.write(receiver.received(), range)?;
+        }
+        let stored = receiver.finish()?;
+        let header = message.snapshot.as_ref().expect("it was looked at above");
+        assert_eq!(stored.meta(), header.meta, "the file is the snapshot that was announced");
+        Ok(())
+    }
+}
+
+fn id_of(message: &RaftMessage) -> SnapshotId {
+    let header = message.snapshot.as_ref().expect("a snapshot message says which");
+    SnapshotId { index: header.index, term: header.term }
+}

@@ -1,0 +1,477 @@
+//! The world of one seed: nodes, disks, clocks, links, clients, and one heap of events.
+//!
+//! Single-threaded. Events are taken in order of (time, number), where the number is the order in
+//! which they were put in; nothing reads a real clock or iterates a hash map, so a seed is one
+//! history. A hash over what happened is kept, and two runs of a seed must agree on it.
+
+mod event;
+mod faults;
+mod finish;
+mod links;
+
+use std::collections::BTreeMap;
+
+use turnwise::{
+    consensus::{Input, NodeConfig, NodeId, Now},
+    routing::State,
+};
+use xxhash_rust::xxh3::Xxh3;
+
+use self::event::{Event, Letter, node_of};
+
+use crate::{
+    checks::Checks,
+    client::{Client, Told, Wish},
+    marks::{Mark, Marks},
+    memdisk::MemDisk,
+    nemesis::Nemesis,
+    network::Network,
+    plan::{Fault, MS, Plan, S},
+    process::{Context, Down, Out, Process, incarnation},
+    rng::Rng,
+};
+
+/// When simulated time starts, as wall clocks say it: 2026-01-01.
+pub(crate) const EPOCH_US: u64 = 1_767_225_600 * S;
+
+/// A machine: its disk and clocks outlive the process on it.
+struct Machinery {
+    disk: MemDisk,
+    process: Option<Process>,
+    /// Which run of the process this is; events of earlier runs are void.
+    boot: u64,
+    paused_until_us: u64,
+    /// Its monotonic clock gains this many microseconds a second, or loses them.
+    drift_ppm: i64,
+    wall_offset_us: i64,
+    /// Disk operations take at least until then.
+    disk_stalls_until_us: u64,
+}
+
+/// See the module.
+pub(crate) struct World {
+    pub(crate) plan: Plan,
+    seed: u64,
+    now_us: u64,
+    events: BTreeMap<(u64, u64), Event>,
+    next_event: u64,
+    machines: Vec<Machinery>,
+    network: Network,
+    clients: Vec<Client>,
+    told: Told,
+    nemesis: Nemesis,
+    checks: Checks,
+    marks: Marks,
+    /// Snapshot transfers under way: from whom, to whom.
+    transfers: BTreeMap<u64, (usize, u64, NodeId)>,
+    next_transfer: u64,
+    disk_rng: Rng,
+    clock_rng: Rng,
+    trace: Xxh3,
+    healed: bool,
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub(crate) trace: u64,
+    pub(crate) simulated_us: u64,
+    pub(crate) operations: u64,
+    pub(crate) checks: u64,
+    pub(crate) marks: Marks,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64) -> Self {
+        let plan = Plan::draw(seed);
+        let mut clock_rng = Rng::stream(seed, "clock");
+        let offset_max = plan.clock_offset_max_us;
+        let machines = (0..plan.nodes).map(|_| {
+            let drift = clock_rng.between(0, 2 * plan.clock_drift_ppm_max);
+            let offset = clock_rng.between(0, 2 * offset_max);
+            Machinery {
+                disk: MemDisk::new(),
+                process: None,
+                boot: 0,
+                paused_until_us: 0,
+                drift_ppm: drift.cast_signed() - plan.clock_drift_ppm_max.cast_signed(),
+                wall_offset_us: offset.cast_signed() - offset_max.cast_signed(),
+                disk_stalls_until_us: 0,
+            }
+        });
+        let machines = machines.collect();
+        let clients = (0..plan.clients).map(|id| {
+            Client::new(id, seed, plan.nodes, plan.operations_per_client, plan.think_max_us)
+        });
+        let mut world = Self {
+            seed,
+            now_us: 0,
+            events: BTreeMap::new(),
+            next_event: 0,
+            machines,
+            network: Network::new(seed, plan.nodes + plan.clients, plan.link),
+            clients: clients.collect(),
+            told: Told::default(),
+            nemesis: Nemesis::new(seed, &plan),
+            checks: Checks::new(plan.nodes, State::new().hash(), plan.clock_offset_max_us),
+            marks: Marks::default(),
+            transfers: BTreeMap::new(),
+            next_transfer: 0,
+            disk_rng: Rng::stream(seed, "disk"),
+            clock_rng,
+            trace: Xxh3::new(),
+            healed: false,
+            plan,
+        };
+        for node in 0..world.plan.nodes {
+            world.at(0, Event::Boot { node });
+        }
+        for client in 0..world.plan.clients {
+            world.at(S, Event::Next { client });
+        }
+        world.at(S, Event::Strike);
+        world.at(world.plan.faults_until_us, Event::Heal);
+        world
+    }
+
+    /// Runs it to its end.
+    pub(crate) fn run(mut self) -> Report {
+        while let Some(((at_us, _), event)) = self.events.pop_first() {
+            assert!(
+                at_us <= self.plan.end_us,
+                "no progress after all was healed: {}",
+                self.state()
+            );
+            self.now_us = at_us;
+            self.happen(event);
+            if self.healed && self.has_settled() {
+                break;
+            }
+        }
+        self.check_the_end();
+        Report {
+            trace: self.trace.digest(),
+            simulated_us: self.now_us,
+            operations: u64::try_from(self.told.done.len()).unwrap() + self.told.reads,
+            checks: self.checks.count,
+            marks: self.marks,
+        }
+    }
+
+    fn at(&mut self, at_us: u64, event: Event) {
+        self.next_event += 1;
+        self.events.insert((at_us, self.next_event), event);
+    }
+
+    fn later(&mut self, delay_us: u64, event: Event) {
+        self.at(self.now_us + delay_us, event);
+    }
+
+    fn note(&mut self, what: &str, who: usize) {
+        self.trace.update(&self.now_us.to_le_bytes());
+        self.trace.update(what.as_bytes());
+        self.trace.update(&who.to_le_bytes());
+    }
+
+    fn happen(&mut self, event: Event) {
+        if let Some(node) = node_of(&event) {
+            let until_us = self.machines[node].paused_until_us;
+            if until_us > self.now_us {
+                // The process does not run; what comes waits, in order.
+                self.at(until_us, event);
+                return;
+            }
+        }
+        match event {
+            Event::Boot { node } => self.boot(node),
+            Event::Tick { node, boot } => {
+                if self.is_running(node, boot) {
+                    self.input(node, Input::Tick);
+                    let drift = self.machines[node].drift_ppm;
+                    let tick = self.plan.tick_us.cast_signed();
+                    let real = tick - tick * drift / 1_000_000;
+                    self.later(real.cast_unsigned(), Event::Tick { node, boot });
+                }
+            }
+            Event::Greet { node, boot } => {
+                if self.is_running(node, boot) {
+                    let wall_us = self.clock(node).wall_us;
+                    for peer in (0..self.plan.nodes).filter(|peer| *peer != node) {
+                        self.post(node, peer, Letter::Hello { wall_us });
+                    }
+                    self.later(400 * MS, Event::Greet { node, boot });
+                }
+            }
+            Event::Arrive { from, to, generation, letter } => {
+                if self.network.is_alive(from, to, generation) {
+                    self.arrive(from, to, letter);
+                }
+            }
+            Event::Call { to, generation, call } => {
+                if self.network.is_alive(self.plan.nodes + call.client, to, generation) {
+                    self.call(to, call);
+                }
+            }
+            Event::Answer { from, client, generation, call, answer } => {
+                if self.network.is_alive(from, self.plan.nodes + client, generation) {
+                    self.note("answer", client);
+                    let (told, marks) = (&mut self.told, &mut self.marks);
+                    let now_us = self.now_us;
+                    let wishes = self.clients[client].answered(call, answer, now_us, told, marks);
+                    self.grant(client, wishes);
+                }
+            }
+            Event::Drain { node, boot } => {
+                if self.is_running(node, boot) {
+                    self.run_process(node, |process, context| process.drain(context));
+                }
+            }
+            Event::Sync { node, boot } => {
+                if self.is_running(node, boot) {
+                    self.run_process(node, |process, context| process.sync(context));
+                }
+            }
+            Event::ReadLog { node, boot, request } => {
+                if self.is_running(node, boot) {
+                    self.run_process(node, |process, context| process.read_log(context, request));
+                }
+            }
+            Event::Save { node, boot, save } => {
+                if self.is_running(node, boot) {
+                    self.run_process(node, |process, context| process.save(context, *save));
+                }
+            }
+            Event::TransferEnds { node, boot, transfer, delivered } => {
+                if let Some((_, _, to)) = self.transfers.remove(&transfer)
+                    && self.is_running(node, boot)
+                {
+                    if !delivered {
+                        self.marks.hit(Mark::SnapshotTransferCut);
+                    }
+                    self.input(node, Input::SnapshotSent { to, delivered });
+                }
+            }
+            Event::Unreachable { node, boot, peer } => {
+                if self.is_running(node, boot) {
+                    self.input(node, Input::Unreachable { peer });
+                }
+            }
+            Event::Wake { client, token } => {
+                let (told, marks) = (&mut self.told, &mut self.marks);
+                let wishes = self.clients[client].woke(token, self.now_us, told, marks);
+                self.grant(client, wishes);
+            }
+            Event::Next { client } => self.next_of(client),
+            Event::Strike => self.strike(),
+            Event::Undo(strike) => self.undo(strike),
+            Event::Heal => self.heal(),
+        }
+    }
+
+    fn is_running(&self, node: usize, boot: u64) -> bool {
+        self.machines[node].boot == boot && self.machines[node].process.is_some()
+    }
+
+    fn clock(&self, node: usize) -> Now {
+        let machine = &self.machines[node];
+        let now = self.now_us.cast_signed();
+        let monotonic = now + now * machine.drift_ppm / 1_000_000;
+        let wall = EPOCH_US.cast_signed() + monotonic + machine.wall_offset_us;
+        Now { monotonic_us: monotonic.cast_unsigned(), wall_us: wall.cast_unsigned() }
+    }
+
+    fn boot(&mut self, node: usize) {
+        if self.machines[node].process.is_some() {
+            return;
+        }
+        self.note("boot", node);
+        let voters: Vec<NodeId> = (0..self.plan.nodes).map(id_of).collect();
+        let id = id_of(node);
+        let mut config = NodeConfig::new(id, incarnation(id));
+        config.seed = self.seed;
+        config.boot_nonce = self.clock_rng.next();
+        config.memory_tail_bytes = self.plan.memory_tail_bytes;
+        config.retained_log_bytes = self.plan.retained_log_bytes;
+        config.snapshot_every_bytes = self.plan.snapshot_every_bytes;
+        let mut context = Context {
+            clock: self.clock(node),
+            checks: &mut self.checks,
+            marks: &mut self.marks,
+            out: Vec::new(),
+        };
+        context.checks.now_us = self.now_us;
+        let machine = &mut self.machines[node];
+        machine.boot += 1;
+        let boot = machine.boot;
+        if boot > 1 {
+            context.marks.hit(Mark::Restart);
+        }
+        let started = Process::start(
+            config,
+            &voters,
+            &machine.disk,
+            self.plan.segment_bytes,
+            self.plan.inline_disk,
+            &mut context,
+        );
+        match started {
+            Ok(process) => {
+                machine.process = Some(process);
+                self.later(1, Event::Tick { node, boot });
+                self.later(2, Event::Greet { node, boot });
+            }
+            Err(down) => self.down(node, down),
+        }
+    }
+
+    /// Lets a process do something and carries out what it asks for.
+    fn run_process(
+        &mut self,
+        node: usize,
+        step: impl FnOnce(&mut Process, &mut Context<'_>) -> Result<(), Down>,
+    ) {
+        let mut context = Context {
+            clock: self.clock(node),
+            checks: &mut self.checks,
+            marks: &mut self.marks,
+            out: Vec::new(),
+        };
+        context.checks.now_us = self.now_us;
+        let Some(process) = &mut self.machines[node].process else { return };
+        let result = step(process, &mut context);
+        let status = process.node().status();
+        let hash = process.machine().hash();
+        let out = context.out;
+        self.note("step", node);
+        self.trace.update(&hash.to_le_bytes());
+        for number in [status.term, status.commit, status.applied, status.last_index] {
+            self.trace.update(&number.to_le_bytes());
+        }
+        self.carry_out(node, out);
+        if let Err(down) = result {
+            self.down(node, down);
+        }
+    }
+
+    fn input(&mut self, node: usize, input: Input) {
+        self.run_process(node, |process, context| process.handle(context, input));
+    }
+
+    fn carry_out(&mut self, node: usize, out: Vec<Out>) {
+        let boot = self.machines[node].boot;
+        for out in out {
+            match out {
+                Out::Send(message) => {
+                    let to = index_of(NodeId(message.to));
+                    let wall_us = self.clock(node).wall_us;
+                    let letter = Letter::Raft { message, wall_us };
+                    if !self.post(node, to, letter) && self.disk_rng.chance(300) {
+                        let peer = id_of(to);
+                        self.later(MS, Event::Unreachable { node, boot, peer });
+                    }
+                }
+                Out::Transfer { to, message, file } => self.transfer(node, to, message, file),
+                Out::Answer { client, call, answer } => self.answer(node, client, call, answer),
+                Out::Drain => {
+                    let delay = self.disk_rng.between(0, 300);
+                    self.later(delay, Event::Drain { node, boot });
+                }
+                Out::Sync => {
+                    let delay = self.disk_delay(node);
+                    self.later(delay, Event::Sync { node, boot });
+                }
+                Out::Blocked => {
+                    let until = self.now_us + self.disk_delay(node);
+                    let machine = &mut self.machines[node];
+                    machine.paused_until_us = machine.paused_until_us.max(until);
+                }
+                Out::ReadLog(request) => {
+                    let delay = self.disk_rng.between(10, 2 * MS);
+                    self.later(delay, Event::ReadLog { node, boot, request });
+                }
+                Out::Save(save) => {
+                    let delay = self.disk_rng.between(MS, 150 * MS);
+                    self.later(delay, Event::Save { node, boot, save });
+                }
+            }
+        }
+    }
+
+    fn disk_delay(&mut self, node: usize) -> u64 {
+        let delay = self.disk_rng.between(self.plan.sync_min_us, self.plan.sync_max_us);
+        let stall = self.machines[node].disk_stalls_until_us.saturating_sub(self.now_us);
+        delay + stall
+    }
+
+    fn next_of(&mut self, client: usize) {
+        if client != 0 && !self.clients[0].has_founded() {
+            self.later(50 * MS, Event::Next { client });
+            return;
+        }
+        let wall_us = EPOCH_US + self.now_us;
+        let (told, marks) = (&mut self.told, &mut self.marks);
+        let wishes = self.clients[client].next(self.now_us, wall_us, told, marks);
+        self.grant(client, wishes);
+    }
+
+    fn grant(&mut self, client: usize, wishes: Vec<Wish>) {
+        for wish in wishes {
+            match wish {
+                Wish::Send { endpoint, call } => {
+                    let from = self.plan.nodes + client;
+                    for arrival in self.network.send(from, endpoint, self.now_us) {
+                        let (generation, call) = (arrival.generation, call.clone());
+                        self.at(arrival.at_us, Event::Call { to: endpoint, generation, call });
+                    }
+                }
+                Wish::Wake { at_us, token } => self.at(at_us, Event::Wake { client, token }),
+                Wish::Next { at_us } => self.at(at_us, Event::Next { client }),
+            }
+        }
+    }
+
+    /// A process ended because its disk failed, or for no good reason.
+    fn down(&mut self, node: usize, down: Down) {
+        match down {
+            Down::Fault(fault) => panic!("node {} stopped: {fault:?}", id_of(node)),
+            Down::Disk(error) => {
+                let fault = self.nemesis.broken_disk(node);
+                let is_sync_error = fault == Some(Fault::SyncError);
+                assert!(fault.is_some(), "node {} on a sound disk: {error}", id_of(node));
+                let mark = if is_sync_error { Mark::SyncError } else { Mark::PowerCutMidWrite };
+                self.marks.hit(mark);
+                // After a failed sync the machine may well stay up, and its memory tell lies.
+                let power_cut = !is_sync_error || self.disk_rng.chance(500);
+                self.crash(node, power_cut);
+            }
+        }
+    }
+
+    /// Ends a process, and the power of its machine if `power_cut`; it starts again later.
+    fn crash(&mut self, node: usize, power_cut: bool) {
+        self.note("crash", node);
+        let machine = &mut self.machines[node];
+        machine.process = None;
+        machine.paused_until_us = 0;
+        machine.boot += 1;
+        if power_cut {
+            if !machine.disk.is_synced(".log") {
+                self.marks.hit(Mark::UnsyncedAtPowerCut);
+            }
+            machine.disk.crash(self.disk_rng.next());
+        } else {
+            machine.disk.restart();
+        }
+        self.nemesis.broken_disk(node);
+        let rest = if self.healed { 100 * MS } else { self.disk_rng.between(20 * MS, 3 * S) };
+        self.later(rest, Event::Boot { node });
+    }
+}
+
+fn id_of(node: usize) -> NodeId {
+    NodeId(u64::try_from(node).unwrap() + 1)
+}
+
+fn index_of(node: NodeId) -> usize {
+    usize::try_from(node.0 - 1).unwrap()
+}

@@ -1,0 +1,128 @@
+//! The end of a run: has everything come right, and is what was promised still so?
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use turnwise::{
+    codec,
+    consensus::NodeStatus,
+    routing::{AssignmentFilter, LogPosition, Outcome, Stamp, Time},
+};
+
+use super::{World, id_of};
+use crate::{
+    client::Client,
+    model::{Model, seen},
+    process::{Process, incarnation},
+    store, workload,
+};
+
+impl World {
+    /// All nodes run, hold the same log, and have applied it; no client waits for anything.
+    pub(super) fn has_settled(&self) -> bool {
+        if !self.clients.iter().all(Client::is_done) {
+            return false;
+        }
+        let statuses: Option<Vec<NodeStatus>> = self
+            .machines
+            .iter()
+            .map(|machine| machine.process.as_ref().map(|it| it.node().status()))
+            .collect();
+        statuses.is_some_and(|statuses| {
+            let first = &statuses[0];
+            statuses.iter().all(|status| {
+                status.caught_up
+                    && status.applied == first.applied
+                    && status.last_index == first.applied
+            })
+        })
+    }
+
+    /// For the message of a run that does not settle.
+    pub(super) fn state(&self) -> String {
+        let nodes: Vec<String> = self
+            .machines
+            .iter()
+            .map(|machine| match &machine.process {
+                Some(process) => format!("{:?}", process.node().status()),
+                None => "down".to_owned(),
+            })
+            .collect();
+        let waiting = self.clients.iter().filter(|client| !client.is_done()).count();
+        format!("{waiting} clients wait; {}", nodes.join("; "))
+    }
+
+    pub(super) fn check_the_end(&mut self) {
+        self.check_states();
+        self.check_one_answer_per_request();
+        self.check_against_the_model();
+        self.check_disks();
+    }
+
+    /// I1, I7 and the second half of I2, on the final state of every node.
+    fn check_states(&self) {
+        let team = workload::team();
+        let machines = self.machines.iter().filter_map(|it| it.process.as_ref());
+        let mut hashes = BTreeSet::new();
+        for state in machines.map(Process::machine) {
+            hashes.insert(state.hash());
+            assert_eq!(state.hash(), state.recomputed_hash(), "incremental state hash");
+            for (command, outcome) in &self.told.done {
+                let Ok(reply) = outcome else { continue };
+                let Outcome::Assigned(assigned) = &reply.outcome else { continue };
+                let id = assigned.assignment.id;
+                let found = state.assignment(&team, id);
+                assert_eq!(found.as_ref(), Ok(&assigned.assignment), "acknowledged: {command:?}");
+            }
+            let filter = AssignmentFilter::default();
+            let all = state.assignments(&team, &filter, None, usize::MAX).unwrap_or_default();
+            let mut open = BTreeSet::new();
+            for assignment in &all {
+                let work = (&assignment.contact, &assignment.via);
+                assert!(open.insert(work), "{work:?} is assigned twice");
+            }
+        }
+        assert_eq!(hashes.len(), 1, "all nodes are at one index and in one state");
+    }
+
+    /// The first half of I2: commands that carry one request id have one answer in the log.
+    fn check_one_answer_per_request(&self) {
+        let mut first = BTreeMap::new();
+        for (index, batch) in &self.checks.log {
+            for (bytes, outcome) in batch.commands.iter().zip(&batch.outcomes) {
+                let command = codec::decode(bytes).expect("it was applied");
+                let request = command.request.expect("clients give one").id;
+                let answer = first.entry(request.clone()).or_insert(outcome);
+                assert_eq!(*answer, outcome, "{request} at {index} has another answer than before");
+            }
+        }
+    }
+
+    /// I3: the committed log, replayed through rules that were written apart, gives the same answers.
+    fn check_against_the_model(&self) {
+        let mut model = Model::new();
+        for (log_index, batch) in &self.checks.log {
+            for ((seq, bytes), outcome) in (0..).zip(&batch.commands).zip(&batch.outcomes) {
+                let command = codec::decode(bytes).expect("it was applied");
+                let position = LogPosition { log_index: *log_index, term: batch.term, seq };
+                let stamp = Stamp { time: Time(batch.stamp_us), position };
+                let expected = model.apply(&command, stamp);
+                assert_eq!(expected, seen(outcome), "{command:?} at {log_index}, by the model");
+            }
+        }
+    }
+
+    /// What was acknowledged is on the disks of a majority, should all lose power now.
+    fn check_disks(&self) {
+        let voters: Vec<_> = (0..self.plan.nodes).map(id_of).collect();
+        let holds = |node: &usize| {
+            let disk = self.machines[*node].disk.fork();
+            disk.crash(self.seed);
+            let (id, segment_bytes) = (id_of(*node), self.plan.segment_bytes);
+            let opened = store::open(&disk, id, incarnation(id), &voters, segment_bytes)
+                .expect("a sound data directory");
+            opened.log.last_index() >= self.told.index
+        };
+        let count = (0..self.plan.nodes).filter(holds).count();
+        assert!(count > self.plan.nodes / 2, "{} is on {count} disks", self.told.index);
+    }
+}

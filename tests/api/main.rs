@@ -1,0 +1,11 @@
+//! The API at the wire: a real server on port 0, a real client, the real state without Raft.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by a panic")]
+
+mod bad_input;
+mod calls;
+mod cluster;
+mod errors_doc;
+mod forwarding;
+mod nodes;
+mod stream;

@@ -1,0 +1,395 @@
+//! Nodes for tests: each a real server over one shared state, in the order its commands arrive.
+//!
+//! What is missing is Raft: one task applies commands at once, and who leads is what the test says.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
+
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{mpsc, watch},
+    task::{AbortHandle, JoinSet},
+};
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::{Code, Status as Refused, transport::Channel};
+use tonic_types::StatusExt as _;
+use turnwise::{
+    api::{self, ClusterView, Gateway, Peers, PublicApi},
+    clock,
+    consensus::{
+        NodeId, StateMachine,
+        driver::{ReadAt as Seen, Request},
+    },
+    proto::turnwise::v1::{
+        self as pb, campaign_service_client::CampaignServiceClient,
+        cluster_service_client::ClusterServiceClient, group_service_client::GroupServiceClient,
+        rep_service_client::RepServiceClient, routing_service_client::RoutingServiceClient,
+        team_service_client::TeamServiceClient,
+    },
+    replica::{ReadAt, Replica, ReplicaRequest, Role, Status},
+    routing::{AssignmentFilter, CampaignId, GroupId, State, TeamId},
+    telemetry::Metrics,
+    unavailable::Unavailable,
+};
+
+/// What every node applies to.
+#[derive(Default)]
+struct Log {
+    state: State,
+    applied: u64,
+}
+
+/// What a test can do to a node's consensus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Commands take effect as they come.
+    Serve,
+    /// Commands wait, as they do while a majority does not answer.
+    Hold,
+    /// Those that wait lose their leader, without having taken effect; new ones wait again.
+    Lose,
+}
+
+pub(crate) struct Node {
+    pub(crate) id: NodeId,
+    pub(crate) address: SocketAddr,
+    pub(crate) replica: Replica,
+    status: Arc<watch::Sender<Status>>,
+    mode: watch::Sender<Mode>,
+    held: watch::Receiver<usize>,
+}
+
+/// Nodes 1 to n; node 1 leads.
+pub(crate) struct Nodes {
+    pub(crate) nodes: Vec<Node>,
+    tasks: JoinSet<()>,
+    cables: Vec<AbortHandle>,
+}
+
+impl Nodes {
+    pub(crate) async fn start(n: u64) -> Self {
+        let log = Arc::new(Mutex::new(Log::default()));
+        let mut tasks = JoinSet::new();
+        let mut listeners = Vec::new();
+        for id in 1..=n {
+            let public = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let peer = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            listeners.push((NodeId(id), public, peer));
+        }
+        let members: BTreeMap<_, _> = listeners
+            .iter()
+            .map(|(id, _, peer)| (*id, peer.local_addr().unwrap().to_string()))
+            .collect();
+        let mut nodes = Vec::new();
+        let mut cables = Vec::new();
+        for (id, public, peer) in listeners {
+            let address = public.local_addr().unwrap();
+            let (requests, taken) = mpsc::channel(1024);
+            let (status, seen) = watch::channel(first_status(id));
+            let status = Arc::new(status);
+            let (mode, modes) = watch::channel(Mode::Serve);
+            let (holding, held) = watch::channel(0);
+            let replica = Replica::new(requests, seen);
+            tasks.spawn(apply(taken, Arc::clone(&log), Arc::clone(&status), modes, holding));
+
+            let others = members.iter().filter(|(other, _)| **other != id);
+            let peers = Peers::new(others.map(|(id, peer)| (*id, peer.clone()))).unwrap();
+            let (gateway, mut links) = Gateway::start(replica.clone(), &peers);
+            tasks.spawn(async move { while links.join_next().await.is_some() {} });
+            let (forward, node) = api::peer_services(gateway.clone(), address.to_string());
+            let behind = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let hidden = behind.local_addr().unwrap();
+            let peer_port = tonic::transport::Server::builder()
+                .add_service(forward)
+                .add_service(node)
+                .serve_with_incoming(TcpListenerStream::new(behind));
+            tasks.spawn(async move { peer_port.await.unwrap() });
+            cables.push(tasks.spawn(cable(peer, hidden)));
+            let cluster = ClusterView {
+                cluster_id: "c".repeat(32),
+                members: members.clone(),
+                client_address: address.to_string(),
+            };
+            let metrics = Arc::new(Metrics::new());
+            let public_api = PublicApi {
+                gateway,
+                cluster,
+                peers,
+                metrics,
+                connections: api::ConnectionLimits::default(),
+            };
+            tasks.spawn(async move {
+                api::serve(public, public_api, std::future::pending()).await.unwrap();
+            });
+            nodes.push(Node { id, address, replica, status, mode, held });
+        }
+        Self { nodes, tasks, cables }
+    }
+
+    /// The leader.
+    pub(crate) async fn one() -> Self {
+        Self::start(1).await
+    }
+
+    pub(crate) fn leader(&self) -> &Node {
+        &self.nodes[0]
+    }
+
+    pub(crate) fn follower(&self) -> &Node {
+        &self.nodes[1]
+    }
+
+    /// Every node, or some, learn who leads.
+    pub(crate) fn elect(&self, leader: Option<u64>, who_knows: &[u64]) {
+        for node in self.nodes.iter().filter(|n| who_knows.contains(&n.id.0)) {
+            node.status.send_modify(|status| {
+                status.leader = leader.map(NodeId);
+                status.ready = leader.is_some();
+                status.role =
+                    if status.leader == Some(node.id) { Role::Leader } else { Role::Follower };
+            });
+        }
+    }
+
+    /// Closes a node's peer port and every connection to it.
+    pub(crate) async fn cut(&mut self, node: usize) {
+        self.cables[node].abort();
+        // The aborted task is the first to end: all others run for ever.
+        assert!(self.tasks.join_next().await.unwrap().unwrap_err().is_cancelled());
+    }
+}
+
+impl Node {
+    pub(crate) fn set(&self, mode: Mode) {
+        self.mode.send_replace(mode);
+    }
+
+    /// Returns once `n` commands wait.
+    pub(crate) async fn holds(&self, n: usize) {
+        self.held.clone().wait_for(|held| *held == n).await.unwrap();
+    }
+
+    pub(crate) async fn channel(&self) -> Channel {
+        let address = format!("http://{}", self.address);
+        Channel::from_shared(address).unwrap().connect().await.unwrap()
+    }
+
+    pub(crate) async fn routing(&self) -> RoutingServiceClient<Channel> {
+        RoutingServiceClient::new(self.channel().await)
+    }
+
+    pub(crate) async fn teams(&self) -> TeamServiceClient<Channel> {
+        TeamServiceClient::new(self.channel().await)
+    }
+
+    pub(crate) async fn reps(&self) -> RepServiceClient<Channel> {
+        RepServiceClient::new(self.channel().await)
+    }
+
+    pub(crate) async fn groups(&self) -> GroupServiceClient<Channel> {
+        GroupServiceClient::new(self.channel().await)
+    }
+
+    pub(crate) async fn campaigns(&self) -> CampaignServiceClient<Channel> {
+        CampaignServiceClient::new(self.channel().await)
+    }
+
+    pub(crate) async fn clusters(&self) -> ClusterServiceClient<Channel> {
+        ClusterServiceClient::new(self.channel().await)
+    }
+
+    /// The state's hash, as seen from here.
+    pub(crate) async fn hash(&self) -> u128 {
+        self.replica.read(|state, _| state.hash()).await.unwrap()
+    }
+
+    /// All that callers can see of team `t`, and of who else there is.
+    pub(crate) async fn picture(&self) -> String {
+        let look = |state: &State, at: ReadAt| {
+            let team = TeamId::new("t");
+            let reps = state.reps(&team, None, 1_000);
+            let groups = state.groups(&team, None, 1_000);
+            let campaigns = state.campaigns(&team, None, 1_000);
+            let all = AssignmentFilter::default();
+            let assignments = state.assignments(&team, &all, None, 1_000);
+            let (group, run) = (GroupId::new("g"), CampaignId::new("run"));
+            let rotation = state.rotation(&team, &group, Some(&run), 9, at.now);
+            let teams = state.teams(None, 1_000);
+            format!("{teams:?} {reps:?} {groups:?} {campaigns:?} {assignments:?} {rotation:?}")
+        };
+        self.replica.read(look).await.unwrap()
+    }
+
+    /// Team `t` with reps `a`, `b`, `c` in group `g` and running campaign `run` of owner, then `g`.
+    pub(crate) async fn set_up(&self) {
+        let mut teams = self.teams().await;
+        let team = pb::CreateTeamRequest { team_id: "t".to_owned(), ..Default::default() };
+        teams.create_team(team).await.unwrap();
+        let mut reps = self.reps().await;
+        for id in ["a", "b", "c"] {
+            let email = format!("{id}@example.com");
+            reps.create_rep(pb::CreateRepRequest {
+                parent: "teams/t".to_owned(),
+                rep_id: id.to_owned(),
+                rep: Some(pb::Rep { email, ..Default::default() }),
+                request_id: String::new(),
+            })
+            .await
+            .unwrap();
+        }
+        let members = ["a", "b", "c"].map(member).into();
+        let group = pb::CreateGroupRequest {
+            parent: "teams/t".to_owned(),
+            group_id: "g".to_owned(),
+            group: Some(pb::Group { members, ..Default::default() }),
+            request_id: String::new(),
+        };
+        self.groups().await.create_group(group).await.unwrap();
+        self.campaign("run", true).await;
+        self.campaign("draft", false).await;
+    }
+
+    async fn campaign(&self, id: &str, launch: bool) {
+        let owner = pb::target::Kind::Owner(pb::OwnerTarget::default());
+        let group = pb::target::Kind::Group("teams/t/groups/g".to_owned());
+        let targets = [owner, group]
+            .map(|kind| pb::Target { kind: Some(kind), include_unavailable: false })
+            .into();
+        let mut campaigns = self.campaigns().await;
+        let create = pb::CreateCampaignRequest {
+            parent: "teams/t".to_owned(),
+            campaign_id: id.to_owned(),
+            campaign: Some(pb::Campaign {
+                targets: Some(pb::TargetList { targets }),
+                ..Default::default()
+            }),
+            request_id: String::new(),
+        };
+        campaigns.create_campaign(create).await.unwrap();
+        if launch {
+            let name = format!("teams/t/campaigns/{id}");
+            let launch = pb::LaunchCampaignRequest { name, request_id: String::new() };
+            campaigns.launch_campaign(launch).await.unwrap();
+        }
+    }
+}
+
+pub(crate) fn member(rep: &str) -> pb::GroupMember {
+    pb::GroupMember { rep: format!("teams/t/reps/{rep}"), ..Default::default() }
+}
+
+/// A contact for campaign `run`.
+pub(crate) fn contact(id: &str) -> pb::AssignContactRequest {
+    pb::AssignContactRequest {
+        parent: "teams/t".to_owned(),
+        contact: id.to_owned(),
+        via: Some(pb::assign_contact_request::Via::Campaign("teams/t/campaigns/run".to_owned())),
+        ..Default::default()
+    }
+}
+
+/// Code, reason and wrong fields of a refusal.
+pub(crate) fn why(refused: &Refused) -> (Code, String, Vec<String>) {
+    let details = refused.get_error_details();
+    let info = details.error_info().unwrap_or_else(|| panic!("no ErrorInfo: {refused:?}"));
+    assert_eq!(info.domain, "turnwise");
+    let violations = details.bad_request().map(|b| b.field_violations.as_slice());
+    let fields = violations.unwrap_or_default().iter().map(|v| v.field.clone()).collect();
+    (refused.code(), info.reason.clone(), fields)
+}
+
+fn first_status(node_id: NodeId) -> Status {
+    let role = if node_id == NodeId(1) { Role::Leader } else { Role::Follower };
+    Status {
+        node_id,
+        role,
+        term: 1,
+        leader: Some(NodeId(1)),
+        commit_index: 0,
+        applied_index: 0,
+        snapshot_index: 0,
+        stamp_us: 0,
+        ready: true,
+        checkpoint: None,
+    }
+}
+
+/// Carries connections from one port to another; cut with all of them when it is aborted.
+async fn cable(from: TcpListener, to: SocketAddr) {
+    let mut connections = JoinSet::new();
+    loop {
+        let (mut near, _) = from.accept().await.unwrap();
+        connections.spawn(async move {
+            let mut far = TcpStream::connect(to).await.unwrap();
+            // However a connection ends is fine.
+            drop(tokio::io::copy_bidirectional(&mut near, &mut far).await);
+        });
+    }
+}
+
+async fn apply(
+    mut requests: mpsc::Receiver<ReplicaRequest>,
+    log: Arc<Mutex<Log>>,
+    status: Arc<watch::Sender<Status>>,
+    mut modes: watch::Receiver<Mode>,
+    holding: watch::Sender<usize>,
+) {
+    let mut held = Vec::new();
+    loop {
+        let request = tokio::select! {
+            request = requests.recv() => request,
+            changed = modes.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                if *modes.borrow_and_update() == Mode::Lose {
+                    for reply in held.drain(..) {
+                        answer(reply, Err(Unavailable::LeadershipLost));
+                    }
+                    holding.send_replace(0);
+                }
+                continue;
+            }
+        };
+        let this = *status.borrow();
+        match request {
+            None => return,
+            Some(Request::Propose { reply, .. }) if this.leader != Some(this.node_id) => {
+                answer(reply, Err(Unavailable::NotLeader { leader: this.leader }));
+            }
+            Some(Request::Propose { reply, .. }) if *modes.borrow() != Mode::Serve => {
+                held.push(reply);
+                holding.send_replace(held.len());
+            }
+            Some(Request::Propose { command, reply }) => {
+                let mut log = log.lock().unwrap();
+                log.applied += 1;
+                let (index, stamp) = (log.applied, clock::wall().0);
+                let done =
+                    StateMachine::apply(&mut log.state, index, 1, stamp, &[command]).unwrap();
+                let done = done.into_iter().next().unwrap();
+                status.send_modify(|status| {
+                    status.commit_index = log.applied;
+                    status.applied_index = log.applied;
+                    status.stamp_us = log.state.time().0;
+                });
+                answer(reply, Ok(done));
+            }
+            Some(Request::Read(look)) if this.leader.is_none() => look(Err(Unavailable::NoLeader)),
+            Some(Request::Read(look) | Request::Inspect(look)) => {
+                let log = log.lock().unwrap();
+                let wall_us = clock::wall().0;
+                look(Ok((&log.state, Seen { applied_index: log.applied, term: 1, wall_us })));
+            }
+            Some(Request::HandOver) => {}
+        }
+    }
+}
+
+/// The caller may have given up.
+fn answer<T>(reply: tokio::sync::oneshot::Sender<T>, with: T) {
+    drop(reply.send(with));
+}

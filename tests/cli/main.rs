@@ -1,0 +1,11 @@
+//! The `turnwise` command as people and scripts use it: real processes, real disks, the built binary.
+//!
+//! Every test starts its own cluster on free ports with its own data, and leaves nothing behind.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+mod cluster;
+mod demo;
+mod dev;
+mod files;
+mod manners;

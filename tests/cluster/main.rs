@@ -1,0 +1,37 @@
+//! Three real processes, real disks, the real client: what a cluster promises while its parts fail.
+//!
+//! | File | Shows |
+//! |---|---|
+//! | `kills` | SIGKILL at any moment loses and duplicates nothing; answers survive snapshots and restarts |
+//! | `forwarding` | any node serves any call; without a majority the answer says when to try again |
+//! | `stale_reads` | a leader that was paused does not answer from the past |
+//! | `catching_up` | a node that was away comes back by snapshot, though its sender dies |
+//! | `disks` | a failed fsync ends the node; no acknowledgement before the fsyncs that cover it |
+//! | `identity` | a node with somebody else's data, or with none, is refused |
+//! | `stopping` | SIGTERM on the leader fails no call |
+//! | `input` | bad input changes nothing on any node; metrics count what happened |
+//! | `crm` | a whole CRM, while the leader is killed |
+//!
+//! `harness` starts and ends the processes, `crowd` is the load, `service` is what tests ask of a
+//! cluster, `reference` is the rotation computed once more, `preload` makes a disk fail or stall.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that meets the unexpected ends"
+)]
+
+mod catching_up;
+mod crm;
+mod crowd;
+mod disks;
+mod forwarding;
+mod harness;
+mod identity;
+mod input;
+mod kills;
+mod preload;
+mod reference;
+mod service;
+mod stale_reads;
+mod stopping;

@@ -58,8 +58,8 @@ struct Waiter<S: StateMachine> {
     since: Duration,
 }
 
-/// What the consensus thread owns.
-pub(super) struct Driver<S: StateMachine, D: Disk> {
+/// What a driver is made of, from outside.
+pub(super) struct Parts<S: StateMachine, D: Disk> {
     pub(super) node_id: NodeId,
     pub(super) node: Node,
     pub(super) log: Log<D>,
@@ -72,9 +72,14 @@ pub(super) struct Driver<S: StateMachine, D: Disk> {
     pub(super) view: watch::Sender<PeerView>,
     /// For what may block or wait: transfers, spare segments.
     pub(super) runtime: Handle,
-    pub(super) tasks: JoinSet<()>,
     pub(super) reports: mpsc::UnboundedSender<Report<D::File>>,
-    pub(super) ids: u64,
+}
+
+/// What the consensus thread owns.
+pub(super) struct Driver<S: StateMachine, D: Disk> {
+    parts: Parts<S, D>,
+    tasks: JoinSet<()>,
+    ids: u64,
     waiters: HashMap<ProposalId, Waiter<S>>,
     reads: HashMap<ReadId, ReadFn<S>>,
     /// Replies of this turn: they leave together, once the status tells of what they saw.
@@ -87,60 +92,19 @@ pub(super) struct Driver<S: StateMachine, D: Disk> {
     applied_index: u64,
 }
 
-/// The parts that a driver is made of.
-pub(super) struct Parts<S: StateMachine, D: Disk> {
-    pub(super) node_id: NodeId,
-    pub(super) node: Node,
-    pub(super) log: Log<D>,
-    pub(super) disk: Arc<D>,
-    pub(super) machine: S,
-    pub(super) links: Links,
-    pub(super) snapshots: Snapshots<D>,
-    pub(super) metrics: Arc<Metrics>,
-    pub(super) status: watch::Sender<Status>,
-    pub(super) view: watch::Sender<PeerView>,
-    pub(super) runtime: Handle,
-    pub(super) reports: mpsc::UnboundedSender<Report<D::File>>,
-}
-
 impl<S: StateMachine, D: Disk> Driver<S, D> {
     pub(super) fn new(parts: Parts<S, D>) -> Self {
-        let Parts {
-            node_id,
-            node,
-            log,
-            disk,
-            machine,
-            links,
-            snapshots,
-            metrics,
-            status,
-            view,
-            runtime,
-            reports,
-        } = parts;
         Self {
-            applied_index: node.status().applied,
-            node_id,
-            node,
-            log,
-            disk,
-            machine,
-            links,
-            snapshots,
-            metrics,
-            status,
-            view,
-            runtime,
+            applied_index: parts.node.status().applied,
+            checkpoints: Checkpoints::new(parts.node_id),
+            parts,
             tasks: JoinSet::new(),
-            reports,
             ids: 0,
             waiters: HashMap::new(),
             reads: HashMap::new(),
             answers: Vec::new(),
             follow_ups: VecDeque::new(),
             unsynced: None,
-            checkpoints: Checkpoints::new(node_id),
         }
     }
 
@@ -175,7 +139,7 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
                 requests.push(request);
             }
             let left = inbox.requests.len();
-            self.metrics.queue_depth.set(u64::try_from(left).unwrap_or(u64::MAX));
+            self.parts.metrics.queue_depth.set(u64::try_from(left).unwrap_or(u64::MAX));
             for report in reports.drain(..) {
                 self.reported(report)?;
             }
@@ -216,7 +180,7 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
                     self.reads.insert(id, read);
                     reads.push(id);
                 }
-                Request::Inspect(read) => read(Ok((&self.machine, self.read_at()))),
+                Request::Inspect(read) => read(Ok((&self.parts.machine, self.read_at()))),
                 Request::HandOver => self.handle(Input::HandOver)?,
             }
         }
@@ -225,15 +189,18 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
         }
         if !proposals.is_empty() {
             let count = proposals.len();
-            self.metrics.proposals.inc_by(u64::try_from(count).unwrap_or(u64::MAX));
-            self.metrics.batch_size.observe(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
+            self.parts.metrics.proposals.inc_by(u64::try_from(count).unwrap_or(u64::MAX));
+            self.parts
+                .metrics
+                .batch_size
+                .observe(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
             self.handle(Input::Propose(proposals))?;
         }
         Ok(())
     }
 
     fn read_at(&self) -> ReadAt {
-        let Status { applied_index, term, .. } = *self.status.borrow();
+        let Status { applied_index, term, .. } = *self.parts.status.borrow();
         ReadAt {
             applied_index: applied_index.max(self.applied_index),
             term,
@@ -256,7 +223,7 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
             PeerEvent::Unreachable { peer } => self.handle(Input::Unreachable { peer }),
             PeerEvent::Refused { by, why } => Err(Ended::Refused { by, why }),
             PeerEvent::Checkpoint { peer, log_index, state_hash } => {
-                let members = self.links.members();
+                let members = self.parts.links.members();
                 Ok(self.checkpoints.note(peer, log_index, state_hash, members)?)
             }
             PeerEvent::Snapshot { from, message, done } => {
@@ -274,7 +241,7 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
         match report {
             Report::Saved(Saved { index, term, meta, result }) => match result {
                 Ok(()) => {
-                    self.snapshots.remove_before(SnapshotId { index, term });
+                    self.parts.snapshots.remove_before(SnapshotId { index, term });
                     self.handle(Input::SnapshotSaved { index, term, meta })
                 }
                 Err(error) => {
@@ -289,23 +256,23 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
                 self.handle(Input::SnapshotSent { to, delivered: result.is_ok() })
             }
             Report::Spare(Ok(spare)) => {
-                self.log.offer_spare(spare);
+                self.parts.log.offer_spare(spare);
                 Ok(())
             }
             Report::Spare(Err(error)) => {
                 tracing::warn!(%error, "no spare log segment; the next one is made when it is needed");
-                self.log.spare_failed();
+                self.parts.log.spare_failed();
                 Ok(())
             }
         }
     }
 
     fn ticked(&mut self) {
-        if let Some(request) = self.log.spare_wanted() {
-            let (disk, reports) = (Arc::clone(&self.disk), self.reports.clone());
+        if let Some(request) = self.parts.log.spare_wanted() {
+            let (disk, reports) = (Arc::clone(&self.parts.disk), self.parts.reports.clone());
             self.tasks.spawn_blocking_on(
                 move || drop(reports.send(Report::Spare(request.fill(disk.as_ref())))),
-                &self.runtime,
+                &self.parts.runtime,
             );
         }
     }
@@ -317,7 +284,7 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
             let monotonic = clock::monotonic().as_micros();
             let monotonic_us = u64::try_from(monotonic).unwrap_or(u64::MAX);
             let now = Now { monotonic_us, wall_us: clock::wall().0 };
-            for effect in self.node.handle(now, input)? {
+            for effect in self.parts.node.handle(now, input)? {
                 self.perform(effect)?;
             }
         }
@@ -329,34 +296,41 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
             Effect::Send(messages) => {
                 for message in messages {
                     let peer = NodeId(message.to);
-                    if !self.links.send(message) {
+                    if !self.parts.links.send(message) {
                         self.follow_ups.push_back(Input::Unreachable { peer });
                     }
                 }
             }
             Effect::Persist(persist) => self.persist(persist)?,
             Effect::ReadLog(request) => {
-                let entries = match self.log.read(request.low, request.high, request.bytes_max) {
-                    // Gone since the request: the follower gets a snapshot instead.
-                    Err(LogError::Compacted { .. } | LogError::Beyond { .. }) => Vec::new(),
-                    read => read?,
-                };
+                let entries =
+                    match self.parts.log.read(request.low, request.high, request.bytes_max) {
+                        // Gone since the request: the follower gets a snapshot instead.
+                        Err(LogError::Compacted { .. } | LogError::Beyond { .. }) => Vec::new(),
+                        read => read?,
+                    };
                 self.follow_ups.push_back(Input::LogRead { request, entries });
             }
             Effect::Apply(committed) => self.apply(committed)?,
             Effect::TakeSnapshot { index, term, meta } => {
-                let image = self.machine.image();
-                self.snapshots.take::<S>(index, term, meta, image, self.reports.clone());
+                let image = self.parts.machine.image();
+                self.parts.snapshots.take::<S>(
+                    index,
+                    term,
+                    meta,
+                    image,
+                    self.parts.reports.clone(),
+                );
             }
             Effect::SendSnapshot { to, message } => {
-                let task = self.snapshots.send(to, *message);
-                let reports = self.reports.clone();
+                let task = self.parts.snapshots.send(to, *message);
+                let reports = self.parts.reports.clone();
                 let send = async move { drop(reports.send(Report::Sent(task.await))) };
-                self.tasks.spawn_on(send, &self.runtime);
+                self.tasks.spawn_on(send, &self.parts.runtime);
             }
-            Effect::CompactLog { through } => self.log.compact(through)?,
+            Effect::CompactLog { through } => self.parts.log.compact(through)?,
             Effect::ProposalsFailed { proposals, why } => {
-                let leader = self.node.status().leader;
+                let leader = self.parts.node.status().leader;
                 let why = match why {
                     NotProposed::NotLeader if leader.is_none() => Unavailable::NoLeader,
                     NotProposed::NotLeader => Unavailable::NotLeader { leader },
@@ -370,7 +344,7 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
             Effect::ReadsReady(ids) => {
                 let at = self.read_at();
                 for read in ids.iter().filter_map(|id| self.reads.remove(id)) {
-                    read(Ok((&self.machine, at)));
+                    read(Ok((&self.parts.machine, at)));
                 }
             }
             Effect::ReadsFailed(ids) => {
@@ -386,11 +360,11 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
         let Persist { number, install, entries, hard_state } = persist;
         let mut reset = None;
         if let Some(install) = install {
-            self.machine = self.snapshots.install(&install)?;
+            self.parts.machine = self.parts.snapshots.install(&install)?;
             self.applied_index = install.index;
             reset = Some((install.index, install.term));
         }
-        self.log.write(&Batch { hard_state, entries: &entries, reset, sync: false })?;
+        self.parts.log.write(&Batch { hard_state, entries: &entries, reset, sync: false })?;
         self.unsynced = Some(number);
         Ok(())
     }
@@ -399,17 +373,17 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
         let mut through = self.applied_index;
         let now = clock::monotonic();
         for Committed { index, term, stamp_us, commands, proposals } in committed {
-            let replies = self.machine.apply(index, term, stamp_us, &commands)?;
+            let replies = self.parts.machine.apply(index, term, stamp_us, &commands)?;
             for (id, reply) in proposals.into_iter().zip(replies) {
                 if let Some(waiter) = self.waiters.remove(&id) {
                     let took = now.saturating_sub(waiter.since);
-                    self.metrics.commit_seconds.observe(took.as_secs_f64());
+                    self.parts.metrics.commit_seconds.observe(took.as_secs_f64());
                     self.answers.push((waiter.reply, Ok(reply)));
                 }
             }
             if Checkpoints::is_due(index) {
-                let members = self.links.members();
-                self.checkpoints.ours(index, self.machine.hash(), members)?;
+                let members = self.parts.links.members();
+                self.checkpoints.ours(index, self.parts.machine.hash(), members)?;
             }
             through = index;
         }
@@ -422,9 +396,9 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
     fn finish_turn(&mut self) -> Result<(), Ended> {
         while let Some(number) = self.unsynced.take() {
             let started = clock::monotonic();
-            self.log.write(&Batch { sync: true, ..Batch::default() })?;
+            self.parts.log.write(&Batch { sync: true, ..Batch::default() })?;
             let took = clock::monotonic().saturating_sub(started);
-            self.metrics.fsync_seconds.observe(took.as_secs_f64());
+            self.parts.metrics.fsync_seconds.observe(took.as_secs_f64());
             self.handle(Input::DiskDone { number })?;
             self.answer();
         }
@@ -442,9 +416,9 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
     }
 
     fn publish(&mut self) {
-        let node = self.node.status();
+        let node = self.parts.node.status();
         let new = Status {
-            node_id: self.node_id,
+            node_id: self.parts.node_id,
             role: node.role,
             term: node.term,
             leader: node.leader,
@@ -455,27 +429,27 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
             ready: node.caught_up,
             checkpoint: self.checkpoints.newest(),
         };
-        let old = *self.status.borrow();
+        let old = *self.parts.status.borrow();
         if new == old {
             return;
         }
         if new.leader != old.leader && new.leader.is_some() {
-            self.metrics.leader_changes.inc();
+            self.parts.metrics.leader_changes.inc();
         }
         if new.role != old.role {
-            tracing::info!(node = self.node_id.0, role = ?new.role, term = new.term, "role");
-            self.metrics.set_role(match new.role {
+            tracing::info!(node = self.parts.node_id.0, role = ?new.role, term = new.term, "role");
+            self.parts.metrics.set_role(match new.role {
                 Role::Leader => telemetry::Role::Leader,
                 Role::Follower => telemetry::Role::Follower,
                 Role::Candidate => telemetry::Role::Candidate,
             });
         }
-        self.metrics.term.set(new.term);
-        self.metrics.commit_index.set(new.commit_index);
-        self.metrics.applied_index.set(new.applied_index);
-        self.status.send_replace(new);
-        self.view.send_if_modified(|view| {
-            let members: BTreeMap<_, _> = self.node.members();
+        self.parts.metrics.term.set(new.term);
+        self.parts.metrics.commit_index.set(new.commit_index);
+        self.parts.metrics.applied_index.set(new.applied_index);
+        self.parts.status.send_replace(new);
+        self.parts.view.send_if_modified(|view| {
+            let members: BTreeMap<_, _> = self.parts.node.members();
             let changed = *view.members != members
                 || view.last_index != node.last_index
                 || view.checkpoint != new.checkpoint;

@@ -16,10 +16,14 @@
 //! | [`cli`] | the `turnwise` command | rules of routing |
 //! | [`proto`] | the generated messages and services | anything written by hand |
 //! | [`consensus`] | one order for all nodes | routing, the public API |
+//! | [`events`] | what happened of late, in memory | state |
+//! | [`hours`] | working hours as instants: the one reader of time-zone data | what they mean |
 //! | [`image`] | the state as bytes of a snapshot | anything else of bincode |
 //! | [`replica`] | binds routing and consensus | rules, Raft |
 //! | [`server`] | one node, composed | rules of any layer |
+//! | [`timers`] | what the leader proposes by time alone | what is due |
 //! | [`unavailable`] | why a call can't be answered now | rejections, faults |
+//! | [`verify`] | a data directory held against its own log | repairs |
 
 pub mod admin;
 pub mod api;
@@ -29,10 +33,14 @@ pub mod clock;
 pub mod codec;
 pub mod config;
 pub mod consensus;
+pub mod events;
+pub mod hours;
 pub mod image;
 pub mod proto;
 pub mod replica;
 pub mod routing;
 pub mod server;
 pub mod telemetry;
+pub mod timers;
 pub mod unavailable;
+pub mod verify;

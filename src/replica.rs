@@ -16,12 +16,13 @@ use crate::{
         driver::{self, Request},
     },
     image,
-    routing::{Command, LogPosition, Rejection, Reply, Stamp, State, Time},
+    routing::{Command, Event, LogPosition, Rejection, Reply, Stamp, State, Time},
     unavailable::Unavailable,
 };
 
 impl StateMachine for State {
     type Reply = Result<Reply, Rejection>;
+    type Event = Event;
 
     fn empty() -> Self {
         Self::new()
@@ -33,6 +34,7 @@ impl StateMachine for State {
         term: u64,
         stamp_us: u64,
         commands: &[Bytes],
+        events: &mut Vec<Event>,
     ) -> Result<Vec<Self::Reply>, Fault> {
         let mut replies = Vec::with_capacity(commands.len());
         for (seq, bytes) in (0..).zip(commands) {
@@ -42,7 +44,7 @@ impl StateMachine for State {
             })?;
             let position = LogPosition { log_index: index, seq, term };
             let stamp = Stamp { time: Time(stamp_us), position };
-            replies.push(Self::apply(self, &command, stamp));
+            replies.push(self.apply_telling(&command, stamp, events));
         }
         Ok(replies)
     }
@@ -63,7 +65,7 @@ impl StateMachine for State {
         image::save(image, out)
     }
 
-    fn load(body: &[u8]) -> io::Result<Self> {
+    fn load(body: &[u8]) -> io::Result<(Self, u128)> {
         image::load(body)
     }
 }
@@ -87,6 +89,8 @@ pub struct ReadAt {
     pub term: u64,
     /// The time that computed fields are computed at: the greater of log time and this node's clock.
     pub now: Time,
+    /// Leader time, if this node leads: what a command proposed now would be stamped with.
+    pub leader_time: Option<Time>,
 }
 
 /// What becomes of a command for which the queue has no room.
@@ -115,6 +119,14 @@ impl Submitted {
     }
 }
 
+fn encoded(command: &Command) -> Result<Bytes, Unavailable> {
+    let command = codec::encode(command);
+    if command.len() > COMMAND_LEN_MAX {
+        return Err(Unavailable::TooLarge { len: command.len(), max: COMMAND_LEN_MAX });
+    }
+    Ok(command)
+}
+
 impl Replica {
     /// A handle to the thread that takes `requests` and updates `status`.
     #[must_use]
@@ -140,10 +152,7 @@ impl Replica {
         command: Command,
         when_full: WhenFull,
     ) -> Result<Submitted, Unavailable> {
-        let command = codec::encode(&command);
-        if command.len() > COMMAND_LEN_MAX {
-            return Err(Unavailable::TooLarge { len: command.len(), max: COMMAND_LEN_MAX });
-        }
+        let command = encoded(&command)?;
         let (reply, answer) = oneshot::channel();
         let request = Request::Propose { command, reply };
         match when_full {
@@ -153,6 +162,14 @@ impl Replica {
             }
         }
         Ok(Submitted { answer })
+    }
+
+    /// Whether a command would fit an entry of the log.
+    ///
+    /// # Errors
+    /// [`Unavailable::TooLarge`].
+    pub fn fits(command: &Command) -> Result<(), Unavailable> {
+        encoded(command).map(drop)
     }
 
     /// Looks at the state once it holds all that was acknowledged before the call, by any node.
@@ -186,7 +203,9 @@ impl Replica {
         let read: driver::ReadFn<State> = Box::new(move |seen| {
             let answer = seen.map(|(state, at)| {
                 let now = state.time().max(Time(at.wall_us));
-                let at = ReadAt { applied_index: at.applied_index, term: at.term, now };
+                let leader_time = at.leader_us.map(|us| state.time().max(Time(us)));
+                let driver::ReadAt { applied_index, term, .. } = at;
+                let at = ReadAt { applied_index, term, now, leader_time };
                 look(state, at)
             });
             // Nobody waits any more if the receiver is gone.

@@ -11,6 +11,7 @@ use tokio::{
     runtime,
     signal::unix::{SignalKind, signal},
     sync::watch,
+    task::JoinSet,
 };
 use tonic::transport::{Server, server::TcpIncoming};
 
@@ -23,10 +24,12 @@ use crate::{
         driver::{self, Ended, Setup, StartError, Status},
         peers::FRAME_LEN_MAX,
     },
+    events::{self, Bounds},
     proto::turnwise::peer::v1::raft_service_server::RaftServiceServer,
     replica::Replica,
     routing::State,
     telemetry::Metrics,
+    timers,
 };
 
 /// How long a stop waits for calls under way.
@@ -84,8 +87,14 @@ async fn serve(config: Config) -> Result<(), ServeError> {
     let admin = listen(config.admin_address, "admin_address").await?;
 
     let metrics = Arc::new(Metrics::new());
-    let (running, raft) = driver::start::<State>(setup(&config), Arc::clone(&metrics))?;
+    let (feed, keeper, events) = events::events(Bounds::default());
+    let (running, raft) =
+        driver::start::<State>(setup(&config), Arc::clone(&metrics), Box::new(feed))?;
     let replica = Replica::new(running.requests.clone(), running.status.clone());
+    // They end with the consensus thread.
+    let mut companions = JoinSet::new();
+    companions.spawn(keeper.run());
+    companions.spawn(timers::run(replica.clone()));
     let others = config.members.iter().filter(|(node, _)| **node != config.node_id);
     let links = Peers::new(others.map(|(node, address)| (*node, address.clone())))
         .map_err(ServeError::Members)?;
@@ -120,6 +129,7 @@ async fn serve(config: Config) -> Result<(), ServeError> {
     let public = PublicApi {
         gateway,
         cluster,
+        events,
         peers: links,
         metrics: Arc::clone(&metrics),
         connections: ConnectionLimits {
@@ -178,6 +188,7 @@ async fn serve(config: Config) -> Result<(), ServeError> {
     let end = end.unwrap_or_else(|_| Err(Ended::Panicked("it ended without a word".to_owned())));
     // It has ended, and said how.
     thread.join().unwrap_or_default();
+    while companions.join_next().await.is_some() {}
     Ok(end?)
 }
 

@@ -31,6 +31,15 @@ fn answer() -> pb::AssignContactResponse {
             owners: Vec::new(),
             position,
             create_time: time,
+            update_time: time,
+            history: vec![pb::HistoryEntry {
+                time,
+                position,
+                cause: 2,
+                state: 1,
+                rep: "teams/bench/reps/rep-07".to_owned(),
+                ..pb::HistoryEntry::default()
+            }],
             decision: Some(pb::Decision {
                 time,
                 engine_version: 1,
@@ -41,6 +50,7 @@ fn answer() -> pb::AssignContactResponse {
                     ..pb::TargetTrace::default()
                 }],
             }),
+            ..pb::Assignment::default()
         }),
         existing: false,
         position,
@@ -83,6 +93,76 @@ impl RoutingService for Echo {
         &self,
         _request: Request<pb::ListAssignmentsRequest>,
     ) -> Result<Response<pb::ListAssignmentsResponse>, Status> {
+        Err(Status::unimplemented("an echo"))
+    }
+
+    async fn batch_assign_contacts(
+        &self,
+        _request: Request<pb::BatchAssignContactsRequest>,
+    ) -> Result<Response<pb::BatchAssignContactsResponse>, Status> {
+        Err(Status::unimplemented("an echo"))
+    }
+
+    async fn preview_assign_contact(
+        &self,
+        _request: Request<pb::PreviewAssignContactRequest>,
+    ) -> Result<Response<pb::PreviewAssignContactResponse>, Status> {
+        Err(Status::unimplemented("an echo"))
+    }
+
+    async fn accept_assignment(
+        &self,
+        _request: Request<pb::AcceptAssignmentRequest>,
+    ) -> Result<Response<pb::AcceptAssignmentResponse>, Status> {
+        Err(Status::unimplemented("an echo"))
+    }
+
+    async fn reject_assignment(
+        &self,
+        _request: Request<pb::RejectAssignmentRequest>,
+    ) -> Result<Response<pb::RejectAssignmentResponse>, Status> {
+        Err(Status::unimplemented("an echo"))
+    }
+
+    async fn claim_assignment(
+        &self,
+        _request: Request<pb::ClaimAssignmentRequest>,
+    ) -> Result<Response<pb::ClaimAssignmentResponse>, Status> {
+        Err(Status::unimplemented("an echo"))
+    }
+
+    async fn reassign_assignment(
+        &self,
+        _request: Request<pb::ReassignAssignmentRequest>,
+    ) -> Result<Response<pb::ReassignAssignmentResponse>, Status> {
+        Err(Status::unimplemented("an echo"))
+    }
+
+    async fn unassign_assignment(
+        &self,
+        _request: Request<pb::UnassignAssignmentRequest>,
+    ) -> Result<Response<pb::UnassignAssignmentResponse>, Status> {
+        Err(Status::unimplemented("an echo"))
+    }
+
+    async fn close_assignment(
+        &self,
+        _request: Request<pb::CloseAssignmentRequest>,
+    ) -> Result<Response<pb::CloseAssignmentResponse>, Status> {
+        Err(Status::unimplemented("an echo"))
+    }
+
+    async fn cancel_assignment(
+        &self,
+        _request: Request<pb::CancelAssignmentRequest>,
+    ) -> Result<Response<pb::CancelAssignmentResponse>, Status> {
+        Err(Status::unimplemented("an echo"))
+    }
+
+    async fn explain_assignment(
+        &self,
+        _request: Request<pb::ExplainAssignmentRequest>,
+    ) -> Result<Response<pb::ExplainAssignmentResponse>, Status> {
         Err(Status::unimplemented("an echo"))
     }
 }

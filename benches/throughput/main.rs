@@ -127,7 +127,7 @@ fn request(contact: u64) -> pb::AssignContactRequest {
         via: Some(pb::assign_contact_request::Via::Campaign(
             "teams/bench/campaigns/spring".to_owned(),
         )),
-        owners: Vec::new(),
         request_id: format!("{:032x}", u128::from(contact) | 1 << 100),
+        ..pb::AssignContactRequest::default()
     }
 }

@@ -4,24 +4,44 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     proto::turnwise::v1::{
-        CancelCampaignRequest, CancelCampaignResponse, CreateCampaignRequest,
-        CreateCampaignResponse, GetCampaignRequest, GetCampaignResponse, LaunchCampaignRequest,
+        Campaign, CampaignState, CancelCampaignRequest, CancelCampaignResponse,
+        CreateCampaignRequest, CreateCampaignResponse, DeleteCampaignRequest,
+        DeleteCampaignResponse, GetCampaignRequest, GetCampaignResponse, LaunchCampaignRequest,
         LaunchCampaignResponse, ListCampaignsRequest, ListCampaignsResponse, PauseCampaignRequest,
         PauseCampaignResponse, ResumeCampaignRequest, ResumeCampaignResponse,
-        UpdateCampaignRequest, UpdateCampaignResponse, campaign_service_server::CampaignService,
+        ScheduleCampaignRequest, ScheduleCampaignResponse, UpdateCampaignRequest,
+        UpdateCampaignResponse, campaign_service_server::CampaignService,
     },
     replica::ReadAt,
-    routing::State,
+    routing::{CampaignId, State},
 };
 
 use super::{
-    Answer, Call, Gateway, convert, deadline::Deadline, names, paging, reads, status,
+    Answer, Call, Gateway, convert,
+    deadline::Deadline,
+    filter::{self, Filter},
+    names, paging, reads, status,
     violations::Violations,
 };
 
 #[derive(Debug)]
 pub(super) struct Campaigns {
     pub(super) gateway: Gateway,
+}
+
+/// What a list may be filtered by.
+const FIELDS: &[&str] = &["display_name", "state", "routing_rule", "labels."];
+
+fn value(campaign: &Campaign, field: &str) -> Option<String> {
+    match field {
+        "display_name" => Some(campaign.display_name.clone()),
+        "state" => {
+            let state = CampaignState::try_from(campaign.state).ok()?;
+            filter::value(state.as_str_name(), "CAMPAIGN_STATE_")
+        }
+        "routing_rule" => Some(campaign.routing_rule.clone()),
+        label => filter::label(label, &campaign.labels),
+    }
 }
 
 #[tonic::async_trait]
@@ -55,22 +75,29 @@ impl CampaignService for Campaigns {
         request: Request<ListCampaignsRequest>,
     ) -> Result<Response<ListCampaignsResponse>, Status> {
         let time = Deadline::of(&request);
-        let ListCampaignsRequest { parent, page_size, page_token } = request.into_inner();
+        let r = request.into_inner();
         let mut wrong = Violations::default();
-        let team = wrong.take("parent", names::team(&parent));
-        let size = wrong.take("page_size", paging::size(page_size));
-        let after = paging::after(&page_token, |token| names::id(token).ok());
+        let team = wrong.take("parent", names::team(&r.parent));
+        let size = wrong.take("page_size", paging::size(r.page_size));
+        let after = paging::after(&r.page_token, |token| names::id(token).ok());
         let after = wrong.take("page_token", after);
-        let ((team, size), after) = reads::checked(wrong, team.zip(size).zip(after))?;
+        let filter = wrong.take("filter", Filter::read(&r.filter, FIELDS));
+        let built = team.zip(size).zip(after.zip(filter));
+        let ((team, size), (after, filter)) = reads::checked(wrong, built)?;
         let of = team.clone();
-        let look = move |state: &State, _: ReadAt| state.campaigns(&of, after.as_ref(), size + 1);
-        let found = reads::read(self.gateway.replica(), time, &team, look).await?;
-        let (campaigns, next_page_token) = paging::page(
-            found,
-            size,
-            |(c, _)| c.id.as_str().to_owned(),
-            |(c, warnings)| convert::campaign(&team, c, &warnings),
-        );
+        let look = move |state: State, _: ReadAt| {
+            paging::scan(
+                after,
+                size,
+                |after, limit| state.campaigns(&of, after, limit),
+                |(campaign, _)| campaign.id.clone(),
+                CampaignId::to_string,
+                |(campaign, warnings)| convert::campaign(&of, campaign, &warnings),
+                |campaign| filter.keeps(|field| value(campaign, field)),
+            )
+        };
+        let (campaigns, next_page_token) =
+            reads::on_copy(self.gateway.replica(), time, &team, look).await?;
         reads::fitting(ListCampaignsResponse { campaigns, next_page_token })
     }
 
@@ -80,6 +107,24 @@ impl CampaignService for Campaigns {
     ) -> Result<Response<UpdateCampaignResponse>, Status> {
         let answer = self.gateway.unary(request, Call::UpdateCampaign).await?;
         let Answer::UpdateCampaign(answer) = answer else { return Err(status::internal()) };
+        Ok(Response::new(answer))
+    }
+
+    async fn delete_campaign(
+        &self,
+        request: Request<DeleteCampaignRequest>,
+    ) -> Result<Response<DeleteCampaignResponse>, Status> {
+        let answer = self.gateway.unary(request, Call::DeleteCampaign).await?;
+        let Answer::DeleteCampaign(answer) = answer else { return Err(status::internal()) };
+        Ok(Response::new(answer))
+    }
+
+    async fn schedule_campaign(
+        &self,
+        request: Request<ScheduleCampaignRequest>,
+    ) -> Result<Response<ScheduleCampaignResponse>, Status> {
+        let answer = self.gateway.unary(request, Call::ScheduleCampaign).await?;
+        let Answer::ScheduleCampaign(answer) = answer else { return Err(status::internal()) };
         Ok(Response::new(answer))
     }
 

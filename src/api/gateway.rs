@@ -11,16 +11,16 @@ use crate::{
     clock,
     consensus::NodeId,
     replica::{self, Replica, Submitted, WhenFull},
-    routing::{Command, TeamId, Time},
+    routing::{Command, LogPosition, Stamp, TeamId, Time},
     unavailable::Unavailable,
 };
 
 use super::{
     Peers, answer,
-    command::{Answer, Call, command},
+    command::{Answer, Call, Checked, command},
     deadline::Deadline,
     forward::{Link, Passed},
-    status,
+    reads, status,
 };
 
 /// The way of changing calls into the log. Cheap to clone.
@@ -91,7 +91,7 @@ impl Gateway {
         principal: &str,
         time: Deadline,
     ) -> Underway {
-        let begun = in_time(time, self.begin_here(call, principal)).await;
+        let begun = in_time(time, self.begin_here(call, principal, time)).await;
         Underway { gateway: self.clone(), begun, time }
     }
 
@@ -102,7 +102,10 @@ impl Gateway {
         time: Deadline,
         when_full: WhenFull,
     ) -> Result<Begun, Status> {
-        let command = read(&call, principal)?;
+        let Checked { command, validate_only } = read(&call, principal)?;
+        if validate_only {
+            return self.try_out(call, command, time).await.map(Begun::Tried);
+        }
         let this = self.replica.status();
         match this.leader {
             None => Err(status::unavailable(Unavailable::NoLeader)),
@@ -117,14 +120,43 @@ impl Gateway {
         }
     }
 
-    async fn begin_here(&self, call: Call, principal: &str) -> Result<Begun, Status> {
-        let command = read(&call, principal)?;
+    async fn begin_here(
+        &self,
+        call: Call,
+        principal: &str,
+        time: Deadline,
+    ) -> Result<Begun, Status> {
+        let Checked { command, validate_only } = read(&call, principal)?;
+        if validate_only {
+            return self.try_out(call, command, time).await.map(Begun::Tried);
+        }
         let replica::Status { node_id, leader, .. } = self.replica.status();
         if leader != Some(node_id) {
             return Err(status::unavailable(Unavailable::NotLeader { leader }));
         }
         // The other node's queue is where calls are refused.
         self.decide(call, command, WhenFull::Wait, None).await
+    }
+
+    /// What would come of a command: on a copy of the state, which is then thrown away.
+    async fn try_out(
+        &self,
+        call: Call,
+        command: Command,
+        time: Deadline,
+    ) -> Result<Answer, Status> {
+        Replica::fits(&command).map_err(status::unavailable)?;
+        let team = command.team.clone();
+        // Nothing is remembered of it, so nothing can be a repeat of it.
+        let command = Command { request: None, ..command };
+        let (outcome, now) = reads::on_copy(&self.replica, time, &team, move |mut state, at| {
+            let log_index = at.applied_index.saturating_add(1);
+            let position = LogPosition { log_index, seq: 0, term: at.term };
+            let reply = state.apply(&command, Stamp { time: at.now, position })?;
+            Ok((reply.outcome, at.now))
+        })
+        .await?;
+        answer::answer(&call, &team, outcome, None, now)
     }
 
     async fn decide(
@@ -143,6 +175,7 @@ impl Gateway {
     async fn finish(&self, begun: Begun) -> Result<Answer, Status> {
         let (call, team, submitted, again) = match begun {
             Begun::There(passed) => return passed.answer().await,
+            Begun::Tried(answer) => return Ok(answer),
             Begun::Here { call, team, submitted, again } => (call, team, submitted, again),
         };
         let decided = submitted.answer().await;
@@ -157,7 +190,7 @@ impl Gateway {
         match decided.map_err(status::unavailable)? {
             Ok(reply) => {
                 let now = clock::wall().max(Time(self.replica.status().stamp_us));
-                answer::answer(&call, &team, reply, now)
+                answer::answer(&call, &team, reply.outcome, Some(reply.position), now)
             }
             Err(rejection) => Err(status::rejected(&team, &rejection)),
         }
@@ -194,7 +227,6 @@ impl Underway {
     }
 }
 
-#[expect(clippy::large_enum_variant, reason = "on the leader each is the large one: no allocation")]
 enum Begun {
     Here {
         call: Call,
@@ -204,11 +236,13 @@ enum Begun {
         again: Option<(String, Deadline)>,
     },
     There(Passed),
+    /// Nothing was begun: it was only tried out.
+    Tried(Answer),
 }
 
 /// Checked on the node that was asked, before it costs the leader anything, and there again.
-fn read(call: &Call, principal: &str) -> Result<Command, Status> {
-    command(call, principal).map_err(|violations| status::invalid(&violations))
+fn read(call: &Call, principal: &str) -> Result<Checked, Status> {
+    command(call, principal, clock::wall()).map_err(|violations| status::invalid(&violations))
 }
 
 async fn in_time<T>(

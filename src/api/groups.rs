@@ -1,22 +1,29 @@
-//! `GroupService`.
+//! `GroupService`: groups, where their rings stand, and how fair they were.
 
 use tonic::{Request, Response, Status};
 
 use crate::{
     proto::turnwise::v1::{
-        AddGroupMemberRequest, AddGroupMemberResponse, CreateGroupRequest, CreateGroupResponse,
-        DeleteGroupRequest, DeleteGroupResponse, GetGroupRequest, GetGroupResponse,
-        GetRotationRequest, GetRotationResponse, ListGroupsRequest, ListGroupsResponse,
-        RemoveGroupMemberRequest, RemoveGroupMemberResponse, group_service_server::GroupService,
+        AddGroupMemberRequest, AddGroupMemberResponse, AdjustRotationRequest,
+        AdjustRotationResponse, CreateGroupRequest, CreateGroupResponse, DeleteGroupRequest,
+        DeleteGroupResponse, GetGroupReportRequest, GetGroupReportResponse, GetGroupRequest,
+        GetGroupResponse, GetRotationRequest, GetRotationResponse, Group, GroupKind,
+        ListGroupsRequest, ListGroupsResponse, ListRotationsRequest, ListRotationsResponse,
+        RemoveGroupMemberRequest, RemoveGroupMemberResponse, ReorderGroupRequest,
+        ReorderGroupResponse, ResetRotationRequest, ResetRotationResponse, Rotation, Strategy,
+        UpdateGroupMemberRequest, UpdateGroupMemberResponse, UpdateGroupRequest,
+        UpdateGroupResponse, group_service_server::GroupService,
     },
     replica::ReadAt,
-    routing::State,
+    routing::{CampaignId, GroupId, RotationView, State},
 };
 
 use super::{
     Answer, Call, Gateway, convert,
     deadline::Deadline,
-    limits::{NEXT_COUNT_DEFAULT, NEXT_COUNT_MAX},
+    filter::{self, Filter},
+    instant,
+    limits::{LISTED_NEXT_COUNT_MAX, NEXT_COUNT_DEFAULT, NEXT_COUNT_MAX},
     names, paging, reads, status,
     violations::Violations,
 };
@@ -24,6 +31,31 @@ use super::{
 #[derive(Debug)]
 pub(super) struct Groups {
     pub(super) gateway: Gateway,
+}
+
+/// What a list of groups may be filtered by.
+const FIELDS: &[&str] = &["display_name", "kind", "strategy", "labels."];
+
+fn value(group: &Group, field: &str) -> Option<String> {
+    match field {
+        "display_name" => Some(group.display_name.clone()),
+        "kind" => {
+            let kind = GroupKind::try_from(group.kind).ok()?;
+            filter::value(kind.as_str_name(), "GROUP_KIND_")
+        }
+        "strategy" => {
+            let strategy = Strategy::try_from(group.strategy).ok()?;
+            filter::value(strategy.as_str_name(), "STRATEGY_")
+        }
+        label => filter::label(label, &group.labels),
+    }
+}
+
+/// What a list of rotations may be filtered by.
+const ROTATION_FIELDS: &[&str] = &["campaign"];
+
+fn rotation_value(rotation: &Rotation, field: &str) -> Option<String> {
+    (field == "campaign").then(|| rotation.campaign.clone())
 }
 
 #[tonic::async_trait]
@@ -56,19 +88,39 @@ impl GroupService for Groups {
         request: Request<ListGroupsRequest>,
     ) -> Result<Response<ListGroupsResponse>, Status> {
         let time = Deadline::of(&request);
-        let ListGroupsRequest { parent, page_size, page_token } = request.into_inner();
+        let r = request.into_inner();
         let mut wrong = Violations::default();
-        let team = wrong.take("parent", names::team(&parent));
-        let size = wrong.take("page_size", paging::size(page_size));
-        let after = paging::after(&page_token, |token| names::id(token).ok());
+        let team = wrong.take("parent", names::team(&r.parent));
+        let size = wrong.take("page_size", paging::size(r.page_size));
+        let after = paging::after(&r.page_token, |token| names::id(token).ok());
         let after = wrong.take("page_token", after);
-        let ((team, size), after) = reads::checked(wrong, team.zip(size).zip(after))?;
+        let filter = wrong.take("filter", Filter::read(&r.filter, FIELDS));
+        let built = team.zip(size).zip(after.zip(filter));
+        let ((team, size), (after, filter)) = reads::checked(wrong, built)?;
         let of = team.clone();
-        let look = move |state: &State, _: ReadAt| state.groups(&of, after.as_ref(), size + 1);
-        let found = reads::read(self.gateway.replica(), time, &team, look).await?;
+        let look = move |state: State, _: ReadAt| {
+            paging::scan(
+                after,
+                size,
+                |after, limit| state.groups(&of, after, limit),
+                |group| group.id.clone(),
+                GroupId::to_string,
+                |group| convert::group(&of, group),
+                |group| filter.keeps(|field| value(group, field)),
+            )
+        };
         let (groups, next_page_token) =
-            paging::page(found, size, |g| g.id.as_str().to_owned(), |g| convert::group(&team, g));
+            reads::on_copy(self.gateway.replica(), time, &team, look).await?;
         reads::fitting(ListGroupsResponse { groups, next_page_token })
+    }
+
+    async fn update_group(
+        &self,
+        request: Request<UpdateGroupRequest>,
+    ) -> Result<Response<UpdateGroupResponse>, Status> {
+        let answer = self.gateway.unary(request, Call::UpdateGroup).await?;
+        let Answer::UpdateGroup(answer) = answer else { return Err(status::internal()) };
+        Ok(Response::new(answer))
     }
 
     async fn delete_group(
@@ -98,6 +150,24 @@ impl GroupService for Groups {
         Ok(Response::new(answer))
     }
 
+    async fn update_group_member(
+        &self,
+        request: Request<UpdateGroupMemberRequest>,
+    ) -> Result<Response<UpdateGroupMemberResponse>, Status> {
+        let answer = self.gateway.unary(request, Call::UpdateGroupMember).await?;
+        let Answer::UpdateGroupMember(answer) = answer else { return Err(status::internal()) };
+        Ok(Response::new(answer))
+    }
+
+    async fn reorder_group(
+        &self,
+        request: Request<ReorderGroupRequest>,
+    ) -> Result<Response<ReorderGroupResponse>, Status> {
+        let answer = self.gateway.unary(request, Call::ReorderGroup).await?;
+        let Answer::ReorderGroup(answer) = answer else { return Err(status::internal()) };
+        Ok(Response::new(answer))
+    }
+
     async fn get_rotation(
         &self,
         request: Request<GetRotationRequest>,
@@ -111,9 +181,89 @@ impl GroupService for Groups {
         let ((team, group, campaign), next) = reads::checked(wrong, named.zip(next))?;
         let of = team.clone();
         let look = move |state: &State, at: ReadAt| {
-            state.rotation(&of, &group, campaign.as_ref(), next, at.now)
+            let found = state.rotation(&of, &group, campaign.as_ref(), next, at.now)?;
+            Ok((found, at.applied_index))
         };
-        let found = reads::read(self.gateway.replica(), time, &team, look).await?;
-        reads::fitting(GetRotationResponse { rotation: Some(convert::rotation(&team, found)) })
+        let (found, index) = reads::read(self.gateway.replica(), time, &team, look).await?;
+        let rotation = Some(convert::rotation(&team, found, index));
+        reads::fitting(GetRotationResponse { rotation })
+    }
+
+    async fn list_rotations(
+        &self,
+        request: Request<ListRotationsRequest>,
+    ) -> Result<Response<ListRotationsResponse>, Status> {
+        let time = Deadline::of(&request);
+        let r = request.into_inner();
+        let mut wrong = Violations::default();
+        let named = wrong.take("parent", names::group(&r.parent));
+        let size = wrong.take("page_size", paging::size(r.page_size));
+        let after = paging::after(&r.page_token, |token| names::rotation_id(token).ok());
+        let after = wrong.take("page_token", after);
+        let next = paging::count(r.next_count, 0, LISTED_NEXT_COUNT_MAX);
+        let next = wrong.take("next_count", next);
+        let filter = wrong.take("filter", Filter::read(&r.filter, ROTATION_FIELDS));
+        let built = named.zip(size).zip(after.zip(next.zip(filter)));
+        let (((team, group), size), (after, (next, filter))) = reads::checked(wrong, built)?;
+        let of = team.clone();
+        let look = move |state: State, at: ReadAt| {
+            paging::scan(
+                after,
+                size,
+                |after: Option<&Option<CampaignId>>, limit| {
+                    let found = state.rotations(&of, &group, after, limit, at.now)?;
+                    let with_next = |rotation: RotationView| {
+                        let campaign = rotation.campaign.as_ref();
+                        state.rotation(&of, &group, campaign, next, at.now)
+                    };
+                    if next == 0 { Ok(found) } else { found.into_iter().map(with_next).collect() }
+                },
+                |rotation| rotation.campaign.clone(),
+                |campaign| names::rotation_id_name(campaign.as_ref()).to_owned(),
+                |rotation| convert::rotation(&of, rotation, at.applied_index),
+                |rotation| filter.keeps(|field| rotation_value(rotation, field)),
+            )
+        };
+        let (rotations, next_page_token) =
+            reads::on_copy(self.gateway.replica(), time, &team, look).await?;
+        reads::fitting(ListRotationsResponse { rotations, next_page_token })
+    }
+
+    async fn reset_rotation(
+        &self,
+        request: Request<ResetRotationRequest>,
+    ) -> Result<Response<ResetRotationResponse>, Status> {
+        let answer = self.gateway.unary(request, Call::ResetRotation).await?;
+        let Answer::ResetRotation(answer) = answer else { return Err(status::internal()) };
+        Ok(Response::new(answer))
+    }
+
+    async fn adjust_rotation(
+        &self,
+        request: Request<AdjustRotationRequest>,
+    ) -> Result<Response<AdjustRotationResponse>, Status> {
+        let answer = self.gateway.unary(request, Call::AdjustRotation).await?;
+        let Answer::AdjustRotation(answer) = answer else { return Err(status::internal()) };
+        Ok(Response::new(answer))
+    }
+
+    async fn get_group_report(
+        &self,
+        request: Request<GetGroupReportRequest>,
+    ) -> Result<Response<GetGroupReportResponse>, Status> {
+        let time = Deadline::of(&request);
+        let r = request.into_inner();
+        let mut wrong = Violations::default();
+        let named = wrong.take("name", names::group(&r.name));
+        let since = r.since.as_ref().map(instant::time).transpose();
+        let since = wrong.take("since", since);
+        let ((team, group), since) = reads::checked(wrong, named.zip(since))?;
+        let of = team.clone();
+        let look = move |state: State, at: ReadAt| {
+            Ok((state.report(&of, &group, since)?, at.applied_index))
+        };
+        let (found, index) = reads::on_copy(self.gateway.replica(), time, &team, look).await?;
+        let report = Some(convert::report(&team, found, index));
+        reads::fitting(GetGroupReportResponse { report })
     }
 }

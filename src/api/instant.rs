@@ -52,6 +52,14 @@ pub(super) fn timestamp(time: Time) -> Timestamp {
     }
 }
 
+/// An instant for people and for metadata.
+pub(super) fn rfc3339(time: Time) -> String {
+    i64::try_from(time.0)
+        .ok()
+        .and_then(|micros| jiff::Timestamp::from_microsecond(micros).ok())
+        .map_or_else(|| "for ever".to_owned(), |t| t.to_string())
+}
+
 /// The end of an interval; open ends stay unset.
 pub(super) fn end_timestamp(end: Time) -> Option<Timestamp> {
     (end != Time::FOREVER).then(|| timestamp(end))

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// One message of `RoutingService`: a unary assign, or an item of a stream.
+/// One contact to assign: a unary call, or an item of a stream.
 pub const ASSIGN_MESSAGE_LEN_MAX: usize = 64 * 1024;
 /// One message of any other public service.
 pub const MESSAGE_LEN_MAX: usize = 1024 * 1024;
@@ -10,6 +10,9 @@ pub const MESSAGE_LEN_MAX: usize = 1024 * 1024;
 pub const ANSWER_LEN_MAX: usize = 4 * 1024 * 1024;
 /// A page ends early where its items pass this, so that it fits an answer.
 pub const PAGE_LEN_MAX: usize = 2 * 1024 * 1024;
+
+/// The answer to a batch: as long as any, less the envelope it may travel in between nodes.
+pub const BATCH_ANSWER_LEN_MAX: usize = ANSWER_LEN_MAX - 64 * 1024;
 
 /// An id: 1 to 128 bytes of `[A-Za-z0-9._:@+-]`.
 pub const ID_LEN_MAX: usize = 128;
@@ -23,6 +26,30 @@ pub const EMAIL_LEN_MAX: usize = 320;
 pub const EXTERNAL_IDS_MAX: usize = 16;
 /// A user id in another system.
 pub const EXTERNAL_ID_LEN_MAX: usize = 256;
+/// The value of a label.
+pub const LABEL_LEN_MAX: usize = 256;
+/// The name of a time zone.
+pub const TIME_ZONE_LEN_MAX: usize = 64;
+/// Open assignments that a rep may be limited to.
+pub const MAX_OPEN_MAX: u32 = 1_000_000;
+/// Picks that a period cap may allow.
+pub const PERIOD_CAP_COUNT_MAX: u32 = 1_000_000;
+/// Length of a period cap's stretch of time, in days.
+pub const PERIOD_DAYS_MAX: u64 = 366;
+/// Length of an idle period after which a ring restarts, in days.
+pub const IDLE_PERIOD_DAYS_MAX: u64 = 3_650;
+/// Length of a filter.
+pub const FILTER_LEN_MAX: usize = 4 * 1024;
+/// Comparisons in a filter.
+pub const FILTER_TERMS_MAX: usize = 32;
+/// Resources that one page of a filtered list looks at.
+pub const PAGE_SCAN_MAX: usize = 10_000;
+/// Picks of one preview.
+pub const PREVIEW_COUNT_MAX: usize = 1_000;
+/// Changes that one preview supposes.
+pub const PREVIEW_CHANGES_MAX: usize = 100;
+/// Next members that one rotation of a list previews.
+pub const LISTED_NEXT_COUNT_MAX: usize = 100;
 /// Members named by one call.
 pub const MEMBERS_PER_CALL_MAX: usize = 1_000;
 
@@ -45,6 +72,17 @@ pub const DEADLINE_MAX: Duration = Duration::from_secs(60);
 pub const STREAM_ITEMS_IN_FLIGHT_MAX: usize = 1_024;
 /// A stream without a new item for this long is ended; the client opens it again.
 pub const STREAM_IDLE_MAX: Duration = Duration::from_secs(5 * 60);
+
+/// Open `WatchEvents` streams of one node at a time.
+pub const WATCHERS_MAX: usize = 256;
+/// A watcher hears how far the node is at least this often.
+pub const WATCH_PROGRESS_EVERY: Duration = Duration::from_secs(2);
+/// Events of one message to a watcher.
+pub const WATCH_MESSAGE_EVENTS_MAX: usize = 1_000;
+/// Such a message ends early where its events pass this.
+pub const WATCH_MESSAGE_LEN_MAX: usize = 256 * 1024;
+/// Entries, of any team, that a watcher looks at in one step.
+pub const WATCH_LOOKED_AT_ONCE: usize = 512;
 
 /// Calls waiting to be sent to the leader; more are refused.
 pub const FORWARD_QUEUE_MAX: usize = 4_096;

@@ -3,18 +3,19 @@
 //! | File | Owns |
 //! |---|---|
 //! | `server` | the listener: limits of connections, all public services, health, reflection |
-//! | `routing`, `reps`, `groups`, `campaigns`, `teams`, `cluster` | one service each, a thin one |
+//! | `routing`, `reps`, `groups`, `rules`, `campaigns`, `teams`, `cluster` | one service each, a thin one |
 //! | `connections` | how many connections clients may hold |
 //! | `gateway` | one changing call: read it, then here if this node leads, else on to the leader |
 //! | `forward` | the way to the leader and its other end |
 //! | `peers` | connections to the other nodes |
 //! | `command` | from a call to a [`crate::routing::Command`], every field checked |
 //! | `answer`, `convert` | from a reply, from the state, to what callers see |
-//! | `reads`, `paging` | a call that changes nothing, and pages of a list |
+//! | `reads`, `paging`, `filter` | a call that changes nothing, pages of a list, what to list |
+//! | `explain` | why an assignment is with whom it is, in words |
 //! | `status` | the one place that makes a `tonic::Status` |
 //! | `wire` | tonic's own refusals in our words |
 //! | `limits` | every bound of what callers may send |
-//! | `names`, `text`, `instant`, `violations`, `deadline`, `health` | one small thing each |
+//! | `names`, `text`, `instant`, `duration`, `violations`, `deadline`, `health` | one small thing each |
 //!
 //! It decides nothing about turns and nothing about order. It keeps no state of its own.
 
@@ -25,6 +26,10 @@ mod command;
 mod connections;
 mod convert;
 mod deadline;
+mod duration;
+mod events;
+mod explain;
+mod filter;
 mod forward;
 mod gateway;
 mod groups;
@@ -37,6 +42,7 @@ mod peers;
 mod reads;
 mod reps;
 mod routing;
+mod rules;
 mod server;
 mod status;
 mod teams;

@@ -2,7 +2,10 @@
 
 use std::fmt::Display;
 
-use crate::routing::{AssignmentId, CampaignId, ContactId, GroupId, Id, RepId, RequestId, TeamId};
+use crate::routing::{
+    AssignmentId, CampaignId, ContactId, GroupId, Id, MemberName, RepId, RequestId, Revision,
+    RuleId, TeamId,
+};
 
 use super::{limits::ID_LEN_MAX, violations::Wrong};
 
@@ -60,19 +63,57 @@ pub(super) fn campaign(name: &str) -> Result<(TeamId, CampaignId), Wrong> {
     child(name, "campaigns")
 }
 
+/// `teams/{team}/routingRules/{rule}`.
+pub(super) fn rule(name: &str) -> Result<(TeamId, RuleId), Wrong> {
+    child(name, "routingRules")
+}
+
+/// A member of a group of `team`: resource name of a rep or a group, or id of an option.
+pub(super) fn member(team: Option<&TeamId>, text: &str) -> Result<MemberName, Wrong> {
+    if !text.contains('/') {
+        return id(text).map(MemberName::Option);
+    }
+    if let Ok(named) = rep(text) {
+        return within(team, named).map(MemberName::Rep);
+    }
+    let wrong = |_| Wrong::new("name of a rep or a group, or id of an option");
+    let named = group(text).map_err(wrong)?;
+    within(team, named).map(MemberName::Group)
+}
+
+/// An etag; empty = any.
+pub(super) fn etag(text: &str) -> Result<Option<Revision>, Wrong> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let parse = || {
+        let (log_index, seq) = text.split_once('-')?;
+        let revision = Revision { log_index: log_index.parse().ok()?, seq: seq.parse().ok()? };
+        (revision.to_string() == text).then_some(revision)
+    };
+    parse().map(Some).ok_or_else(|| Wrong::new("not an etag of this resource; read it again"))
+}
+
 /// `teams/{team}/groups/{group}/rotations/{campaign or -}`.
 pub(super) fn rotation(name: &str) -> Result<(TeamId, GroupId, Option<CampaignId>), Wrong> {
     let collections = ["teams", "groups", "rotations"];
     let [team, group, campaign] = parts(name, collections)?;
     let wrong = |_| form(collections);
-    let campaign = match campaign {
-        NO_CAMPAIGN => None,
-        some => Some(id(some).map_err(wrong)?),
-    };
+    let campaign = rotation_id(campaign).map_err(wrong)?;
     Ok((id(team).map_err(wrong)?, id(group).map_err(wrong)?, campaign))
 }
 
-/// `teams/{team}/assignments/{log_index}-{seq}`.
+/// The last part of it.
+pub(super) fn rotation_id(text: &str) -> Result<Option<CampaignId>, Wrong> {
+    if text == NO_CAMPAIGN { Ok(None) } else { id(text).map(Some) }
+}
+
+/// And back.
+pub(super) fn rotation_id_name(campaign: Option<&CampaignId>) -> &str {
+    campaign.map_or(NO_CAMPAIGN, CampaignId::as_str)
+}
+
+/// `teams/{team}/assignments/{log_index}-{seq}`, with `-{item}` for the later ones of a batch.
 pub(super) fn assignment(name: &str) -> Result<(TeamId, AssignmentId), Wrong> {
     let collections = ["teams", "assignments"];
     let [team, assignment] = parts(name, collections)?;
@@ -81,10 +122,15 @@ pub(super) fn assignment(name: &str) -> Result<(TeamId, AssignmentId), Wrong> {
     Ok((team, assignment))
 }
 
-/// `{log_index}-{seq}` in its one spelling.
+/// `{log_index}-{seq}` or `{log_index}-{seq}-{item}` in its one spelling.
 pub(super) fn assignment_id(text: &str) -> Option<AssignmentId> {
-    let (log_index, seq) = text.split_once('-')?;
-    let id = AssignmentId { log_index: log_index.parse().ok()?, seq: seq.parse().ok()? };
+    let (log_index, rest) = text.split_once('-')?;
+    let (seq, item) = rest.split_once('-').unwrap_or((rest, "0"));
+    let id = AssignmentId {
+        log_index: log_index.parse().ok()?,
+        seq: seq.parse().ok()?,
+        item: item.parse().ok()?,
+    };
     // Not `+5-07`: one thing has one name.
     (id.to_string() == text).then_some(id)
 }
@@ -114,6 +160,10 @@ pub(super) fn campaign_name(team: &TeamId, campaign: &CampaignId) -> String {
     child_name(team, "campaigns", campaign)
 }
 
+pub(super) fn rule_name(team: &TeamId, rule: &RuleId) -> String {
+    child_name(team, "routingRules", rule)
+}
+
 pub(super) fn assignment_name(team: &TeamId, assignment: AssignmentId) -> String {
     child_name(team, "assignments", assignment)
 }
@@ -123,7 +173,7 @@ pub(super) fn rotation_name(
     group: &GroupId,
     campaign: Option<&CampaignId>,
 ) -> String {
-    let campaign = campaign.map_or(NO_CAMPAIGN, CampaignId::as_str);
+    let campaign = rotation_id_name(campaign);
     format!("teams/{team}/groups/{group}/rotations/{campaign}")
 }
 
@@ -187,8 +237,34 @@ mod tests {
             let name = rotation_name(&t, &g, campaign.as_ref());
             assert_eq!(rotation(&name), Ok((t.clone(), g.clone(), campaign)));
         }
-        let a = AssignmentId { log_index: 7, seq: 0 };
-        assert_eq!(assignment(&assignment_name(&t, a)), Ok((t, a)));
+        let r = RuleId::new("r");
+        assert_eq!(rule(&rule_name(&t, &r)), Ok((t.clone(), r)));
+        for item in [0, 1, 999] {
+            let a = AssignmentId { log_index: 7, seq: 0, item };
+            assert_eq!(assignment(&assignment_name(&t, a)), Ok((t.clone(), a)));
+        }
+    }
+
+    #[test]
+    fn a_member_is_named_in_one_string() {
+        let t = TeamId::new("t");
+        let of = |text: &str| member(Some(&t), text);
+        assert_eq!(of("teams/t/reps/a"), Ok(MemberName::Rep(RepId::new("a"))));
+        assert_eq!(of("teams/t/groups/a"), Ok(MemberName::Group(GroupId::new("a"))));
+        assert_eq!(of("a"), Ok(MemberName::Option(Id::new("a"))));
+        for wrong in ["", "a b", "teams/u/reps/a", "teams/t/campaigns/a", "reps/a"] {
+            assert!(of(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn an_etag_has_one_spelling() {
+        let revision = Revision { log_index: 7, seq: 3 };
+        assert_eq!(etag(&revision.to_string()), Ok(Some(revision)));
+        assert_eq!(etag(""), Ok(None));
+        for wrong in ["7", "7-03", "+7-3", "7-3-1", "x"] {
+            assert!(etag(wrong).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]
@@ -225,7 +301,19 @@ mod tests {
 
     #[test]
     fn an_assignment_has_one_spelling() {
-        for wrong in ["", "1", "1-", "-1", "+1-0", "01-0", "1-00", "1-4294967296", "1-0-0"] {
+        for wrong in [
+            "",
+            "1",
+            "1-",
+            "-1",
+            "+1-0",
+            "01-0",
+            "1-00",
+            "1-4294967296",
+            "1-0-0",
+            "1-0-01",
+            "1-0-1-1",
+        ] {
             assert_eq!(assignment_id(wrong), None, "{wrong:?}");
         }
     }

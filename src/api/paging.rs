@@ -2,10 +2,15 @@
 
 use prost::Message;
 
+use crate::routing::Rejection;
+
 use super::{
-    limits::{PAGE_LEN_MAX, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX},
+    limits::{PAGE_LEN_MAX, PAGE_SCAN_MAX, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX},
     violations::Wrong,
 };
+
+/// Items fetched at a time: one may be large.
+const CHUNK: usize = 32;
 
 /// How many items a caller wants: 0 is the default, more than the greatest is the greatest (AIP-158).
 pub(super) fn size(written: i32) -> Result<usize, Wrong> {
@@ -32,61 +37,114 @@ pub(super) fn after<T>(
     read(token).map(Some).ok_or_else(|| Wrong::new("not a token of this list; start without one"))
 }
 
-/// A page and the token of the next one.
+/// A page of a list, and the token of the next one.
 ///
-/// `items` holds one more than `size` where the list goes on.
-pub(super) fn page<T, M: Message>(
-    items: Vec<T>,
+/// `fetch` gives up to so many items after a key. Where `keep` leaves few of them, a page looks at
+/// [`PAGE_SCAN_MAX`] and ends there, short: the token says where to go on.
+///
+/// # Errors
+/// Those of `fetch`.
+pub(super) fn scan<K, T, M: Message>(
+    after: Option<K>,
     size: usize,
-    token: impl Fn(&T) -> String,
+    fetch: impl Fn(Option<&K>, usize) -> Result<Vec<T>, Rejection>,
+    key: impl Fn(&T) -> K,
+    token: impl Fn(&K) -> String,
     message: impl Fn(T) -> M,
-) -> (Vec<M>, String) {
-    let mut page = Vec::with_capacity(items.len().min(size));
-    let mut len = 0;
-    let mut last = String::new();
-    for item in items {
-        let next = token(&item);
-        let item = message(item);
-        len += item.encoded_len();
-        // One item is always given, or the list would end here for ever.
-        if page.len() == size || (len > PAGE_LEN_MAX && !page.is_empty()) {
-            return (page, last);
+    keep: impl Fn(&M) -> bool,
+) -> Result<(Vec<M>, String), Rejection> {
+    let mut page = Vec::with_capacity(size.min(CHUNK));
+    let mut last = after;
+    let (mut len, mut looked) = (0, 0);
+    loop {
+        let items = fetch(last.as_ref(), CHUNK)?;
+        let is_end = items.len() < CHUNK;
+        for item in items {
+            let here = last.as_ref().map(&token).unwrap_or_default();
+            if page.len() == size || looked == PAGE_SCAN_MAX {
+                return Ok((page, here));
+            }
+            looked += 1;
+            last = Some(key(&item));
+            let item = message(item);
+            if keep(&item) {
+                len += item.encoded_len();
+                // One item is always given, or the list would end here for ever.
+                if len > PAGE_LEN_MAX && !page.is_empty() {
+                    return Ok((page, here));
+                }
+                page.push(item);
+            }
         }
-        page.push(item);
-        last = next;
+        if is_end {
+            return Ok((page, String::new()));
+        }
     }
-    (page, String::new())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{PAGE_LEN_MAX, page, size};
+    use super::{CHUNK, PAGE_LEN_MAX, PAGE_SCAN_MAX, scan, size};
 
-    fn of(items: &[usize], size: usize) -> (Vec<usize>, String) {
-        let message = |len: usize| "x".repeat(len);
-        let token = |len: &usize| len.to_string();
-        let (page, next) = page(items.to_vec(), size, token, message);
-        (page.iter().map(String::len).collect(), next)
+    /// Items are numbers; the message of one has a length that `len` says.
+    fn of(n: usize, page: usize, len: impl Fn(usize) -> usize) -> (Vec<usize>, String) {
+        walk(n, None, page, len, |_| true)
+    }
+
+    fn walk(
+        n: usize,
+        after: Option<usize>,
+        size: usize,
+        len: impl Fn(usize) -> usize,
+        keep: impl Fn(usize) -> bool,
+    ) -> (Vec<usize>, String) {
+        let fetch = |after: Option<&usize>, limit: usize| {
+            Ok((after.map_or(0, |a| a + 1)..n).take(limit).collect())
+        };
+        // The first bytes of a message are its number.
+        let message = |i: usize| format!("{i:>9}{}", "x".repeat(len(i)));
+        let number = |text: &String| text[..9].trim().parse::<usize>().unwrap();
+        let kept = |text: &String| keep(number(text));
+        let (page, next) =
+            scan(after, size, fetch, |i| *i, ToString::to_string, message, kept).unwrap();
+        (page.iter().map(number).collect(), next)
+    }
+
+    fn numbers(n: usize) -> Vec<usize> {
+        (0..n).collect()
     }
 
     #[test]
     fn a_page_ends_at_its_size_and_says_where_to_go_on() {
-        assert_eq!(of(&[], 2), (vec![], String::new()));
-        assert_eq!(of(&[1, 2], 2), (vec![1, 2], String::new()));
-        assert_eq!(of(&[1, 2, 3], 2), (vec![1, 2], "2".to_owned()));
+        assert_eq!(of(0, 2, |_| 0), (vec![], String::new()));
+        assert_eq!(of(2, 2, |_| 0), (vec![0, 1], String::new()));
+        assert_eq!(of(3, 2, |_| 0), (vec![0, 1], "1".to_owned()));
+        for n in [CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK] {
+            assert_eq!(of(n, n, |_| 0), (numbers(n), String::new()), "{n}");
+            assert_eq!(of(n + 1, n, |_| 0), (numbers(n), (n - 1).to_string()), "{n}");
+        }
     }
 
     #[test]
     fn a_page_ends_where_it_would_be_too_long_but_holds_one_item() {
-        let half = PAGE_LEN_MAX / 2;
+        let half = PAGE_LEN_MAX / 2 - 100;
+        assert_eq!(of(3, 9, |_| half), (vec![0, 1], "1".to_owned()));
+        assert_eq!(of(2, 9, |_| PAGE_LEN_MAX + 1), (vec![0], "0".to_owned()));
+    }
+
+    #[test]
+    fn a_filtered_page_goes_on_until_it_is_full_or_has_looked_at_10000() {
+        let every_tenth = |i: usize| i.is_multiple_of(10);
+        let page = walk(1_000, None, 5, |_| 0, every_tenth);
+        assert_eq!(page, (vec![0, 10, 20, 30, 40], "40".to_owned()));
+        // Nothing is kept: the page is empty and the list goes on.
+        let n = PAGE_SCAN_MAX + 5;
+        assert_eq!(walk(n, None, 5, |_| 0, |_| false), (vec![], (PAGE_SCAN_MAX - 1).to_string()));
         assert_eq!(
-            of(&[half, half - 100, 1_000], 9),
-            (vec![half, half - 100], format!("{}", half - 100))
+            walk(n, Some(PAGE_SCAN_MAX - 1), 5, |_| 0, |i| i + 1 == n),
+            (vec![n - 1], String::new())
         );
-        assert_eq!(
-            of(&[PAGE_LEN_MAX + 1, 1], 9),
-            (vec![PAGE_LEN_MAX + 1], format!("{}", PAGE_LEN_MAX + 1))
-        );
+        assert_eq!(walk(PAGE_SCAN_MAX, None, 5, |_| 0, |_| false), (vec![], String::new()));
     }
 
     #[test]

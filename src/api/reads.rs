@@ -23,6 +23,25 @@ pub(super) async fn read<T: Send + 'static>(
     seen.map_err(|rejection| status::rejected(team, &rejection))
 }
 
+/// The same off the thread that owns the state, on a copy that may be changed: for what costs more
+/// than a look.
+pub(super) async fn on_copy<T: Send + 'static>(
+    replica: &Replica,
+    time: Deadline,
+    team: &TeamId,
+    look: impl FnOnce(State, ReadAt) -> Result<T, Rejection> + Send + 'static,
+) -> Result<T, Status> {
+    let copied = time.or_late(replica.read(|state, at| (state.clone(), at))).await.flatten();
+    let (state, at) = copied.map_err(status::unavailable)?;
+    let looking = tokio::task::spawn_blocking(move || look(state, at));
+    let seen = time.or_late(looking).await.map_err(status::unavailable)?;
+    let seen = seen.map_err(|error| {
+        tracing::error!(%team, %error, "a look at a copy of the state failed");
+        status::internal()
+    })?;
+    seen.map_err(|rejection| status::rejected(team, &rejection))
+}
+
 /// What was read from a request, or a status that names every wrong field.
 pub(super) fn checked<T>(wrong: Violations, built: Option<T>) -> Result<T, Status> {
     wrong.finish(built).map_err(|violations| status::invalid(&violations))

@@ -4,23 +4,48 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     proto::turnwise::v1::{
-        ClearOutOfOfficeRequest, ClearOutOfOfficeResponse, CreateRepRequest, CreateRepResponse,
-        DeleteRepRequest, DeleteRepResponse, GetRepRequest, GetRepResponse, ListRepsRequest,
-        ListRepsResponse, SetOutOfOfficeRequest, SetOutOfOfficeResponse,
-        rep_service_server::RepService,
+        Availability, ClearOutOfOfficeRequest, ClearOutOfOfficeResponse, CreateRepRequest,
+        CreateRepResponse, DeleteRepRequest, DeleteRepResponse, GetRepRequest, GetRepResponse,
+        ListRepsRequest, ListRepsResponse, PresenceState, Rep, SetOutOfOfficeRequest,
+        SetOutOfOfficeResponse, SetPresenceRequest, SetPresenceResponse, UpdateRepRequest,
+        UpdateRepResponse, rep_service_server::RepService,
     },
     replica::ReadAt,
-    routing::State,
+    routing::{RepId, State},
 };
 
 use super::{
-    Answer, Call, Gateway, convert, deadline::Deadline, names, paging, reads, status,
+    Answer, Call, Gateway, convert,
+    deadline::Deadline,
+    filter::{self, Filter},
+    names, paging, reads, status,
     violations::Violations,
 };
 
 #[derive(Debug)]
 pub(super) struct Reps {
     pub(super) gateway: Gateway,
+}
+
+/// What a list may be filtered by.
+const FIELDS: &[&str] =
+    &["display_name", "email", "disabled", "availability", "presence.state", "labels."];
+
+fn value(rep: &Rep, field: &str) -> Option<String> {
+    match field {
+        "display_name" => Some(rep.display_name.clone()),
+        "email" => Some(rep.email.clone()),
+        "disabled" => Some(rep.disabled.to_string()),
+        "availability" => {
+            let availability = Availability::try_from(rep.availability).ok()?;
+            filter::value(availability.as_str_name(), "AVAILABILITY_")
+        }
+        "presence.state" => {
+            let state = PresenceState::try_from(rep.presence.as_ref()?.state).ok()?;
+            filter::value(state.as_str_name(), "PRESENCE_STATE_")
+        }
+        label => filter::label(label, &rep.labels),
+    }
 }
 
 #[tonic::async_trait]
@@ -53,25 +78,39 @@ impl RepService for Reps {
         request: Request<ListRepsRequest>,
     ) -> Result<Response<ListRepsResponse>, Status> {
         let time = Deadline::of(&request);
-        let ListRepsRequest { parent, page_size, page_token } = request.into_inner();
+        let r = request.into_inner();
         let mut wrong = Violations::default();
-        let team = wrong.take("parent", names::team(&parent));
-        let size = wrong.take("page_size", paging::size(page_size));
-        let after = paging::after(&page_token, |token| names::id(token).ok());
+        let team = wrong.take("parent", names::team(&r.parent));
+        let size = wrong.take("page_size", paging::size(r.page_size));
+        let after = paging::after(&r.page_token, |token| names::id(token).ok());
         let after = wrong.take("page_token", after);
-        let ((team, size), after) = reads::checked(wrong, team.zip(size).zip(after))?;
+        let filter = wrong.take("filter", Filter::read(&r.filter, FIELDS));
+        let built = team.zip(size).zip(after.zip(filter));
+        let ((team, size), (after, filter)) = reads::checked(wrong, built)?;
         let of = team.clone();
-        let look = move |state: &State, at: ReadAt| {
-            Ok((state.reps(&of, after.as_ref(), size + 1)?, at.now))
+        let look = move |state: State, at: ReadAt| {
+            paging::scan(
+                after,
+                size,
+                |after, limit| state.reps(&of, after, limit),
+                |rep| rep.id.clone(),
+                RepId::to_string,
+                |rep| convert::rep(&of, rep, at.now),
+                |rep| filter.keeps(|field| value(rep, field)),
+            )
         };
-        let (found, now) = reads::read(self.gateway.replica(), time, &team, look).await?;
-        let (reps, next_page_token) = paging::page(
-            found,
-            size,
-            |r| r.id.as_str().to_owned(),
-            |r| convert::rep(&team, r, now),
-        );
+        let (reps, next_page_token) =
+            reads::on_copy(self.gateway.replica(), time, &team, look).await?;
         reads::fitting(ListRepsResponse { reps, next_page_token })
+    }
+
+    async fn update_rep(
+        &self,
+        request: Request<UpdateRepRequest>,
+    ) -> Result<Response<UpdateRepResponse>, Status> {
+        let answer = self.gateway.unary(request, Call::UpdateRep).await?;
+        let Answer::UpdateRep(answer) = answer else { return Err(status::internal()) };
+        Ok(Response::new(answer))
     }
 
     async fn delete_rep(
@@ -98,6 +137,15 @@ impl RepService for Reps {
     ) -> Result<Response<ClearOutOfOfficeResponse>, Status> {
         let answer = self.gateway.unary(request, Call::ClearOutOfOffice).await?;
         let Answer::ClearOutOfOffice(answer) = answer else { return Err(status::internal()) };
+        Ok(Response::new(answer))
+    }
+
+    async fn set_presence(
+        &self,
+        request: Request<SetPresenceRequest>,
+    ) -> Result<Response<SetPresenceResponse>, Status> {
+        let answer = self.gateway.unary(request, Call::SetPresence).await?;
+        let Answer::SetPresence(answer) = answer else { return Err(status::internal()) };
         Ok(Response::new(answer))
     }
 }

@@ -3,27 +3,64 @@
 use std::pin::Pin;
 
 use futures_util::{Stream, StreamExt as _};
+use prost::Message as _;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::{
     proto::turnwise::v1::{
-        AssignContactRequest, AssignContactResponse, AssignContactsRequest, AssignContactsResponse,
-        GetAssignmentRequest, GetAssignmentResponse, ListAssignmentsRequest,
-        ListAssignmentsResponse, assign_contacts_response::Result as ItemResult,
-        routing_service_server::RoutingService,
+        AcceptAssignmentRequest, AcceptAssignmentResponse, AssignContactRequest,
+        AssignContactResponse, AssignContactsRequest, AssignContactsResponse, Assignment,
+        AssignmentState, BatchAssignContactsRequest, BatchAssignContactsResponse,
+        CancelAssignmentRequest, CancelAssignmentResponse, Cause, ClaimAssignmentRequest,
+        ClaimAssignmentResponse, CloseAssignmentRequest, CloseAssignmentResponse,
+        ExplainAssignmentRequest, ExplainAssignmentResponse, GetAssignmentRequest,
+        GetAssignmentResponse, ListAssignmentsRequest, ListAssignmentsResponse,
+        PreviewAssignContactRequest, PreviewAssignContactResponse, PreviewedPick,
+        ReassignAssignmentRequest, ReassignAssignmentResponse, RejectAssignmentRequest,
+        RejectAssignmentResponse, UnassignAssignmentRequest, UnassignAssignmentResponse,
+        assign_contacts_response::Result as ItemResult, routing_service_server::RoutingService,
     },
     replica::{ReadAt, WhenFull},
-    routing::{AssignmentFilter, State},
+    routing::{self, Assigned, AssignmentFilter, AssignmentId, Rejection, State, TeamId},
 };
 
 use super::{
-    Answer, Call, Gateway, convert,
+    Answer, Call, Gateway,
+    command::{CheckedPreview, preview},
+    convert,
     deadline::Deadline,
+    explain,
+    filter::{self, Filter},
     gateway::Underway,
-    limits::{DEADLINE_DEFAULT, STREAM_IDLE_MAX, STREAM_ITEMS_IN_FLIGHT_MAX},
+    limits::{
+        ASSIGN_MESSAGE_LEN_MAX, DEADLINE_DEFAULT, STREAM_IDLE_MAX, STREAM_ITEMS_IN_FLIGHT_MAX,
+    },
     names, paging, reads, status,
     violations::Violations,
 };
+
+/// What a list may be filtered by.
+const FIELDS: &[&str] =
+    &["contact", "campaign", "routing_rule", "group", "rep", "state", "cause", "labels."];
+
+fn value(assignment: &Assignment, field: &str) -> Option<String> {
+    match field {
+        "contact" => Some(assignment.contact.clone()),
+        "campaign" => Some(assignment.campaign.clone()),
+        "routing_rule" => Some(assignment.routing_rule.clone()),
+        "group" => Some(assignment.group.clone()),
+        "rep" => Some(assignment.rep.clone()),
+        "state" => {
+            let state = AssignmentState::try_from(assignment.state).ok()?;
+            filter::value(state.as_str_name(), "ASSIGNMENT_STATE_")
+        }
+        "cause" => {
+            let cause = Cause::try_from(assignment.cause).ok()?;
+            filter::value(cause.as_str_name(), "CAUSE_")
+        }
+        label => filter::label(label, &assignment.labels),
+    }
+}
 
 #[derive(Debug, Clone)]
 pub(super) struct Routing {
@@ -37,6 +74,31 @@ impl Routing {
         let time = Deadline::after(DEADLINE_DEFAULT);
         (number, self.gateway.submit(call, "", time, WhenFull::Wait).await)
     }
+}
+
+/// An assignment with what only a read can tell: the email of its rep.
+fn shown(state: &State, team: &TeamId, found: routing::Assignment) -> Assignment {
+    // A deleted rep has none.
+    let rep = found.rep.as_ref().and_then(|rep| state.rep(team, rep).ok());
+    let mut shown = convert::assignment(team, found);
+    shown.rep_email = rep.and_then(|rep| rep.email).unwrap_or_default();
+    shown
+}
+
+/// A pick that was not made has no name and no place in the log, and of a contact never seen there is
+/// no id.
+fn previewed(team: &TeamId, number: usize, is_named: bool, pick: Assigned) -> PreviewedPick {
+    let Assigned { assignment, existing } = pick;
+    let mut assignment = convert::assignment(team, assignment);
+    if !existing {
+        assignment.name.clear();
+        assignment.position = None;
+        assignment.history.clear();
+    }
+    if number > 0 || !is_named {
+        assignment.contact.clear();
+    }
+    PreviewedPick { assignment: Some(assignment), existing }
 }
 
 /// The answer to an item, whose own failure never ends the stream.
@@ -55,6 +117,9 @@ impl RoutingService for Routing {
         &self,
         request: Request<AssignContactRequest>,
     ) -> Result<Response<AssignContactResponse>, Status> {
+        if request.get_ref().encoded_len() > ASSIGN_MESSAGE_LEN_MAX {
+            return Err(status::message_too_large());
+        }
         let answer = self.gateway.unary(request, Call::AssignContact).await?;
         let Answer::AssignContact(answer) = answer else { return Err(status::internal()) };
         Ok(Response::new(answer))
@@ -63,8 +128,8 @@ impl RoutingService for Routing {
     type AssignContactsStream =
         Pin<Box<dyn Stream<Item = Result<AssignContactsResponse, Status>> + Send>>;
 
-    /// Items take effect in their order. Takes a further item only when there is room for its answer, so that a caller who does not
-    /// read is slowed by the connection's window and nothing grows here.
+    /// Items take effect in their order. Takes a further item only when there is room for its answer,
+    /// so that a caller who does not read is slowed by the connection's window and nothing grows here.
     async fn assign_contacts(
         &self,
         request: Request<Streaming<AssignContactsRequest>>,
@@ -79,7 +144,11 @@ impl RoutingService for Routing {
                 let this = this.clone();
                 async move {
                     let received = received.map_err(|_| status::stream_idle())?;
-                    Ok(this.submit(number, received.map_err(status::from_decoder)?).await)
+                    let item = received.map_err(status::from_decoder)?;
+                    if item.encoded_len() > ASSIGN_MESSAGE_LEN_MAX {
+                        return Err(status::message_too_large());
+                    }
+                    Ok(this.submit(number, item).await)
                 }
             })
             .map(|begun: Result<_, Status>| async {
@@ -87,6 +156,32 @@ impl RoutingService for Routing {
                 Ok(answer(number, item).await)
             });
         Ok(Response::new(Box::pin(answers.buffered(STREAM_ITEMS_IN_FLIGHT_MAX))))
+    }
+
+    async fn batch_assign_contacts(
+        &self,
+        request: Request<BatchAssignContactsRequest>,
+    ) -> Result<Response<BatchAssignContactsResponse>, Status> {
+        let answer = self.gateway.unary(request, Call::BatchAssignContacts).await?;
+        let Answer::BatchAssignContacts(answer) = answer else { return Err(status::internal()) };
+        Ok(Response::new(answer))
+    }
+
+    async fn preview_assign_contact(
+        &self,
+        request: Request<PreviewAssignContactRequest>,
+    ) -> Result<Response<PreviewAssignContactResponse>, Status> {
+        let time = Deadline::of(&request);
+        let read = preview(request.get_ref()).map_err(|wrong| status::invalid(&wrong))?;
+        let CheckedPreview { team, preview, is_named } = read;
+        let of = team.clone();
+        let look = move |state: State, at: ReadAt| {
+            Ok((state.preview(&of, &preview, at.now)?, at.applied_index))
+        };
+        let (picks, log_index) = reads::on_copy(self.gateway.replica(), time, &team, look).await?;
+        let picks = picks.into_iter().enumerate();
+        let picks = picks.map(|(i, pick)| previewed(&team, i, is_named, pick)).collect();
+        reads::fitting(PreviewAssignContactResponse { picks, log_index })
     }
 
     async fn get_assignment(
@@ -98,10 +193,10 @@ impl RoutingService for Routing {
         let named = wrong.take("name", names::assignment(&request.get_ref().name));
         let (team, id) = reads::checked(wrong, named)?;
         let of = team.clone();
-        let look = move |state: &State, _: ReadAt| state.assignment(&of, id);
+        let look =
+            move |state: &State, _: ReadAt| Ok(shown(state, &of, state.assignment(&of, id)?));
         let found = reads::read(self.gateway.replica(), time, &team, look).await?;
-        let assignment = Some(convert::assignment(&team, found));
-        reads::fitting(GetAssignmentResponse { assignment })
+        reads::fitting(GetAssignmentResponse { assignment: Some(found) })
     }
 
     async fn list_assignments(
@@ -112,26 +207,127 @@ impl RoutingService for Routing {
         let r = request.into_inner();
         let mut wrong = Violations::default();
         let team = wrong.take("parent", names::team(&r.parent));
+        let filter = wrong.take("filter", Filter::read(&r.filter, FIELDS)).unwrap_or_default();
+        // These two have an index; the field of the request comes before the filter.
         let contact = some(&r.contact).map(names::contact).transpose();
         let contact = wrong.take("contact", contact);
         let campaign = some(&r.campaign)
             .map(|name| names::campaign(name).and_then(|c| names::within(team.as_ref(), c)))
             .transpose();
         let campaign = wrong.take("campaign", campaign);
+        let asked = |field: &str| filter.asked(field).filter(|value| !value.is_empty());
+        let by_filter = asked("contact").and_then(|value| names::contact(value).ok());
+        let contact = contact.map(|contact| contact.or(by_filter));
+        let by_filter = asked("campaign")
+            .and_then(|name| names::within(team.as_ref(), names::campaign(name).ok()?).ok());
+        let campaign = campaign.map(|campaign| campaign.or(by_filter));
         let size = wrong.take("page_size", paging::size(r.page_size));
         let after = paging::after(&r.page_token, names::assignment_id);
         let after = wrong.take("page_token", after);
         let built = (|| {
-            let filter = AssignmentFilter { contact: contact?, campaign: campaign? };
-            Some((team?, filter, size?, after?))
+            let indexed = AssignmentFilter {
+                contact: contact?,
+                campaign: campaign?,
+                ..AssignmentFilter::default()
+            };
+            Some((team?, indexed, size?, after?))
         })();
-        let (team, filter, size, after) = reads::checked(wrong, built)?;
+        let (team, indexed, size, after) = reads::checked(wrong, built)?;
         let of = team.clone();
-        let look = move |state: &State, _: ReadAt| state.assignments(&of, &filter, after, size + 1);
-        let found = reads::read(self.gateway.replica(), time, &team, look).await?;
+        let look = move |state: State, _: ReadAt| {
+            paging::scan(
+                after,
+                size,
+                |after, limit| state.assignments(&of, &indexed, after.copied(), limit),
+                |found| found.id,
+                AssignmentId::to_string,
+                |found| shown(&state, &of, found),
+                |found| filter.keeps(|field| value(found, field)),
+            )
+        };
         let (assignments, next_page_token) =
-            paging::page(found, size, |a| a.id.to_string(), |a| convert::assignment(&team, a));
+            reads::on_copy(self.gateway.replica(), time, &team, look).await?;
         reads::fitting(ListAssignmentsResponse { assignments, next_page_token })
+    }
+
+    async fn accept_assignment(
+        &self,
+        request: Request<AcceptAssignmentRequest>,
+    ) -> Result<Response<AcceptAssignmentResponse>, Status> {
+        let answer = self.gateway.unary(request, Call::AcceptAssignment).await?;
+        let Answer::AcceptAssignment(answer) = answer else { return Err(status::internal()) };
+        Ok(Response::new(answer))
+    }
+
+    async fn reject_assignment(
+        &self,
+        request: Request<RejectAssignmentRequest>,
+    ) -> Result<Response<RejectAssignmentResponse>, Status> {
+        let answer = self.gateway.unary(request, Call::RejectAssignment).await?;
+        let Answer::RejectAssignment(answer) = answer else { return Err(status::internal()) };
+        Ok(Response::new(answer))
+    }
+
+    async fn claim_assignment(
+        &self,
+        request: Request<ClaimAssignmentRequest>,
+    ) -> Result<Response<ClaimAssignmentResponse>, Status> {
+        let answer = self.gateway.unary(request, Call::ClaimAssignment).await?;
+        let Answer::ClaimAssignment(answer) = answer else { return Err(status::internal()) };
+        Ok(Response::new(answer))
+    }
+
+    async fn reassign_assignment(
+        &self,
+        request: Request<ReassignAssignmentRequest>,
+    ) -> Result<Response<ReassignAssignmentResponse>, Status> {
+        let answer = self.gateway.unary(request, Call::ReassignAssignment).await?;
+        let Answer::ReassignAssignment(answer) = answer else { return Err(status::internal()) };
+        Ok(Response::new(answer))
+    }
+
+    async fn unassign_assignment(
+        &self,
+        request: Request<UnassignAssignmentRequest>,
+    ) -> Result<Response<UnassignAssignmentResponse>, Status> {
+        let answer = self.gateway.unary(request, Call::UnassignAssignment).await?;
+        let Answer::UnassignAssignment(answer) = answer else { return Err(status::internal()) };
+        Ok(Response::new(answer))
+    }
+
+    async fn close_assignment(
+        &self,
+        request: Request<CloseAssignmentRequest>,
+    ) -> Result<Response<CloseAssignmentResponse>, Status> {
+        let answer = self.gateway.unary(request, Call::CloseAssignment).await?;
+        let Answer::CloseAssignment(answer) = answer else { return Err(status::internal()) };
+        Ok(Response::new(answer))
+    }
+
+    async fn cancel_assignment(
+        &self,
+        request: Request<CancelAssignmentRequest>,
+    ) -> Result<Response<CancelAssignmentResponse>, Status> {
+        let answer = self.gateway.unary(request, Call::CancelAssignment).await?;
+        let Answer::CancelAssignment(answer) = answer else { return Err(status::internal()) };
+        Ok(Response::new(answer))
+    }
+
+    async fn explain_assignment(
+        &self,
+        request: Request<ExplainAssignmentRequest>,
+    ) -> Result<Response<ExplainAssignmentResponse>, Status> {
+        let time = Deadline::of(&request);
+        let mut wrong = Violations::default();
+        let named = wrong.take("name", names::assignment(&request.get_ref().name));
+        let (team, id) = reads::checked(wrong, named)?;
+        let of = team.clone();
+        let look = move |state: &State, _: ReadAt| -> Result<_, Rejection> {
+            let found = state.assignment(&of, id)?;
+            Ok((explain::sentences(&found), shown(state, &of, found)))
+        };
+        let (sentences, found) = reads::read(self.gateway.replica(), time, &team, look).await?;
+        reads::fitting(ExplainAssignmentResponse { assignment: Some(found), sentences })
     }
 }
 

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::watch};
 use tonic::{
     service::Routes,
     transport::{Error, Server},
 };
 
 use crate::{
+    events::EventLog,
     proto::{
         PUBLIC_FILE_DESCRIPTOR_SET,
         turnwise::{
@@ -19,7 +20,9 @@ use crate::{
             v1::{
                 campaign_service_server::CampaignServiceServer,
                 cluster_service_server::ClusterServiceServer,
-                group_service_server::GroupServiceServer, rep_service_server::RepServiceServer,
+                event_service_server::EventServiceServer, group_service_server::GroupServiceServer,
+                rep_service_server::RepServiceServer,
+                routing_rule_service_server::RoutingRuleServiceServer,
                 routing_service_server::RoutingServiceServer,
                 team_service_server::TeamServiceServer,
             },
@@ -34,15 +37,17 @@ use super::{
     campaigns::Campaigns,
     cluster::Clusters,
     connections,
+    events::Events,
     groups::Groups,
     health,
     limits::{
-        ANSWER_LEN_MAX, ASSIGN_MESSAGE_LEN_MAX, CONNECTIONS_MAX, HEADER_LIST_LEN_MAX,
-        KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, MESSAGE_LEN_MAX, RESET_STREAMS_LOCAL_MAX,
-        RESET_STREAMS_PENDING_MAX, STREAMS_PER_CONNECTION_MAX,
+        ANSWER_LEN_MAX, CONNECTIONS_MAX, HEADER_LIST_LEN_MAX, KEEPALIVE_INTERVAL,
+        KEEPALIVE_TIMEOUT, MESSAGE_LEN_MAX, RESET_STREAMS_LOCAL_MAX, RESET_STREAMS_PENDING_MAX,
+        STREAMS_PER_CONNECTION_MAX,
     },
     reps::Reps,
     routing::Routing,
+    rules::Rules,
     teams::Teams,
     wire::OurWords,
 };
@@ -54,6 +59,8 @@ pub struct PublicApi {
     pub gateway: Gateway,
     /// Who is in the cluster.
     pub cluster: ClusterView,
+    /// What happened of late.
+    pub events: EventLog,
     /// Connections to the others.
     pub peers: Peers,
     /// Where calls are counted.
@@ -103,7 +110,12 @@ pub async fn serve(
         .expect("build.rs writes a descriptor set that decodes");
     let ConnectionLimits { connections_max, streams_per_connection_max } = api.connections;
     let incoming = connections::incoming(listener, connections_max);
-    let routes = public_services(api).add_service(health_service).add_service(reflection);
+    let (stop, stopping) = watch::channel(false);
+    let shutdown = async move {
+        shutdown.await;
+        stop.send_replace(true);
+    };
+    let routes = public_services(api, stopping).add_service(health_service).add_service(reflection);
     let serving = limited(streams_per_connection_max)
         .layer(counted)
         .layer(OurWords)
@@ -132,11 +144,11 @@ pub fn peer_services(
     (forward, NodeServiceServer::new(node))
 }
 
-fn public_services(api: PublicApi) -> Routes {
-    let PublicApi { gateway, cluster, peers, metrics: _, connections: _ } = api;
+fn public_services(api: PublicApi, stopping: watch::Receiver<bool>) -> Routes {
+    let PublicApi { gateway, cluster, events, peers, metrics: _, connections: _ } = api;
     let replica: Replica = gateway.replica().clone();
     let routing = RoutingServiceServer::new(Routing { gateway: gateway.clone() })
-        .max_decoding_message_size(ASSIGN_MESSAGE_LEN_MAX)
+        .max_decoding_message_size(MESSAGE_LEN_MAX)
         .max_encoding_message_size(ANSWER_LEN_MAX);
     let reps = RepServiceServer::new(Reps { gateway: gateway.clone() })
         .max_decoding_message_size(MESSAGE_LEN_MAX)
@@ -147,7 +159,13 @@ fn public_services(api: PublicApi) -> Routes {
     let campaigns = CampaignServiceServer::new(Campaigns { gateway: gateway.clone() })
         .max_decoding_message_size(MESSAGE_LEN_MAX)
         .max_encoding_message_size(ANSWER_LEN_MAX);
+    let rules = RoutingRuleServiceServer::new(Rules { gateway: gateway.clone() })
+        .max_decoding_message_size(MESSAGE_LEN_MAX)
+        .max_encoding_message_size(ANSWER_LEN_MAX);
     let teams = TeamServiceServer::new(Teams { gateway })
+        .max_decoding_message_size(MESSAGE_LEN_MAX)
+        .max_encoding_message_size(ANSWER_LEN_MAX);
+    let events = EventServiceServer::new(Events::new(replica.clone(), events, stopping))
         .max_decoding_message_size(MESSAGE_LEN_MAX)
         .max_encoding_message_size(ANSWER_LEN_MAX);
     let clusters = ClusterServiceServer::new(Clusters { replica, view: cluster, peers })
@@ -156,8 +174,10 @@ fn public_services(api: PublicApi) -> Routes {
     Routes::new(routing)
         .add_service(reps)
         .add_service(groups)
+        .add_service(rules)
         .add_service(campaigns)
         .add_service(teams)
+        .add_service(events)
         .add_service(clusters)
 }
 
@@ -176,7 +196,7 @@ fn limited(streams_per_connection_max: u32) -> Server {
 mod tests {
     use std::time::Duration;
 
-    use tokio::sync::{mpsc, watch};
+    use tokio::sync::mpsc;
     use tonic::{Code, Request};
     use tonic_types::StatusExt as _;
     use tower::Layer as _;
@@ -184,6 +204,7 @@ mod tests {
     use super::*;
     use crate::{
         consensus::NodeId,
+        events::{Bounds, events},
         proto::turnwise::v1::{AssignContactRequest, routing_service_client::RoutingServiceClient},
         replica::{Role, Status},
     };
@@ -214,8 +235,10 @@ mod tests {
         };
         let metrics = Arc::new(Metrics::new());
         let connections = ConnectionLimits::default();
-        let api = PublicApi { gateway, cluster, peers, metrics, connections };
-        let routes = public_services(api);
+        let (_feed, _keeper, events) = events(Bounds::default());
+        let api = PublicApi { gateway, cluster, events, peers, metrics, connections };
+        let (_stop, stopping) = watch::channel(false);
+        let routes = public_services(api, stopping);
         let mut routing = RoutingServiceClient::new(OurWords.layer(routes.prepare()));
 
         let mut request = Request::new(AssignContactRequest {

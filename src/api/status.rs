@@ -14,15 +14,19 @@ use crate::{
         peer::v1::ForwardStatus,
         v1::{ErrorReason, ItemStatus},
     },
-    routing::{CampaignId, GroupId, Interval, Rejection, ResourceKind, TeamId, Time},
+    routing::{Interval, Time},
     unavailable::Unavailable,
 };
 
 use super::{
-    limits::{ANSWER_LEN_MAX, NAMED_RESOURCES_MAX},
-    names,
+    instant::rfc3339,
+    limits::{ANSWER_LEN_MAX, ASSIGN_MESSAGE_LEN_MAX},
     violations::Violations,
 };
+
+mod rejected;
+
+pub(super) use rejected::rejected;
 
 /// The domain of every `ErrorInfo` of ours.
 pub const DOMAIN: &str = "turnwise";
@@ -47,148 +51,6 @@ pub(super) fn invalid(violations: &Violations) -> Status {
         n => format!(" (and {} more, see the details)", n - 1),
     };
     answer.say(format!("{}{more}; correct it and call again", first.unwrap_or_default()))
-}
-
-/// A rule said no. `team` is the one that the call was about.
-pub(super) fn rejected(team: &TeamId, rejection: &Rejection) -> Status {
-    use ErrorReason as R;
-    let failed = |reason| Answer::new(Code::FailedPrecondition, reason);
-    let exists = |reason| Answer::new(Code::AlreadyExists, reason);
-    let group_names = |groups: &[GroupId]| list(groups, |g| names::group_name(team, g));
-    let campaign_names =
-        |campaigns: &[CampaignId]| list(campaigns, |c| names::campaign_name(team, c));
-    match rejection {
-        Rejection::NotFound { kind, id } => {
-            let name = resource_name(team, *kind, id);
-            Answer::new(Code::NotFound, R::ResourceNotFound)
-                .about("resource", &name)
-                .say(format!("`{name}` does not exist; check the name, or create it first"))
-        }
-        Rejection::AlreadyExists { kind, id } => {
-            let name = resource_name(team, *kind, id);
-            exists(R::ResourceAlreadyExists)
-                .about("resource", &name)
-                .say(format!("`{name}` exists already; use it, or choose another id"))
-        }
-        Rejection::EmailTaken { rep } => {
-            let rep = names::rep_name(team, rep);
-            exists(R::EmailTaken)
-                .about("rep", &rep)
-                .field("rep.email", "unique in the team, in any letter case")
-                .say(format!("the email belongs to `{rep}`; use that rep, or another email"))
-        }
-        Rejection::ExternalIdTaken { rep, system } => {
-            let rep = names::rep_name(team, rep);
-            exists(R::ExternalIdTaken)
-                .about("rep", &rep)
-                .about("system", system)
-                .field(&format!("rep.external_ids[{system}]"), "unique in the team")
-                .say(format!(
-                    "the external id of system `{system}` belongs to `{rep}`; use that rep, or \
-                     another id"
-                ))
-        }
-        Rejection::AlreadyMember { rep, group } => {
-            let (rep, group) = (names::rep_name(team, rep), names::group_name(team, group));
-            exists(R::AlreadyMember)
-                .about("rep", &rep)
-                .about("group", &group)
-                .say(format!("`{rep}` is in `{group}` already, in the same place; leave them out"))
-        }
-        Rejection::NotAMember { rep, group } => {
-            let (rep, group) = (names::rep_name(team, rep), names::group_name(team, group));
-            Answer::new(Code::NotFound, R::NotAMember)
-                .about("rep", &rep)
-                .about("group", &group)
-                .say(format!("`{rep}` is not in `{group}`; nothing needs to be done"))
-        }
-        Rejection::RequestIdReused => Answer::new(Code::InvalidArgument, R::RequestIdReused)
-            .field("request_id", "one id for each intended call")
-            .say("the request id was used for a different call; use a fresh id for a new call"),
-        Rejection::GroupTooSmall { groups } => {
-            let groups = group_names(groups);
-            failed(R::GroupTooSmall).about("groups", &groups).violation(&groups).say(format!(
-                "it would leave {groups} without a member; add another member first, or delete the \
-                 group"
-            ))
-        }
-        Rejection::TooMany { what, limit } => failed(R::LimitReached)
-            .about("what", what)
-            .about("limit", limit)
-            .violation(&names::team_name(team))
-            .say(format!("at most {limit} {what}; remove some first")),
-        Rejection::DefaultGroupImmutable => failed(R::DefaultGroupImmutable)
-            .violation(&names::child_name(team, "groups", "default"))
-            .say("the default group's members follow the team's reps; use a group of your own"),
-        Rejection::GroupInUse { group, campaigns } => {
-            let (group, campaigns) = (names::group_name(team, group), campaign_names(campaigns));
-            failed(R::GroupInUse)
-                .about("group", &group)
-                .about("campaigns", &campaigns)
-                .violation(&campaigns)
-                .say(format!("`{group}` is a target of {campaigns}; retarget or cancel them first"))
-        }
-        Rejection::RepInUse { rep, campaigns } => {
-            let (rep, campaigns) = (names::rep_name(team, rep), campaign_names(campaigns));
-            failed(R::RepInUse)
-                .about("rep", &rep)
-                .about("campaigns", &campaigns)
-                .violation(&campaigns)
-                .say(format!("`{rep}` is a target of {campaigns}; retarget or cancel them first"))
-        }
-        Rejection::LastAvailableRep { team: whole, campaigns, groups, gap } => {
-            let (campaigns, groups) = (campaign_names(campaigns), group_names(groups));
-            let answer = failed(R::LastAvailableRep)
-                .about("campaigns", &campaigns)
-                .about("groups", &groups)
-                .gap(gap)
-                .violation(if whole.is_some() { &groups } else { &campaigns });
-            let answer = match whole {
-                Some(team) => answer.about("team", names::team_name(team)),
-                None => answer,
-            };
-            answer.say(format!(
-                "it would leave nobody available for {campaigns} {}; make another rep available \
-                 first, or cancel the campaign",
-                spoken(gap)
-            ))
-        }
-        Rejection::GroupHasNoAvailableRep { campaign, groups } => {
-            let (campaign, groups) = (names::campaign_name(team, campaign), group_names(groups));
-            failed(R::GroupHasNoAvailableRep)
-                .about("campaign", &campaign)
-                .about("groups", &groups)
-                .violation(&groups)
-                .say(format!(
-                    "nobody is available for `{campaign}`; add at least one available rep to one of \
-                     its groups first"
-                ))
-        }
-        Rejection::CampaignNotRunning { campaign, state } => {
-            let campaign = names::campaign_name(team, campaign);
-            let state = super::convert::campaign_state(*state).as_str_name();
-            failed(R::CampaignNotRunning)
-                .about("campaign", &campaign)
-                .about("state", state)
-                .violation(&campaign)
-                .say(format!("`{campaign}` does not route contacts ({state}); launch it first"))
-        }
-        Rejection::WrongCampaignState { campaign, state } => {
-            let campaign = names::campaign_name(team, campaign);
-            let state = super::convert::campaign_state(*state).as_str_name();
-            failed(R::WrongCampaignState)
-                .about("campaign", &campaign)
-                .about("state", state)
-                .violation(&campaign)
-                .say(format!("`{campaign}` can't do that in its state ({state}); see its states"))
-        }
-        Rejection::TooManyIntervals { limit } => failed(R::TooManyIntervals)
-            .about("limit", limit)
-            .say(format!("at most {limit} separate absences; clear some first")),
-        Rejection::EmptyWindow => Answer::new(Code::InvalidArgument, R::EmptyWindow)
-            .field("end_time", "must be after start_time and after now")
-            .say("the window ends before it starts; nothing can be away in it"),
-    }
 }
 
 /// It can't be done now.
@@ -272,6 +134,36 @@ pub(super) fn answer_too_large() -> Status {
         .say(format!("the answer would be longer than {ANSWER_LEN_MAX} bytes; ask for less"))
 }
 
+/// A contact to assign that is longer than one may be.
+pub(super) fn message_too_large() -> Status {
+    Answer::new(Code::ResourceExhausted, ErrorReason::MessageTooLarge)
+        .about("limit_bytes", ASSIGN_MESSAGE_LEN_MAX)
+        .say("the message is longer than the call allows; send less in one call")
+}
+
+/// Events from an index that is no longer kept. `stopped_at` is where a watcher was that fell behind.
+pub(super) fn compacted(oldest: u64, stopped_at: Option<u64>) -> Status {
+    let answer =
+        Answer::new(Code::OutOfRange, ErrorReason::EventsCompacted).about("oldest_index", oldest);
+    let answer = match stopped_at {
+        Some(index) => answer.about("next_index", index),
+        None => answer,
+    };
+    answer.say(format!(
+        "this node keeps events from log index {oldest} on only; list the resources anew, then watch \
+         from {oldest} or later, or watch from the same index on a node that keeps more"
+    ))
+}
+
+/// One more watcher than a node takes.
+pub(super) fn too_many_watchers(limit: usize) -> Status {
+    let mut answer = Answer::new(Code::ResourceExhausted, ErrorReason::Overloaded);
+    answer.details.set_retry_info(Some(std::time::Duration::from_secs(1)));
+    answer.about("limit", limit).say(format!(
+        "{limit} streams of events are open on this node; end some, or watch on another node"
+    ))
+}
+
 /// A stream on which nothing came for too long.
 pub(super) fn stream_idle() -> Status {
     let mut answer = Answer::new(Code::DeadlineExceeded, ErrorReason::DeadlineExceeded);
@@ -335,6 +227,7 @@ pub(super) fn from_peer(status: ForwardStatus) -> Status {
 struct Answer {
     code: Code,
     reason: ErrorReason,
+    text: String,
     metadata: HashMap<String, String>,
     details: ErrorDetails,
     fields: Vec<FieldViolation>,
@@ -346,6 +239,7 @@ impl Answer {
         Self {
             code,
             reason,
+            text: String::new(),
             metadata: HashMap::new(),
             details: ErrorDetails::new(),
             fields: Vec::new(),
@@ -381,9 +275,18 @@ impl Answer {
         self
     }
 
+    /// What happened and what to do next.
+    fn saying(mut self, text: impl Into<String>) -> Self {
+        self.text = text.into();
+        self
+    }
+
     fn say(self, text: impl Into<String>) -> Status {
-        let Self { code, reason, metadata, mut details, fields, subjects } = self;
-        let text = text.into();
+        self.saying(text).status()
+    }
+
+    fn status(self) -> Status {
+        let Self { code, reason, text, metadata, mut details, fields, subjects } = self;
         let reason = spelled(reason);
         details.set_error_info(reason, DOMAIN, metadata);
         if !fields.is_empty() {
@@ -396,41 +299,6 @@ impl Answer {
         }
         Status::with_error_details(code, text, details)
     }
-}
-
-fn resource_name(team: &TeamId, kind: ResourceKind, id: &str) -> String {
-    let collection = match kind {
-        // The id of the rejection: on CreateTeam it is the same as the call's team.
-        ResourceKind::Team => return format!("teams/{id}"),
-        ResourceKind::Rep => "reps",
-        ResourceKind::Group => "groups",
-        ResourceKind::Campaign => "campaigns",
-        ResourceKind::Assignment => "assignments",
-    };
-    names::child_name(team, collection, id)
-}
-
-/// Names for people and for metadata: the first few, and how many more.
-fn list<T>(things: &[T], name: impl Fn(&T) -> String) -> String {
-    let named: Vec<_> = things.iter().take(NAMED_RESOURCES_MAX).map(name).collect();
-    let more = things.len() - named.len();
-    let named = named.join(", ");
-    if more == 0 { named } else { format!("{named} and {more} more") }
-}
-
-fn spoken(gap: &Interval) -> String {
-    let start = rfc3339(gap.start);
-    if gap.end == Time::FOREVER {
-        return format!("from {start} on");
-    }
-    format!("from {start} until {}", rfc3339(gap.end))
-}
-
-fn rfc3339(time: Time) -> String {
-    i64::try_from(time.0)
-        .ok()
-        .and_then(|micros| jiff::Timestamp::from_microsecond(micros).ok())
-        .map_or_else(|| "for ever".to_owned(), |t| t.to_string())
 }
 
 #[cfg(test)]

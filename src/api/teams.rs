@@ -2,19 +2,36 @@
 
 use tonic::{Request, Response, Status};
 
-use crate::proto::turnwise::v1::{
-    CreateTeamRequest, CreateTeamResponse, GetTeamRequest, GetTeamResponse, ListTeamsRequest,
-    ListTeamsResponse, team_service_server::TeamService,
+use crate::{
+    proto::turnwise::v1::{
+        CreateTeamRequest, CreateTeamResponse, DeleteTeamRequest, DeleteTeamResponse,
+        GetTeamRequest, GetTeamResponse, ListTeamsRequest, ListTeamsResponse, Team,
+        UpdateTeamRequest, UpdateTeamResponse, team_service_server::TeamService,
+    },
+    routing::{State, TeamId},
 };
 
 use super::{
-    Answer, Call, Gateway, convert, deadline::Deadline, names, paging, reads, status,
+    Answer, Call, Gateway, convert,
+    deadline::Deadline,
+    filter::{self, Filter},
+    names, paging, reads, status,
     violations::Violations,
 };
 
 #[derive(Debug)]
 pub(super) struct Teams {
     pub(super) gateway: Gateway,
+}
+
+/// What a list may be filtered by.
+const FIELDS: &[&str] = &["display_name", "labels."];
+
+fn value(team: &Team, field: &str) -> Option<String> {
+    match field {
+        "display_name" => Some(team.display_name.clone()),
+        label => filter::label(label, &team.labels),
+    }
 }
 
 #[tonic::async_trait]
@@ -37,7 +54,7 @@ impl TeamService for Teams {
         let team = wrong.take("name", names::team(&request.get_ref().name));
         let team = reads::checked(wrong, team)?;
         let id = team.clone();
-        let look = move |state: &crate::routing::State, _| state.team(&id);
+        let look = move |state: &State, _| state.team(&id);
         let found = reads::read(self.gateway.replica(), time, &team, look).await?;
         reads::fitting(GetTeamResponse { team: Some(convert::team(found)) })
     }
@@ -47,17 +64,46 @@ impl TeamService for Teams {
         request: Request<ListTeamsRequest>,
     ) -> Result<Response<ListTeamsResponse>, Status> {
         let time = Deadline::of(&request);
-        let ListTeamsRequest { page_size, page_token } = request.into_inner();
+        let r = request.into_inner();
         let mut wrong = Violations::default();
-        let size = wrong.take("page_size", paging::size(page_size));
-        let after = paging::after(&page_token, |token| names::id(token).ok());
+        let size = wrong.take("page_size", paging::size(r.page_size));
+        let after = paging::after(&r.page_token, |token| names::id(token).ok());
         let after = wrong.take("page_token", after);
-        let (size, after) = reads::checked(wrong, size.zip(after))?;
-        let look = move |state: &crate::routing::State, _| state.teams(after.as_ref(), size + 1);
-        let read = self.gateway.replica().read(look);
-        let found = time.or_late(read).await.flatten().map_err(status::unavailable)?;
+        let filter = wrong.take("filter", Filter::read(&r.filter, FIELDS));
+        let (size, (after, filter)) = reads::checked(wrong, size.zip(after.zip(filter)))?;
+        let look = move |state: State, _| {
+            paging::scan(
+                after,
+                size,
+                |after, limit| Ok(state.teams(after, limit)),
+                |team| team.id.clone(),
+                TeamId::to_string,
+                convert::team,
+                |team| filter.keeps(|field| value(team, field)),
+            )
+        };
+        // No rejection names a team here: a list of all has no parent.
+        let none = TeamId::new("-");
         let (teams, next_page_token) =
-            paging::page(found, size, |t| t.id.as_str().to_owned(), convert::team);
+            reads::on_copy(self.gateway.replica(), time, &none, look).await?;
         reads::fitting(ListTeamsResponse { teams, next_page_token })
+    }
+
+    async fn update_team(
+        &self,
+        request: Request<UpdateTeamRequest>,
+    ) -> Result<Response<UpdateTeamResponse>, Status> {
+        let answer = self.gateway.unary(request, Call::UpdateTeam).await?;
+        let Answer::UpdateTeam(answer) = answer else { return Err(status::internal()) };
+        Ok(Response::new(answer))
+    }
+
+    async fn delete_team(
+        &self,
+        request: Request<DeleteTeamRequest>,
+    ) -> Result<Response<DeleteTeamResponse>, Status> {
+        let answer = self.gateway.unary(request, Call::DeleteTeam).await?;
+        let Answer::DeleteTeam(answer) = answer else { return Err(status::internal()) };
+        Ok(Response::new(answer))
     }
 }

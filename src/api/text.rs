@@ -3,16 +3,75 @@
 //! The Unicode tables are here so that the replicated state needs none: two versions of Turnwise may
 //! hold different ones, and only what is written in the log counts.
 
+use std::collections::BTreeMap;
+
 use unicode_normalization::UnicodeNormalization as _;
 
+use crate::{
+    hours,
+    routing::{
+        Labels, Time, kind,
+        limits::{LABELS_MAX, PAYLOAD_LEN_MAX},
+    },
+};
+
 use super::{
-    limits::{DISPLAY_NAME_LEN_MAX, EMAIL_LEN_MAX, EXTERNAL_ID_LEN_MAX, NOTE_LEN_MAX},
-    violations::Wrong,
+    limits::{
+        DISPLAY_NAME_LEN_MAX, EMAIL_LEN_MAX, EXTERNAL_ID_LEN_MAX, LABEL_LEN_MAX, NOTE_LEN_MAX,
+        TIME_ZONE_LEN_MAX,
+    },
+    names,
+    violations::{Violations, Wrong},
 };
 
 /// What people call a thing.
 pub(super) fn display_name(text: &str) -> Result<String, Wrong> {
     clean(text, DISPLAY_NAME_LEN_MAX)
+}
+
+/// What people call a routing rule, which has no other name to them.
+pub(super) fn rule_name(text: &str) -> Result<String, Wrong> {
+    if text.is_empty() {
+        return Err(Wrong::new("required"));
+    }
+    display_name(text)
+}
+
+/// The caller's own marks.
+pub(super) fn labels(
+    wrong: &mut Violations,
+    field: &str,
+    written: &BTreeMap<String, String>,
+) -> Labels {
+    if written.len() > LABELS_MAX {
+        wrong.add(field, Wrong::new(format!("at most {LABELS_MAX}")));
+        return Labels::new();
+    }
+    let mut labels = Labels::new();
+    for (key, value) in written {
+        // The key is only named in the path once it is known to be clean.
+        let Some(key) = wrong.take(field, names::id::<kind::Request>(key)) else { continue };
+        if let Some(value) = wrong.take(format!("{field}[{key}]"), clean(value, LABEL_LEN_MAX)) {
+            labels.insert(key.as_str().to_owned(), value);
+        }
+    }
+    labels
+}
+
+/// What an option stands for: any text, which is given back as it is.
+pub(super) fn payload(text: &str) -> Result<String, Wrong> {
+    if text.len() > PAYLOAD_LEN_MAX {
+        return Err(Wrong::new(format!("at most {PAYLOAD_LEN_MAX} bytes")));
+    }
+    Ok(text.to_owned())
+}
+
+/// An IANA name of a time zone.
+pub(super) fn time_zone(text: &str) -> Result<String, Wrong> {
+    if text.len() > TIME_ZONE_LEN_MAX || hours::expand(text, &[], &[], Time(0)).is_err() {
+        return Err(Wrong::new("an IANA name of a time zone, e.g. `Europe/Berlin`"));
+    }
+    Ok(text.to_owned())
 }
 
 /// The note of an absence.

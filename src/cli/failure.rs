@@ -95,6 +95,18 @@ impl Failure {
     }
 }
 
+/// An error and all its causes in one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text
+}
+
 /// Turns an error of the client into a failure to do `what`.
 pub(crate) fn to(what: impl std::fmt::Display) -> impl FnOnce(client::Error) -> Failure {
     move |error| {

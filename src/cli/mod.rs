@@ -5,19 +5,27 @@
 //! | `output` | the one place that writes to stdout: tables, JSON, CSV |
 //! | `failure` | exit codes, and how an error reads |
 //! | `names`, `time`, `text`, `pages` | resource names, times as people write them, clean text, whole lists |
-//! | `team`, `rep`, `group`, `campaign`, `assign`, `cluster` | the commands for callers and admins |
+//! | `words`, `targets` | what codes mean, in words; targets as people write them |
+//! | `change` | flags that changes have in common |
+//! | `team`, `rep`, `group`, `rule`, `campaign`, `cluster` | the commands for admins |
+//! | `assign`, `assignment`, `explain`, `events` | whose turn it is, what becomes of it, why, what happened |
 //! | `import` | `rep import`: a CSV file becomes reps and groups |
 //! | `serve` | one node |
+//! | `verify` | a stopped node's data |
 //! | `processes` | a cluster of child processes, for `dev` and `demo` |
 //! | `dev`, `demo` | a cluster to play with; a cluster that is put to the test |
 //!
 //! stdout is data, stderr is talk. It knows no rule of routing: it asks the service through `client`.
 
 mod assign;
+mod assignment;
 mod campaign;
+mod change;
 mod cluster;
 mod demo;
 mod dev;
+mod events;
+mod explain;
 mod failure;
 mod group;
 mod import;
@@ -26,10 +34,14 @@ mod output;
 mod pages;
 mod processes;
 mod rep;
+mod rule;
 mod serve;
+mod targets;
 mod team;
 mod text;
 mod time;
+mod verify;
+mod words;
 
 use std::{ffi::OsString, process::ExitCode, time::Duration};
 
@@ -39,6 +51,7 @@ use crate::{
     client::{Client, Options},
     config::ServeArgs,
 };
+use change::Change;
 use failure::{Exit, Failure};
 use output::{Format, Output};
 
@@ -59,6 +72,7 @@ struct Cli {
 }
 
 #[derive(Args)]
+#[command(next_help_heading = "Nodes and output")]
 struct Global {
     /// Nodes to talk to, host:port; any of them will do
     #[arg(
@@ -92,17 +106,31 @@ enum Command {
     /// Reps: the people whose turn it can be
     #[command(subcommand)]
     Rep(rep::Command),
-    /// Groups: rings of reps who take turns
+    /// Groups: rings of reps, or of options, that take turns
     #[command(subcommand)]
     Group(group::Command),
+    /// Rules: where contacts go, in order, under a name
+    #[command(subcommand)]
+    Rule(rule::Command),
     /// Campaigns: what contacts are routed through
     #[command(subcommand)]
     Campaign(campaign::Command),
     /// Decide whose turn it is, for one contact or for a file of them
-    Assign(assign::Arguments),
+    Assign(Box<assign::Arguments>),
+    /// Assignments: who has what, and what becomes of it
+    #[command(subcommand)]
+    Assignment(assignment::Command),
+    /// Why a contact is with whom it is, in words
+    Explain(explain::Arguments),
+    /// Events: what happened, in order
+    #[command(subcommand)]
+    Events(events::Command),
     /// The cluster itself
     #[command(subcommand)]
     Cluster(cluster::Command),
+    /// Hold a stopped node's data against its own log
+    #[command(after_help = verify::EXAMPLE)]
+    Verify(verify::Arguments),
 }
 
 /// What every command needs.
@@ -118,6 +146,12 @@ impl Context {
         let options = Options { deadline: self.deadline, ..Options::default() };
         Client::new(&self.endpoints, options)
             .map_err(|error| Failure::usage(format!("--endpoints: {error}")))
+    }
+
+    /// Says that something is gone, or would be.
+    fn deleted(&self, kind: &str, id: &str, change: &Change) -> Result<(), Failure> {
+        change.tell();
+        self.output.record(&[kind, "deleted"], vec![id.into(), (!change.validate_only).into()])
     }
 }
 
@@ -136,9 +170,14 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Team(command) => block_on(team::run(&context, command)),
         Command::Rep(command) => block_on(rep::run(&context, command)),
         Command::Group(command) => block_on(group::run(&context, command)),
+        Command::Rule(command) => block_on(rule::run(&context, command)),
         Command::Campaign(command) => block_on(campaign::run(&context, command)),
-        Command::Assign(arguments) => block_on(assign::run(&context, arguments)),
+        Command::Assign(arguments) => block_on(assign::run(&context, *arguments)),
+        Command::Assignment(command) => block_on(assignment::run(&context, command)),
+        Command::Explain(arguments) => block_on(explain::run(&context, arguments)),
+        Command::Events(command) => block_on(events::run(&context, command)),
         Command::Cluster(command) => block_on(cluster::run(&context, command)),
+        Command::Verify(arguments) => verify::run(&context, &arguments),
     };
     match done {
         Ok(()) => Exit::Done.into(),

@@ -20,6 +20,16 @@ pub(crate) fn campaign(team: &str, campaign: &str) -> String {
     format!("teams/{team}/campaigns/{campaign}")
 }
 
+/// `teams/{team}/routingRules/{rule}`.
+pub(crate) fn rule(team: &str, rule: &str) -> String {
+    format!("teams/{team}/routingRules/{rule}")
+}
+
+/// `teams/{team}/assignments/{assignment}`.
+pub(crate) fn assignment(team: &str, assignment: &str) -> String {
+    format!("teams/{team}/assignments/{assignment}")
+}
+
 /// `teams/{team}/groups/{group}/rotations/{campaign}`; without a campaign, `-` in its place.
 pub(crate) fn rotation(team: &str, group: &str, campaign: Option<&str>) -> String {
     format!("teams/{team}/groups/{group}/rotations/{}", campaign.unwrap_or("-"))

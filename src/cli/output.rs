@@ -48,11 +48,35 @@ impl Output {
         write(&text)
     }
 
-    /// One thing.
+    /// Any number of things with more to each than fits a line: a table shows some columns.
+    pub(crate) fn brief(
+        &self,
+        columns: &[&str],
+        shown: &[&str],
+        rows: &[Row],
+    ) -> Result<(), Failure> {
+        match self.format {
+            Format::Json | Format::Csv => self.list(columns, rows),
+            Format::Table => {
+                let is_shown = |(column, _): &(&&str, &Value)| shown.contains(column);
+                let cells = |row: &Row| {
+                    let cells = columns.iter().zip(row).filter(is_shown);
+                    cells.map(|(_, value)| value.clone()).collect()
+                };
+                let shown: Vec<&str> =
+                    columns.iter().copied().filter(|column| shown.contains(column)).collect();
+                let rows: Vec<Row> = rows.iter().map(cells).collect();
+                self.list(&shown, &rows)
+            }
+        }
+    }
+
+    /// One thing; a table leaves out what it has not.
     pub(crate) fn record(&self, columns: &[&str], row: Row) -> Result<(), Failure> {
         let text = match self.format {
             Format::Table => {
                 let fields = columns.iter().zip(&row);
+                let fields = fields.filter(|(_, value)| !plain(value, "").is_empty());
                 let fields: Vec<Row> =
                     fields.map(|(name, value)| vec![Value::from(*name), value.clone()]).collect();
                 table(&[], &fields)
@@ -79,6 +103,44 @@ impl Output {
     /// A line as it is, whatever the format.
     pub(crate) fn line(&self, line: &str) -> Result<(), Failure> {
         write(&format!("{line}\n"))
+    }
+}
+
+/// Things that come one by one: a line each.
+pub(crate) struct Lines<'a> {
+    format: Format,
+    columns: &'a [&'a str],
+    is_started: bool,
+}
+
+impl Output {
+    /// For things that come one by one: JSON on a line, CSV, or for people the text given with it.
+    pub(crate) fn lines<'a>(&self, columns: &'a [&'a str]) -> Lines<'a> {
+        Lines { format: self.format, columns, is_started: false }
+    }
+}
+
+impl Lines<'_> {
+    /// Writes one. False if nobody reads any more.
+    pub(crate) fn write(&mut self, row: Row, text: &str) -> Result<bool, Failure> {
+        let line = match self.format {
+            Format::Table => format!("{text}\n"),
+            Format::Json => {
+                let object = Object { columns: self.columns, row: &row };
+                let line = serde_json::to_string(&object).expect("our keys are strings");
+                format!("{line}\n")
+            }
+            Format::Csv => {
+                let text = csv(self.columns, &[row])?;
+                match (self.is_started, text.split_once('\n')) {
+                    // No column name holds a line break: the header is the first line.
+                    (true, Some((_header, rest))) => rest.to_owned(),
+                    (true, None) | (false, _) => text,
+                }
+            }
+        };
+        self.is_started = true;
+        write_while_read(&line)
     }
 }
 
@@ -151,11 +213,15 @@ fn plain(value: &Value, separator: &str) -> String {
 }
 
 fn write(text: &str) -> Result<(), Failure> {
+    // `turnwise … | head` has seen enough.
+    write_while_read(text).map(|_is_read| ())
+}
+
+fn write_while_read(text: &str) -> Result<bool, Failure> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Ok(()) => Ok(()),
-        // `turnwise … | head` has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
         Err(error) => Err(Failure::failed(format!("cannot write to stdout: {error}"))),
     }
 }

@@ -5,89 +5,189 @@ use super::{
     names,
 };
 use crate::{
-    client::Client,
+    client::{Call, Client},
     proto::turnwise::v1::{
-        Assignment, Campaign, Group, ListAssignmentsRequest, ListCampaignsRequest,
-        ListGroupsRequest, ListRepsRequest, ListTeamsRequest, Rep, Team,
+        Assignment, Campaign, Event, Group, ListAssignmentsRequest, ListCampaignsRequest,
+        ListEventsRequest, ListGroupsRequest, ListRepsRequest, ListRotationsRequest,
+        ListRoutingRulesRequest, ListTeamsRequest, Rep, Rotation, RoutingRule, Team,
     },
 };
 
 const PAGE_SIZE: i32 = 1_000;
 
-/// All teams.
-pub(crate) async fn teams(client: &Client) -> Result<Vec<Team>, Failure> {
-    let (mut all, mut page_token) = (Vec::new(), String::new());
+/// Calls until the last page, or until there are `limit` things.
+async fn all<C: Call, T>(
+    client: &Client,
+    what: &str,
+    limit: usize,
+    request: impl Fn(String) -> C,
+    page: impl Fn(C::Answer) -> (Vec<T>, String),
+) -> Result<Vec<T>, Failure> {
+    let (mut all, mut token) = (Vec::new(), String::new());
     loop {
-        let request = ListTeamsRequest { page_size: PAGE_SIZE, page_token };
-        let page = client.call(request).await.map_err(to("list teams"))?;
-        all.extend(page.teams);
-        page_token = page.next_page_token;
-        if page_token.is_empty() {
+        let answer = client.call(request(token)).await.map_err(to(format!("list {what}")))?;
+        let (things, next) = page(answer);
+        all.extend(things);
+        token = next;
+        if token.is_empty() || all.len() >= limit {
+            all.truncate(limit);
             return Ok(all);
         }
     }
+}
+
+/// The teams that a filter keeps; all by an empty one.
+pub(crate) async fn teams(client: &Client, filter: &str) -> Result<Vec<Team>, Failure> {
+    let request = |page_token| ListTeamsRequest {
+        page_size: PAGE_SIZE,
+        page_token,
+        filter: filter.to_owned(),
+    };
+    all(client, "teams", usize::MAX, request, |page| (page.teams, page.next_page_token)).await
 }
 
 /// All reps of a team.
 pub(crate) async fn reps(client: &Client, team: &str) -> Result<Vec<Rep>, Failure> {
-    let (mut all, mut page_token) = (Vec::new(), String::new());
-    loop {
-        let parent = names::team(team);
-        let request = ListRepsRequest { parent, page_size: PAGE_SIZE, page_token };
-        let page = client.call(request).await.map_err(to(format!("list reps of `{team}`")))?;
-        all.extend(page.reps);
-        page_token = page.next_page_token;
-        if page_token.is_empty() {
-            return Ok(all);
-        }
-    }
+    reps_by(client, team, "").await
+}
+
+/// The reps of a team that a filter keeps.
+pub(crate) async fn reps_by(
+    client: &Client,
+    team: &str,
+    filter: &str,
+) -> Result<Vec<Rep>, Failure> {
+    let request = |page_token| ListRepsRequest {
+        parent: names::team(team),
+        page_size: PAGE_SIZE,
+        page_token,
+        filter: filter.to_owned(),
+    };
+    let what = format!("reps of `{team}`");
+    all(client, &what, usize::MAX, request, |page| (page.reps, page.next_page_token)).await
 }
 
 /// All groups of a team.
 pub(crate) async fn groups(client: &Client, team: &str) -> Result<Vec<Group>, Failure> {
-    let (mut all, mut page_token) = (Vec::new(), String::new());
-    loop {
-        let parent = names::team(team);
-        let request = ListGroupsRequest { parent, page_size: PAGE_SIZE, page_token };
-        let page = client.call(request).await.map_err(to(format!("list groups of `{team}`")))?;
-        all.extend(page.groups);
-        page_token = page.next_page_token;
-        if page_token.is_empty() {
-            return Ok(all);
-        }
-    }
+    groups_by(client, team, "").await
 }
 
-/// All campaigns of a team.
-pub(crate) async fn campaigns(client: &Client, team: &str) -> Result<Vec<Campaign>, Failure> {
-    let (mut all, mut page_token) = (Vec::new(), String::new());
-    loop {
-        let parent = names::team(team);
-        let request = ListCampaignsRequest { parent, page_size: PAGE_SIZE, page_token };
-        let page = client.call(request).await.map_err(to(format!("list campaigns of `{team}`")))?;
-        all.extend(page.campaigns);
-        page_token = page.next_page_token;
-        if page_token.is_empty() {
-            return Ok(all);
-        }
-    }
+/// The groups of a team that a filter keeps.
+pub(crate) async fn groups_by(
+    client: &Client,
+    team: &str,
+    filter: &str,
+) -> Result<Vec<Group>, Failure> {
+    let request = |page_token| ListGroupsRequest {
+        parent: names::team(team),
+        page_size: PAGE_SIZE,
+        page_token,
+        filter: filter.to_owned(),
+    };
+    let what = format!("groups of `{team}`");
+    all(client, &what, usize::MAX, request, |page| (page.groups, page.next_page_token)).await
+}
+
+/// All rotations of a group, each with the next members.
+pub(crate) async fn rotations(
+    client: &Client,
+    team: &str,
+    group: &str,
+    next_count: i32,
+) -> Result<Vec<Rotation>, Failure> {
+    let request = |page_token| ListRotationsRequest {
+        parent: names::group(team, group),
+        page_size: PAGE_SIZE,
+        page_token,
+        next_count,
+        ..ListRotationsRequest::default()
+    };
+    let what = format!("rotations of group `{group}`");
+    all(client, &what, usize::MAX, request, |page| (page.rotations, page.next_page_token)).await
+}
+
+/// The rules of a team that a filter keeps.
+pub(crate) async fn rules(
+    client: &Client,
+    team: &str,
+    filter: &str,
+) -> Result<Vec<RoutingRule>, Failure> {
+    let request = |page_token| ListRoutingRulesRequest {
+        parent: names::team(team),
+        page_size: PAGE_SIZE,
+        page_token,
+        filter: filter.to_owned(),
+    };
+    let what = format!("rules of `{team}`");
+    all(client, &what, usize::MAX, request, |page| (page.routing_rules, page.next_page_token)).await
+}
+
+/// The campaigns of a team that a filter keeps.
+pub(crate) async fn campaigns(
+    client: &Client,
+    team: &str,
+    filter: &str,
+) -> Result<Vec<Campaign>, Failure> {
+    let request = |page_token| ListCampaignsRequest {
+        parent: names::team(team),
+        page_size: PAGE_SIZE,
+        page_token,
+        filter: filter.to_owned(),
+    };
+    let what = format!("campaigns of `{team}`");
+    all(client, &what, usize::MAX, request, |page| (page.campaigns, page.next_page_token)).await
+}
+
+/// Which assignments to list.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Which {
+    /// Only of this contact.
+    pub(crate) contact: String,
+    /// Only by this campaign.
+    pub(crate) campaign: Option<String>,
+    /// Only those that it keeps.
+    pub(crate) filter: String,
 }
 
 /// All assignments of a team, in the order they were made.
 pub(crate) async fn assignments(client: &Client, team: &str) -> Result<Vec<Assignment>, Failure> {
-    let (mut all, mut page_token) = (Vec::new(), String::new());
-    loop {
-        let request = ListAssignmentsRequest {
-            parent: names::team(team),
-            page_size: PAGE_SIZE,
-            page_token,
-            ..ListAssignmentsRequest::default()
-        };
-        let page = client.call(request).await.map_err(to("list assignments"))?;
-        all.extend(page.assignments);
-        page_token = page.next_page_token;
-        if page_token.is_empty() {
-            return Ok(all);
-        }
-    }
+    assignments_by(client, team, &Which::default(), usize::MAX).await
+}
+
+/// Some assignments of a team, in the order they were made.
+pub(crate) async fn assignments_by(
+    client: &Client,
+    team: &str,
+    which: &Which,
+    limit: usize,
+) -> Result<Vec<Assignment>, Failure> {
+    let campaign = which.campaign.as_ref().map(|campaign| names::campaign(team, campaign));
+    let request = |page_token| ListAssignmentsRequest {
+        parent: names::team(team),
+        contact: which.contact.clone(),
+        campaign: campaign.clone().unwrap_or_default(),
+        page_size: PAGE_SIZE,
+        page_token,
+        filter: which.filter.clone(),
+    };
+    all(client, "assignments", limit, request, |page| (page.assignments, page.next_page_token))
+        .await
+}
+
+/// The events of a team from a log index on that the node still keeps and a filter lets through.
+pub(crate) async fn events(
+    client: &Client,
+    team: &str,
+    start_index: u64,
+    filter: &str,
+    limit: usize,
+) -> Result<Vec<Event>, Failure> {
+    let request = |page_token| ListEventsRequest {
+        parent: names::team(team),
+        page_size: PAGE_SIZE,
+        page_token,
+        filter: filter.to_owned(),
+        start_index,
+    };
+    all(client, "events", limit, request, |page| (page.events, page.next_page_token)).await
 }

@@ -1,6 +1,6 @@
 //! `turnwise serve`: one node.
 
-use super::failure::Failure;
+use super::failure::{Failure, chain};
 use crate::{
     config::{Config, ServeArgs},
     consensus::driver::Ended,
@@ -19,7 +19,7 @@ pub(super) fn run(arguments: &ServeArgs) -> Result<(), Failure> {
     let config = Config::load(arguments).map_err(|error| Failure::usage(error.to_string()))?;
     telemetry::init(config.log_format, &config.log_level).map_err(Failure::usage)?;
     server::run(config).map_err(|error| {
-        let chain = text_of(&error);
+        let chain = chain(&error);
         match error {
             ServeError::Ended(Ended::Panicked(_)) => Failure::defect(chain)
                 .advise("this is a defect of Turnwise: please report it with the lines above"),
@@ -31,16 +31,4 @@ pub(super) fn run(arguments: &ServeArgs) -> Result<(), Failure> {
             | ServeError::Listener(_) => Failure::failed(chain),
         }
     })
-}
-
-/// An error and all its causes in one line.
-fn text_of(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    text
 }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Span, Timestamp, Zoned, civil, tz::TimeZone};
+use jiff::{Span, SpanRelativeTo, Timestamp, Zoned, civil, tz::TimeZone};
 use serde_json::Value;
 
 use crate::clock;
@@ -32,11 +32,36 @@ pub(crate) fn instant(text: &str) -> Result<Instant, String> {
     read(text, &now()).map(Instant)
 }
 
-/// Reads a positive duration such as `30s`, for clap.
+/// Reads a positive duration such as `30s` or `2d`, for clap; a day is 24 hours.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let span = text.parse::<SignedDuration>().ok().and_then(|span| span.try_into().ok());
+    let exact = |span: Span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok();
+    let span = text.parse::<Span>().ok().and_then(exact).and_then(|span| span.try_into().ok());
     let positive = span.filter(|span: &Duration| !span.is_zero());
-    positive.ok_or("not a duration such as 500ms, 30s or 2m".to_owned())
+    positive.ok_or("not a duration such as 500ms, 30s, 2m, 8h or 7d".to_owned())
+}
+
+/// A duration as the API writes it.
+pub(crate) fn to_proto(duration: Duration) -> prost_types::Duration {
+    let seconds = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+    let nanos = i32::try_from(duration.subsec_nanos()).expect("less than a second");
+    prost_types::Duration { seconds, nanos }
+}
+
+/// A duration as one would type it: `1d12h`, `1m30s`.
+pub(crate) fn show_duration(duration: &prost_types::Duration) -> String {
+    let mut rest = u64::try_from(duration.seconds).unwrap_or(0);
+    let mut text = String::new();
+    for (unit, seconds) in [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)] {
+        if rest >= seconds {
+            text.push_str(&format!("{}{unit}", rest / seconds));
+            rest %= seconds;
+        }
+    }
+    let millis = duration.nanos / 1_000_000;
+    if millis > 0 || text.is_empty() {
+        text.push_str(&format!("{millis}ms"));
+    }
+    text
 }
 
 fn now() -> Zoned {
@@ -72,6 +97,15 @@ pub(crate) fn show_or(instant: Option<&prost_types::Timestamp>, otherwise: &str)
     shown(instant).unwrap_or_else(|| otherwise.to_owned())
 }
 
+/// The same to the second and without the letters, for sentences: `2026-05-01 09:00:00 UTC`.
+pub(crate) fn said(instant: Option<&prost_types::Timestamp>) -> String {
+    let whole = instant.and_then(|instant| Timestamp::from_second(instant.seconds).ok());
+    match whole {
+        Some(instant) => instant.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+        None => "an unknown time".to_owned(),
+    }
+}
+
 fn shown(instant: Option<&prost_types::Timestamp>) -> Option<String> {
     let instant = instant?;
     Timestamp::new(instant.seconds, instant.nanos).ok().map(|instant| instant.to_string())
@@ -81,7 +115,7 @@ fn shown(instant: Option<&prost_types::Timestamp>) -> Option<String> {
 mod tests {
     use jiff::{Timestamp, Zoned};
 
-    use super::{duration, read};
+    use super::{duration, read, show_duration, to_proto};
 
     fn instant(text: &str) -> Result<Timestamp, String> {
         // The Saturday before clocks go forward in Berlin, 23:30.
@@ -104,6 +138,14 @@ mod tests {
         ] {
             assert_eq!(instant(text), Ok(expected.parse().unwrap()), "{text}");
         }
+    }
+
+    #[test]
+    fn durations_are_shown_as_they_are_typed() {
+        for text in ["500ms", "30s", "1m30s", "8h", "1d12h", "7d"] {
+            assert_eq!(show_duration(&to_proto(duration(text).unwrap())), text);
+        }
+        assert_eq!(show_duration(&to_proto(duration("36h").unwrap())), "1d12h");
     }
 
     #[test]

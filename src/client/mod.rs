@@ -8,6 +8,7 @@
 //! | `connection` | [`Client`]: channels to several nodes, unary calls |
 //! | `window` | which items of a stream are unsent, unanswered, done: pure |
 //! | `stream` | many assigns over one stream, resumed on another node when it breaks |
+//! | `watch` | events over one stream, resumed on another node without a gap |
 //!
 //! It knows the generated messages and nothing else of this crate. Every intended change gets one
 //! fresh request id, which all its retries carry: that is what makes retrying safe.
@@ -17,8 +18,10 @@ mod calls;
 mod connection;
 pub mod retry;
 mod stream;
+mod watch;
 mod window;
 
 pub use answer::Error;
 pub use calls::Call;
 pub use connection::{Client, EndpointError, Options};
+pub use watch::Watched;

@@ -7,6 +7,7 @@ use prost::Message as _;
 
 use super::{
     entry::{Entry, Incarnation, NodeId},
+    fault::Fault,
     input::{Proposal, ProposalId},
 };
 use crate::proto::turnwise::log::v1::{Batch, MemberRecord};
@@ -50,6 +51,11 @@ pub(super) fn pack(stamp_us: u64, proposals: Vec<Proposal>) -> Vec<Packed> {
         packed.push(Packed { data: batch.encode_to_vec().into(), proposals: ids });
     }
     packed
+}
+
+/// What an entry carries; nothing, if it has no data: what a new leader commits first.
+pub(super) fn read(index: u64, data: Bytes) -> Result<Batch, Fault> {
+    Batch::decode(data).map_err(|source| Fault::Entry { index, source })
 }
 
 pub(super) fn member_records(stamp_us: u64, seen: &[(NodeId, Incarnation)]) -> Bytes {

@@ -40,4 +40,4 @@ pub use fault::Fault;
 pub use input::{Input, NodeConfig, Proposal, ProposalId, ReadId, Recovered};
 pub use leader_clock::Now;
 pub use node::{Node, founding_snapshot};
-pub use state_machine::StateMachine;
+pub use state_machine::{EventSink, StateMachine};

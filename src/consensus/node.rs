@@ -30,10 +30,7 @@ use super::{
     storage::{MemoryLog, SnapshotRef, WantedEntries},
     wire::{self, BadMessage},
 };
-use crate::proto::turnwise::{
-    log::v1::{Batch, SnapshotMeta},
-    peer::v1::RaftMessage,
-};
+use crate::proto::turnwise::{log::v1::SnapshotMeta, peer::v1::RaftMessage};
 
 #[derive(Debug)]
 struct Pending {
@@ -227,6 +224,15 @@ impl Node {
             clock_alarm_us: self.clock.alarm_us(self.now),
             matched: matched.map(|(id, progress)| (NodeId(*id), progress.matched)).collect(),
         }
+    }
+
+    /// What a command proposed at `now` would be stamped with, if this node leads and has applied all
+    /// that was committed before its term.
+    pub fn leader_time_us(&mut self, now: Now) -> Option<u64> {
+        let raft = &self.raw.raft;
+        let leads = raft.state == StateRole::Leader && raft.commit_to_current_term();
+        let is_caught_up = self.applied >= raft.raft_log.committed;
+        (leads && is_caught_up).then(|| self.clock.stamp_us(now))
     }
 
     /// Whom this node believes to be a member, with the data directory recorded for it, if any.
@@ -587,8 +593,7 @@ impl Node {
             }
             let len = u64::try_from(entry.data.len()).unwrap_or(u64::MAX);
             self.bytes_since_snapshot = self.bytes_since_snapshot.saturating_add(len + 64);
-            let batch =
-                Batch::decode(entry.data).map_err(|source| Fault::Entry { index, source })?;
+            let batch = batch::read(index, entry.data)?;
             self.stamp_us = self.stamp_us.max(batch.stamp_us);
             for (node, incarnation) in
                 batch.member_records.iter().filter_map(batch::read_member_record)

@@ -10,10 +10,13 @@ use super::fault::Fault;
 pub trait StateMachine: Sized + Send + 'static {
     /// What one command comes to.
     type Reply: Send + 'static;
+    /// One thing that a command made happen. No part of the state.
+    type Event: Send + 'static;
+
     /// The state before the first command.
     fn empty() -> Self;
 
-    /// Applies one batch; one reply for each command, in order.
+    /// Applies one batch; one reply for each command, in order. Adds what happened to `events`, in order.
     ///
     /// # Errors
     /// A [`Fault`] if a command does not decode: never skipped, since others may understand it.
@@ -23,6 +26,7 @@ pub trait StateMachine: Sized + Send + 'static {
         term: u64,
         stamp_us: u64,
         commands: &[Bytes],
+        events: &mut Vec<Self::Event>,
     ) -> Result<Vec<Self::Reply>, Fault>;
 
     /// A hash that two states share exactly if they are equal, bar chance.
@@ -40,9 +44,20 @@ pub trait StateMachine: Sized + Send + 'static {
     /// Those of `out`.
     fn save(image: &Self, out: &mut dyn Write) -> std::io::Result<()>;
 
-    /// Reads what [`StateMachine::save`] wrote, by this or any earlier version.
+    /// Reads what [`StateMachine::save`] wrote, by this or any earlier version. Gives the state, and the
+    /// hash that it had where it was saved: an earlier version may have hashed otherwise.
     ///
     /// # Errors
     /// `InvalidData` where the bytes make no state.
-    fn load(body: &[u8]) -> std::io::Result<Self>;
+    fn load(body: &[u8]) -> std::io::Result<(Self, u128)>;
+}
+
+/// Who is told what happens. Called on the thread that owns the state: it never blocks and never waits.
+pub trait EventSink<E>: Send {
+    /// The state is one that was loaded, up to and with this index. How it came about is not told.
+    fn loaded(&mut self, index: u64);
+
+    /// What the entry at this index made happen, in order. Every index after the last one told comes
+    /// once, also those where nothing happened.
+    fn applied(&mut self, index: u64, events: Vec<E>);
 }

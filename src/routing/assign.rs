@@ -1,234 +1,323 @@
-//! Deciding whose turn it is for one contact.
+//! Deciding whose turn it is for one contact, and what that changes.
 //!
-//! Owns the walk over the ordered targets, resolving each to candidates, and what a pick changes: the
-//! cursor of the ring picked from, the rep's open count, the assignment with its decision. The walk
-//! only reads; so a contact that nobody gets leaves every cursor where it was.
+//! Owns what a walk's end makes of an assignment: the cursors of the rings picked from, the rep's open
+//! count, the assignment with its decision and its history. New contacts, waiting ones and rerouted
+//! ones all come through `settle`.
 
 use std::sync::Arc;
 
 use super::{
-    Assignment, AssignmentId, AssignmentState, Cause, ContactId, Cursor, Decision, GroupId,
-    OwnerKind, OwnerRef, OwnerType, Rejection, RepId, RequestKey, Skipped, Target, TargetKind,
-    TargetOutcome, TargetTrace, Time, Via,
-    filter::Conditions,
-    group::RotationKey,
+    Assign, Assignment, AssignmentId, AssignmentState, Cause, ContactId, Decision, LogPosition,
+    OwnerRef, Rejection, RepId, RequestKey, Step, TargetTrace, Time, Via,
+    assignments::held,
+    event::Change,
+    group::Move,
+    limits::HISTORY_MAX,
     record::{AssignmentRecord, RepUid},
-    reps::RepState,
-    select::{Candidate, Selection, select},
+    select::Chosen,
     state::{At, ENGINE_VERSION},
-    team::{Done, Team},
+    team::Team,
+    walk::{End, Pick, Start, Traveller, Walk, owner_changed, walk},
 };
 
-/// Assigns, unless somebody has the same work already.
-///
-/// # Errors
-///
-/// [`Rejection::NotFound`], [`Rejection::CampaignNotRunning`].
-pub(super) fn assign(
-    team: &mut Team,
-    request: Option<&RequestKey>,
+/// What an assign came to.
+pub(super) enum Routed {
+    /// An assignment that was not there before.
+    Made(AssignmentId),
+    /// An open assignment of the same work, which was there.
+    Existing(AssignmentId),
+}
+
+impl Team {
+    /// Assigns, unless somebody has the same work already. Refuses before it changes anything.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::NotFound`], [`Rejection::CampaignNotRunning`], [`Rejection::RepDisabled`].
+    pub(super) fn assign(
+        &mut self,
+        asked: &Assign,
+        request: Option<&RequestKey>,
+        item: u32,
+        by: &str,
+        at: At,
+    ) -> Result<Routed, Rejection> {
+        let targets = self.targets_via(&asked.via)?;
+        let manual = match &asked.via {
+            Via::Rep(rep) => Some(self.assignable(rep)?),
+            Via::DefaultRule | Via::Campaign(_) | Via::Rule(_) | Via::Group(_) => None,
+        };
+        let Assign { contact, via, owners, prefer_last_rep, priority, labels } = asked;
+        let existing = self.assignments.open(&(contact.clone(), via.clone())).cloned();
+        let (mut record, routed) = match existing {
+            Some(old) if old.assignment.state != AssignmentState::Unassigned => {
+                return Ok(Routed::Existing(old.assignment.id));
+            }
+            Some(old) => {
+                let id = old.assignment.id;
+                (self.remembering_first(&old), Routed::Existing(id))
+            }
+            None => {
+                let id = AssignmentId::made_at(at.position, item);
+                if let Some(key) = request {
+                    self.requests.made(&mut self.sum, key, id);
+                }
+                (new_record(id, contact, via, request, at), Routed::Made(id))
+            }
+        };
+        let assignment = Arc::make_mut(&mut record.assignment);
+        assignment.owners.clone_from(owners);
+        assignment.prefer_last_rep = *prefer_last_rep;
+        assignment.priority = *priority;
+        assignment.labels.clone_from(labels);
+        match manual {
+            Some((uid, id)) => self.give(record, uid, &id, Cause::Manual, by, at),
+            None => {
+                let walk = walk(self, &targets, &traveller(&record, at.now), Start::First);
+                self.settle(record, Vec::new(), walk, by, at);
+            }
+        }
+        Ok(routed)
+    }
+
+    /// A rep who can be given work by hand.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::NotFound`], [`Rejection::RepDisabled`].
+    pub(super) fn assignable(&self, rep: &RepId) -> Result<(RepUid, RepId), Rejection> {
+        let record = &self.reps.find(rep)?.record;
+        if record.disabled {
+            return Err(Rejection::RepDisabled { rep: rep.clone() });
+        }
+        Ok((record.uid, record.id.clone()))
+    }
+
+    /// A copy to change, which remembers how its request was answered.
+    pub(super) fn remembering_first(&self, record: &AssignmentRecord) -> AssignmentRecord {
+        let mut copy = record.clone();
+        if copy.first.is_none() && copy.request.is_some() {
+            copy.first = Some(Arc::clone(&record.assignment));
+        }
+        copy
+    }
+
+    /// Puts what a walk came to into an assignment.
+    pub(super) fn settle(
+        &mut self,
+        mut record: AssignmentRecord,
+        kept: Vec<TargetTrace>,
+        walk: Walk,
+        by: &str,
+        at: At,
+    ) {
+        let Walk { traces, end } = walk;
+        record.starts_again = false;
+        record.rep = None;
+        let assignment = Arc::make_mut(&mut record.assignment);
+        let targets = kept.into_iter().chain(traces).collect();
+        assignment.decision = Decision { time: at.now, engine_version: ENGINE_VERSION, targets };
+        assignment.rep = None;
+        assignment.option = None;
+        assignment.owner_changed = false;
+        assignment.wait_end = None;
+        assignment.offer_end = None;
+        match end {
+            End::Picked(pick) => {
+                let Pick {
+                    chosen,
+                    cause,
+                    index,
+                    owner_changed,
+                    accept_timeout_us,
+                    wait_end,
+                    moves,
+                } = pick;
+                moves.iter().for_each(|step| self.turn(step, at.now));
+                assignment.cause = cause;
+                assignment.target_index = Some(index);
+                assignment.owner_changed = owner_changed;
+                match chosen {
+                    Chosen::Option(option) => {
+                        assignment.option = Some(option);
+                        assignment.state = AssignmentState::Closed;
+                    }
+                    Chosen::Rep(uid, id) => {
+                        record.rep = Some(uid);
+                        assignment.rep = Some(id);
+                        if accept_timeout_us > 0 {
+                            let offer_end = Time(at.now.0.saturating_add(accept_timeout_us));
+                            assignment.state = AssignmentState::Offered;
+                            assignment.offer_end = Some(offer_end);
+                            assignment.wait_end = wait_end;
+                        } else {
+                            assignment.state = AssignmentState::Assigned;
+                        }
+                        record.excluded = None;
+                    }
+                }
+            }
+            End::Waiting(index, wait_end) => {
+                assignment.state = AssignmentState::Pending;
+                assignment.cause = Cause::Waiting;
+                assignment.target_index = Some(index);
+                assignment.wait_end = Some(wait_end);
+            }
+            End::Exhausted => {
+                assignment.state = AssignmentState::Unassigned;
+                assignment.cause = Cause::NoTarget;
+                assignment.target_index = None;
+                record.excluded = None;
+            }
+        }
+        let (cause, rep) = (assignment.cause, assignment.rep.clone());
+        self.step(record, cause, rep, by, at);
+    }
+
+    /// Gives an assignment to a rep by somebody's decision: no filter, no cursor.
+    pub(super) fn give(
+        &mut self,
+        mut record: AssignmentRecord,
+        uid: RepUid,
+        id: &RepId,
+        cause: Cause,
+        by: &str,
+        at: At,
+    ) {
+        record.rep = Some(uid);
+        record.excluded = None;
+        record.starts_again = false;
+        let assignment = Arc::make_mut(&mut record.assignment);
+        assignment.rep = Some(id.clone());
+        assignment.option = None;
+        assignment.state = AssignmentState::Assigned;
+        assignment.cause = cause;
+        assignment.target_index = None;
+        assignment.owner_changed = owner_changed(self, &assignment.owners, uid);
+        assignment.wait_end = None;
+        assignment.offer_end = None;
+        let (time, targets) = (at.now, Vec::new());
+        assignment.decision = Decision { time, engine_version: ENGINE_VERSION, targets };
+        self.step(record, cause, Some(id.clone()), by, at);
+    }
+
+    /// Ends a change of an assignment: writes its history, about whom, and keeps it.
+    pub(super) fn step(
+        &mut self,
+        mut record: AssignmentRecord,
+        cause: Cause,
+        rep: Option<RepId>,
+        by: &str,
+        at: At,
+    ) {
+        let assignment = Arc::make_mut(&mut record.assignment);
+        assignment.position = at.position;
+        assignment.update_time = at.now;
+        if assignment.history.len() >= HISTORY_MAX {
+            assignment.history.remove(1);
+        }
+        assignment.history.push(Step {
+            time: at.now,
+            position: at.position,
+            principal: by.to_owned(),
+            cause,
+            state: assignment.state,
+            rep,
+        });
+        self.keep(record, at.now);
+    }
+
+    /// Keeps an assignment, with the open counts that follow from it, and tells.
+    fn keep(&mut self, record: AssignmentRecord, now: Time) {
+        let record = Arc::new(record);
+        let old = self.assignments.put(&mut self.sum, Arc::clone(&record));
+        let (was, is) = (old.as_ref().and_then(|old| held(old)), held(&record));
+        if was != is {
+            was.into_iter()
+                .for_each(|rep| self.stands(rep, now, |reps, _| reps.count_open(rep, false)));
+            is.into_iter()
+                .for_each(|rep| self.stands(rep, now, |reps, _| reps.count_open(rep, true)));
+        }
+        let rep = record.rep.and_then(|rep| self.reps.get(rep));
+        self.outbox.push(Change::Assignment {
+            before: old.map(|old| Arc::clone(&old.assignment)),
+            after: Arc::clone(&record.assignment),
+            rep_email: rep.and_then(|rep| rep.record.email.clone()),
+        });
+    }
+
+    /// Moves a ring by a pick.
+    pub(super) fn turn(&mut self, step: &Move, now: Time) {
+        let Some(group) = self.groups.get_mut(&step.group) else { return };
+        group.picked(&mut self.sum, step, now);
+        if group.is_capped(step.key, now) {
+            let end = group.record.period_cap.map(|cap| cap.window_end(now));
+            let rep = group.ring.at(step.key).cloned();
+            end.into_iter().for_each(|end| drop(self.rollovers.insert((end, step.group.clone()))));
+            if let Some(super::record::Occupant::Rep(uid)) = rep {
+                self.stands(uid, now, |_, _| ());
+            }
+        }
+    }
+}
+
+/// On whose behalf an assignment is routed.
+pub(super) fn traveller(record: &AssignmentRecord, now: Time) -> Traveller<'_> {
+    let assignment = &record.assignment;
+    Traveller {
+        contact: &assignment.contact,
+        campaign: match &assignment.via {
+            Via::Campaign(campaign) => Some(campaign),
+            Via::DefaultRule | Via::Rule(_) | Via::Group(_) | Via::Rep(_) => None,
+        },
+        owners: &assignment.owners,
+        prefer_last_rep: assignment.prefer_last_rep,
+        rejected: &record.rejected,
+        excluded: record.excluded,
+        now,
+    }
+}
+
+/// An assignment before its first step.
+fn new_record(
+    id: AssignmentId,
     contact: &ContactId,
     via: &Via,
-    owners: &[OwnerRef],
+    request: Option<&RequestKey>,
     at: At,
-) -> Result<Done, Rejection> {
-    let targets = team.targets_via(via)?;
-    let work = (contact.clone(), via.clone());
-    let waiting = match team.assignments.open(&work) {
-        None => None,
-        Some(record) => match record.assignment.state {
-            AssignmentState::Assigned => return Ok(Done::Existing(Arc::clone(&record.assignment))),
-            AssignmentState::Unassigned => Some(record.clone()),
-        },
+) -> AssignmentRecord {
+    let owners: Vec<OwnerRef> = Vec::new();
+    let position: LogPosition = at.position;
+    let assignment = Assignment {
+        id,
+        position,
+        create_time: at.now,
+        update_time: at.now,
+        contact: contact.clone(),
+        via: via.clone(),
+        owners,
+        prefer_last_rep: false,
+        priority: 0,
+        labels: super::Labels::new(),
+        state: AssignmentState::Unassigned,
+        rep: None,
+        option: None,
+        cause: Cause::NoTarget,
+        target_index: None,
+        owner_changed: false,
+        wait_end: None,
+        offer_end: None,
+        rejected_by: Vec::new(),
+        decision: Decision { time: at.now, engine_version: ENGINE_VERSION, targets: Vec::new() },
+        history: Vec::new(),
     };
-    let rotation: RotationKey = match via {
-        Via::DefaultRule => None,
-        Via::Campaign(campaign) => Some(campaign.clone()),
-    };
-    let walk = walk(team, &targets, owners, &rotation, at.now);
-    let rep = walk.pick.as_ref().map(|pick| pick.rep);
-    if let Some(pick) = &walk.pick {
-        team.reps.count_open(pick.rep);
-        if let Some((group, slot)) = &pick.turn
-            && let Some(group) = team.groups.get_mut(group)
-        {
-            group.picked(&mut team.sum, &rotation, *slot, at.now);
-        }
+    AssignmentRecord {
+        assignment: Arc::new(assignment),
+        rep: None,
+        rejected: Vec::new(),
+        excluded: None,
+        starts_again: false,
+        request: request.cloned(),
+        first: None,
     }
-    let (contact, via) = work;
-    let decided = |id: AssignmentId, create_time: Time| {
-        let (state, name, cause, target_index) = match walk.pick {
-            Some(pick) => {
-                (AssignmentState::Assigned, Some(pick.name), pick.cause, Some(pick.index))
-            }
-            None => (AssignmentState::Unassigned, None, Cause::NoTarget, None),
-        };
-        Arc::new(Assignment {
-            id,
-            position: at.position,
-            create_time,
-            contact,
-            via,
-            owners: owners.to_vec(),
-            state,
-            rep: name,
-            cause,
-            target_index,
-            owner_changed: walk.owner_changed,
-            decision: Decision {
-                time: at.now,
-                engine_version: ENGINE_VERSION,
-                targets: walk.traces,
-            },
-        })
-    };
-    if let Some(AssignmentRecord { assignment: old, rep: _, request, first }) = waiting {
-        let assignment = decided(old.id, old.create_time);
-        let first = first.or_else(|| request.is_some().then_some(old));
-        let record = AssignmentRecord { assignment: Arc::clone(&assignment), rep, request, first };
-        team.assignments.replace(&mut team.sum, record);
-        return Ok(Done::Existing(assignment));
-    }
-    let id = AssignmentId::from(at.position);
-    let assignment = decided(id, at.now);
-    let record = AssignmentRecord { assignment, rep, request: request.cloned(), first: None };
-    let reply = record.first_reply();
-    if let Some(key) = request {
-        team.requests.made(&mut team.sum, key, id);
-    }
-    team.assignments.insert(&mut team.sum, Arc::new(record));
-    Ok(Done::Made(reply))
-}
-
-/// What the targets gave.
-struct Walk {
-    traces: Vec<TargetTrace>,
-    pick: Option<Pick>,
-    owner_changed: bool,
-}
-
-struct Pick {
-    rep: RepUid,
-    name: RepId,
-    cause: Cause,
-    /// Of the target, from 0.
-    index: u32,
-    /// The slot it used up, if it came from a ring.
-    turn: Option<(GroupId, Cursor)>,
-}
-
-/// Tries the targets in order, until one gives somebody. Changes nothing.
-fn walk(
-    team: &Team,
-    targets: &[Target],
-    owners: &[OwnerRef],
-    rotation: &RotationKey,
-    now: Time,
-) -> Walk {
-    let mut traces = Vec::with_capacity(targets.len());
-    for (index, target) in (0..).zip(targets) {
-        let asked = Conditions { now, include_unavailable: target.include_unavailable };
-        let (selection, cause, missed, ring) = match &target.kind {
-            TargetKind::Owner(kinds) => {
-                let (candidates, missed) = mapped_owners(team, kinds, owners);
-                let selection = select(candidates.into_iter().map(without_slot), &asked);
-                (selection, Cause::Owner, missed, None)
-            }
-            TargetKind::Rep(rep) => {
-                let candidates = team.reps.find(rep).ok().into_iter().map(without_slot);
-                (select(candidates, &asked), Cause::Rep, TargetOutcome::NoEligible, None)
-            }
-            TargetKind::Group(group) => {
-                let cursor = team.groups.get(group).map(|group| group.cursor(rotation));
-                let selection = from_ring(team, group, cursor.unwrap_or_default(), &asked);
-                let ring = cursor.map(|cursor| (group, cursor));
-                (selection, Cause::Rotation, TargetOutcome::NoEligible, ring)
-            }
-        };
-        let Selection { pick, skipped } = selection;
-        let before = ring.map(|(_, cursor)| cursor);
-        let after = pick.and_then(|picked| picked.slot).or(before);
-        let outcome = if pick.is_some() { TargetOutcome::Picked } else { missed };
-        traces.push(trace(outcome, skipped, before, after));
-        if let Some(Candidate { rep, load: _, slot }) = pick {
-            let turn = ring.zip(slot).map(|((group, _), slot)| (group.clone(), slot));
-            let name = rep.record.id.clone();
-            let owner_changed = !owners.iter().any(|owner| is_owned_by(team, owner, rep));
-            let pick = Pick { rep: rep.record.uid, name, cause, index, turn };
-            return Walk { traces, pick: Some(pick), owner_changed };
-        }
-    }
-    Walk { traces, pick: None, owner_changed: false }
-}
-
-/// Whose turn it is in a ring that stands at `cursor`. Changes nothing.
-pub(super) fn from_ring<'a>(
-    team: &'a Team,
-    group: &GroupId,
-    cursor: Cursor,
-    asked: &Conditions,
-) -> Selection<'a> {
-    let ring = team.groups.get(group).map(|group| &group.ring);
-    let slots = ring.into_iter().flat_map(|ring| ring.walk(cursor));
-    let candidates = slots.filter_map(|(slot, rep)| {
-        Some(Candidate { rep: team.reps.get(rep)?, load: 0, slot: Some(slot) })
-    });
-    select(candidates, asked)
-}
-
-/// The reps that the owners of these kinds map to, each once, and what to say if none is eligible.
-fn mapped_owners<'a>(
-    team: &'a Team,
-    kinds: &[OwnerKind],
-    owners: &[OwnerRef],
-) -> (Vec<&'a RepState>, TargetOutcome) {
-    let mut reps: Vec<&RepState> = Vec::new();
-    let mut missed = TargetOutcome::NoOwner;
-    for kind in kinds {
-        for owner in owners.iter().filter(|owner| owner.kind == *kind) {
-            if let Some(rep) = mapped(team, owner) {
-                missed = TargetOutcome::NoEligible;
-                if !reps.iter().any(|other| other.record.uid == rep.record.uid) {
-                    reps.push(rep);
-                }
-                continue;
-            }
-            missed = match (missed, owner.owner_type) {
-                (TargetOutcome::NoEligible, _) => TargetOutcome::NoEligible,
-                (_, OwnerType::User) | (TargetOutcome::OwnerNotARep, _) => {
-                    TargetOutcome::OwnerNotARep
-                }
-                (_, OwnerType::Queue) => TargetOutcome::OwnerIsQueue,
-            };
-        }
-    }
-    (reps, missed)
-}
-
-/// The rep an owner is: by external id if that is known, else by email; a queue is nobody (S1-7).
-fn mapped<'a>(team: &'a Team, owner: &OwnerRef) -> Option<&'a RepState> {
-    match owner.owner_type {
-        OwnerType::Queue => None,
-        OwnerType::User => {
-            let by_id = owner.external_id.as_ref().and_then(|id| team.reps.with_external_id(id));
-            by_id.or_else(|| owner.email.as_ref().and_then(|email| team.reps.with_email(email)))
-        }
-    }
-}
-
-fn is_owned_by(team: &Team, owner: &OwnerRef, rep: &RepState) -> bool {
-    mapped(team, owner).is_some_and(|owner| owner.record.uid == rep.record.uid)
-}
-
-fn without_slot(rep: &RepState) -> Candidate<'_> {
-    Candidate { rep, load: 0, slot: None }
-}
-
-fn trace(
-    outcome: TargetOutcome,
-    skipped: Skipped,
-    cursor_before: Option<Cursor>,
-    cursor_after: Option<Cursor>,
-) -> TargetTrace {
-    TargetTrace { outcome, skipped, cursor_before, cursor_after }
 }

@@ -8,11 +8,8 @@
 //! empty default group) can so be left, and not made worse.
 
 use super::{
-    Campaign, CampaignId, CampaignState, GroupId, Interval, IntervalSet, Operation, Rejection,
-    Target, TargetKind, Time, Warning,
-    filter::{self, Conditions},
-    reps::RepState,
-    team::Team,
+    Campaign, CampaignId, CampaignState, GroupId, GroupKind, Interval, IntervalSet, Operation,
+    Rejection, Target, TargetKind, Time, Warning, record::Occupant, reps::RepState, team::Team,
 };
 
 /// A coverage set, by name.
@@ -27,21 +24,53 @@ enum Set<'a> {
 pub(super) fn is_guarded(operation: &Operation) -> bool {
     match operation {
         Operation::SetOutOfOffice { .. }
+        | Operation::UpdateRep { .. }
         | Operation::DeleteRep { .. }
         | Operation::RemoveGroupMember { .. }
+        | Operation::UpdateRule { .. }
+        | Operation::UpdateTeam { .. }
         | Operation::UpdateCampaign { .. } => true,
         Operation::CreateTeam { .. }
+        | Operation::DeleteTeam { .. }
         | Operation::CreateRep { .. }
         | Operation::ClearOutOfOffice { .. }
+        | Operation::SetPresence { .. }
+        | Operation::RenewHours { .. }
         | Operation::CreateGroup { .. }
+        | Operation::UpdateGroup { .. }
         | Operation::DeleteGroup { .. }
         | Operation::AddGroupMembers { .. }
+        | Operation::UpdateGroupMember { .. }
+        | Operation::ReorderGroup { .. }
+        | Operation::ResetRotation { .. }
+        | Operation::AdjustRotation { .. }
+        | Operation::CreateRule { .. }
+        | Operation::DeleteRule { .. }
         | Operation::CreateCampaign { .. }
+        | Operation::DeleteCampaign { .. }
+        | Operation::ScheduleCampaign { .. }
         | Operation::LaunchCampaign { .. }
         | Operation::PauseCampaign { .. }
         | Operation::ResumeCampaign { .. }
         | Operation::CancelCampaign { .. }
-        | Operation::AssignContact { .. } => false,
+        | Operation::AssignContact(_)
+        | Operation::AssignBatch { .. }
+        | Operation::AcceptAssignment { .. }
+        | Operation::RejectAssignment { .. }
+        | Operation::ClaimAssignment { .. }
+        | Operation::ReassignAssignment { .. }
+        | Operation::UnassignAssignment { .. }
+        | Operation::CloseAssignment { .. }
+        | Operation::CancelAssignment { .. }
+        | Operation::Tick => false,
+    }
+}
+
+/// Whether contacts go through a campaign in this state.
+pub(super) fn routes(state: CampaignState) -> bool {
+    match state {
+        CampaignState::Running | CampaignState::Paused => true,
+        CampaignState::Draft | CampaignState::Scheduled | CampaignState::Cancelled => false,
     }
 }
 
@@ -86,7 +115,7 @@ pub(super) fn check_available_now(
     campaign: &Campaign,
     now: Time,
 ) -> Result<(), Rejection> {
-    let reach = Reach::of(team.targets_of(campaign));
+    let reach = Reach::of(team, team.targets_of(&campaign.route));
     let team_has_one = || team.reps.iter().any(|rep| is_available(rep, now));
     let campaign_has_one = || reached(team, campaign).any(|rep| is_available(rep, now));
     let satisfied = match reach {
@@ -108,7 +137,7 @@ pub(super) fn warnings(team: &Team, campaign: &Campaign, now: Time) -> Vec<Warni
     }
     let groups = groups_without_available(team, campaign, now);
     let groups = groups.into_iter().map(|group| Warning::GroupHasNoAvailableRep { group });
-    let gaps = match Reach::of(team.targets_of(campaign)) {
+    let gaps = match Reach::of(team, team.targets_of(&campaign.route)) {
         Reach::Nobody => IntervalSet::default(),
         Reach::OwnersOnly => gaps_among(team.reps.iter(), now),
         Reach::Reps => gaps_among(reached(team, campaign), now),
@@ -126,7 +155,7 @@ pub(super) fn active(team: &Team) -> impl Iterator<Item = &Campaign> {
 /// Whom a list of targets can yield.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reach {
-    /// No targets: contacts wait for somebody to take them.
+    /// No targets, or options only: no rep is ever asked for.
     Nobody,
     /// Any rep may be an owner.
     OwnersOnly,
@@ -135,18 +164,25 @@ enum Reach {
 }
 
 impl Reach {
-    fn of(targets: &[Target]) -> Self {
-        let is_owner = |target: &Target| matches!(target.kind, TargetKind::Owner(_));
-        match targets {
-            [] => Self::Nobody,
-            some if some.iter().all(is_owner) => Self::OwnersOnly,
-            _ => Self::Reps,
+    fn of(team: &Team, targets: &[Target]) -> Self {
+        let mut reach = Self::Nobody;
+        for target in targets {
+            match &target.kind {
+                TargetKind::Rep(_) => return Self::Reps,
+                TargetKind::Group(group) => {
+                    if team.groups.get(group).is_none_or(|group| group.is_of(GroupKind::Reps)) {
+                        return Self::Reps;
+                    }
+                }
+                TargetKind::Owner(_) => reach = Self::OwnersOnly,
+            }
         }
+        reach
     }
 }
 
 fn sets(team: &Team) -> impl Iterator<Item = Set<'_>> {
-    let reach = |campaign: &Campaign| Reach::of(team.targets_of(campaign));
+    let reach = |campaign: &Campaign| Reach::of(team, team.targets_of(&campaign.route));
     let any = active(team).any(|campaign| reach(campaign) != Reach::Nobody);
     let own = active(team).filter(move |campaign| reach(campaign) == Reach::Reps);
     any.then_some(Set::Team).into_iter().chain(own.map(|campaign| Set::Campaign(&campaign.id)))
@@ -178,7 +214,7 @@ fn gaps_among<'a>(mut reps: impl Iterator<Item = &'a RepState>, now: Time) -> In
 
 /// All reps that the campaign's targets can reach, other than as owners; some more than once.
 fn reached<'a>(team: &'a Team, campaign: &'a Campaign) -> impl Iterator<Item = &'a RepState> {
-    team.targets_of(campaign).iter().flat_map(|target| -> Box<dyn Iterator<Item = _> + 'a> {
+    team.targets_of(&campaign.route).iter().flat_map(|target| -> Box<dyn Iterator<Item = _> + 'a> {
         match &target.kind {
             TargetKind::Owner(_) => Box::new(std::iter::empty()),
             TargetKind::Rep(rep) => Box::new(team.reps.find(rep).ok().into_iter()),
@@ -190,11 +226,14 @@ fn reached<'a>(team: &'a Team, campaign: &'a Campaign) -> impl Iterator<Item = &
 fn members<'a>(team: &'a Team, group: &GroupId) -> impl Iterator<Item = &'a RepState> + use<'a> {
     let ring = team.groups.get(group).map(|group| &group.ring);
     let reps = ring.into_iter().flat_map(|ring| ring.members());
-    reps.filter_map(|(rep, _)| team.reps.get(rep))
+    reps.filter_map(|(occupant, _)| match occupant {
+        Occupant::Rep(rep) => team.reps.get(*rep),
+        Occupant::Option(_) | Occupant::Group(_) => None,
+    })
 }
 
 fn groups_of<'a>(team: &'a Team, campaign: &'a Campaign) -> impl Iterator<Item = GroupId> {
-    team.targets_of(campaign).iter().filter_map(|target| match &target.kind {
+    team.targets_of(&campaign.route).iter().filter_map(|target| match &target.kind {
         TargetKind::Group(group) => Some(group.clone()),
         TargetKind::Owner(_) | TargetKind::Rep(_) => None,
     })
@@ -203,7 +242,8 @@ fn groups_of<'a>(team: &'a Team, campaign: &'a Campaign) -> impl Iterator<Item =
 fn groups_without_available(team: &Team, campaign: &Campaign, now: Time) -> Vec<GroupId> {
     let mut groups: Vec<GroupId> = Vec::new();
     for group in groups_of(team, campaign) {
-        let empty = !members(team, &group).any(|rep| is_available(rep, now));
+        let is_of_reps = team.groups.get(&group).is_none_or(|group| group.is_of(GroupKind::Reps));
+        let empty = is_of_reps && !members(team, &group).any(|rep| is_available(rep, now));
         if empty && !groups.contains(&group) {
             groups.push(group);
         }
@@ -211,6 +251,7 @@ fn groups_without_available(team: &Team, campaign: &Campaign, now: Time) -> Vec<
     groups
 }
 
+/// Only disabled and out of office count here; hours, presence and capacity do not.
 fn is_available(rep: &RepState, now: Time) -> bool {
-    filter::reason(&rep.record, &Conditions::strict(now)).is_none()
+    !rep.record.disabled && !rep.record.out_of_office.contains(now)
 }

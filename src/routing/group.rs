@@ -1,109 +1,352 @@
 //! A group: what people configured, its ring, and where its rotations stand.
 //!
 //! Owns that configuration and position never overwrite each other: editing members moves no cursor,
-//! a pick changes no member. Every change keeps the hash.
+//! unless the restart policy says so, and a pick changes no member. Every change keeps the hash.
+
+use std::sync::Arc;
 
 use imbl::OrdMap;
 
 use super::{
-    CampaignId, Cursor, Group, GroupId, Member, Time,
+    CampaignId, Cursor, Group, GroupId, GroupKind, Member, MemberName, RotationView, Strategy,
+    Time,
     digest::Sum,
-    record::{GroupRecord, MemberRecord, RepUid, RotationRecord, TurnsRecord},
+    filter::Class,
+    record::{CapRecord, GroupRecord, MemberRecord, Occupant, RotationRecord, TurnsRecord},
     reps::Reps,
     ring::{Ring, Seat},
+    settings::{CursorScope, RestartPolicy},
 };
 
-/// Which cursor of a group: a campaign's own, or the one of all calls without campaign.
+/// Which cursor of a group: a campaign's own, or the one of all other calls.
 pub(super) type RotationKey = Option<CampaignId>;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct GroupState {
     pub(super) record: GroupRecord,
     pub(super) ring: Ring,
+    /// Of options, by key.
+    pub(super) payloads: OrdMap<u64, Arc<str>>,
     pub(super) rotations: OrdMap<RotationKey, Rotation>,
+    /// Window and picks in it, by key.
+    pub(super) caps: OrdMap<u64, (u64, u32)>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Rotation {
     pub(super) cursor: Cursor,
-    pub(super) last_pick_time: Time,
+    pub(super) last_pick_time: Option<Time>,
+    pub(super) restart_time: Option<Time>,
     /// Picks by ring key, present members only; a member never picked is not in it.
     pub(super) turns: OrdMap<u64, u64>,
+    /// Likewise; those of 0 are not in it.
+    pub(super) credits: OrdMap<u64, i32>,
+}
+
+/// What a pick does to one ring.
+#[derive(Debug, Clone)]
+pub(super) struct Move {
+    pub(super) group: GroupId,
+    pub(super) rotation: RotationKey,
+    /// Whose turn it was.
+    pub(super) key: u64,
+    /// Where the cursor stood, in effect.
+    pub(super) before: Cursor,
+    /// Where it goes; where it was, if the pick was owed.
+    pub(super) after: Cursor,
+    /// Credits that change, and to what.
+    pub(super) credits: Vec<(u64, i32)>,
 }
 
 impl GroupState {
-    pub(super) fn new(sum: &mut Sum, id: GroupId, display_name: String, create_time: Time) -> Self {
-        let record = GroupRecord { id, display_name, create_time, last_key: 0 };
+    pub(super) fn new(sum: &mut Sum, record: GroupRecord) -> Self {
         sum.add(&record);
-        Self { record, ring: Ring::default(), rotations: OrdMap::new() }
+        Self::bare(record)
     }
 
-    /// Adds a rep, who is not a member yet, at the end of the ring.
-    pub(super) fn add(&mut self, sum: &mut Sum, rep: RepUid, weight: u32, now: Time) {
-        sum.remove(&self.record);
-        self.record.last_key += 1;
-        sum.add(&self.record);
-        let seat = Seat { key: self.record.last_key, weight, last_added_time: now };
-        self.ring.insert(rep, seat);
-        sum.add(&self.member(rep, seat));
-    }
-
-    /// Takes a rep out of the ring, and their turns out of its rotations. Cursors stay.
-    pub(super) fn remove(&mut self, sum: &mut Sum, rep: RepUid) {
-        let Some(seat) = self.ring.remove(rep) else { return };
-        sum.remove(&self.member(rep, seat));
-        let counted = self.rotations.iter().filter(|(_, r)| r.turns.contains_key(&seat.key));
-        let counted: Vec<RotationKey> = counted.map(|(key, _)| key.clone()).collect();
-        for campaign in counted {
-            let rotation = self.rotations.get_mut(&campaign).expect("it was just listed");
-            if let Some(turns) = rotation.turns.remove(&seat.key) {
-                let group = self.record.id.clone();
-                sum.remove(&TurnsRecord { group, campaign, key: seat.key, turns });
-            }
+    /// Without members and outside the hash.
+    pub(super) fn bare(record: GroupRecord) -> Self {
+        Self {
+            record,
+            ring: Ring::default(),
+            payloads: OrdMap::new(),
+            rotations: OrdMap::new(),
+            caps: OrdMap::new(),
         }
     }
 
-    /// Where the ring stands; (0, 0) before its first pick.
-    pub(super) fn cursor(&self, campaign: &RotationKey) -> Cursor {
-        self.rotations.get(campaign).map_or_else(Cursor::default, |rotation| rotation.cursor)
+    pub(super) fn change(&mut self, sum: &mut Sum, change: impl FnOnce(&mut GroupRecord)) {
+        sum.remove(&self.record);
+        change(&mut self.record);
+        sum.add(&self.record);
     }
 
-    /// A pick from the ring: the only thing that moves a cursor.
-    pub(super) fn picked(
+    pub(super) fn restart_policy(&self) -> RestartPolicy {
+        self.record.restart.unwrap_or_else(|| RestartPolicy::usual(self.record.kind))
+    }
+
+    pub(super) fn is_by_load(&self) -> bool {
+        self.record.strategy == Strategy::LeastOpen
+    }
+
+    /// Adds somebody who is not a member yet, at the end of the ring. Gives their seat.
+    pub(super) fn add(
+        &mut self,
+        sum: &mut Sum,
+        occupant: Occupant,
+        payload: &str,
+        weight: u32,
+        now: Time,
+        class: Class,
+    ) -> Seat {
+        self.change(sum, |record| record.last_key += 1);
+        let seat = Seat { key: self.record.last_key, weight, last_added_time: now };
+        if !payload.is_empty() {
+            self.payloads.insert(seat.key, Arc::from(payload));
+        }
+        sum.add(&self.member(&occupant, seat));
+        self.ring.insert(occupant, seat, class);
+        self.members_changed(sum, now);
+        seat
+    }
+
+    /// Takes a member out of the ring, whose load has been taken out of it, and their turns, credits and
+    /// caps out of its rotations. Cursors stay, unless the policy says otherwise.
+    pub(super) fn remove(&mut self, sum: &mut Sum, occupant: &Occupant, now: Time) {
+        let Some(seat) = self.ring.seat(occupant) else { return };
+        sum.remove(&self.member(occupant, seat));
+        self.ring.remove(occupant);
+        self.payloads.remove(&seat.key);
+        self.set_cap(sum, seat.key, None);
+        let keys: Vec<RotationKey> = self.rotations.keys().cloned().collect();
+        for key in keys {
+            self.change_rotation(
+                sum,
+                &key,
+                |_| (),
+                Some(seat.key),
+                |rotation| {
+                    rotation.turns.remove(&seat.key);
+                    rotation.credits.remove(&seat.key);
+                },
+            );
+        }
+        self.members_changed(sum, now);
+    }
+
+    /// Changes a member's weight or payload; moves nothing. Their load has been taken out of the ring.
+    pub(super) fn change_member(
+        &mut self,
+        sum: &mut Sum,
+        occupant: &Occupant,
+        weight: u32,
+        payload: &str,
+    ) -> Option<Seat> {
+        let old = self.ring.seat(occupant)?;
+        let class = self.ring.class(old)?;
+        sum.remove(&self.member(occupant, old));
+        self.ring.remove(occupant);
+        self.payloads.remove(&old.key);
+        let seat = Seat { weight, ..old };
+        if !payload.is_empty() {
+            self.payloads.insert(seat.key, Arc::from(payload));
+        }
+        sum.add(&self.member(occupant, seat));
+        self.ring.insert(occupant.clone(), seat, class);
+        Some(seat)
+    }
+
+    /// Puts the members, given whole, into another order. Each gets a new key; a cursor goes to the new
+    /// key of whom it stood on, or of the nearest predecessor of who is gone.
+    pub(super) fn reorder(&mut self, sum: &mut Sum, order: &[Occupant]) {
+        let mut before = self.clone();
+        before.forget(sum);
+        self.ring.clear_loads();
+        let mut new_keys = OrdMap::new();
+        for occupant in order {
+            let Some(old) = self.ring.seat(occupant) else { continue };
+            let class = self.ring.class(old).unwrap_or(Class::Barred);
+            self.ring.remove(occupant);
+            self.record.last_key += 1;
+            let seat = Seat { key: self.record.last_key, ..old };
+            self.ring.insert(occupant.clone(), seat, class);
+            new_keys.insert(old.key, seat.key);
+        }
+        let moved = |key: &u64| new_keys.get(key).copied();
+        let cursor_key = |key: u64| match key {
+            0 => 0, // Before the first pick it stood on nobody.
+            key => {
+                let stood = moved(&key).or_else(|| moved(&before.ring.key_before(key)?));
+                stood.unwrap_or(0)
+            }
+        };
+        self.payloads =
+            self.payloads.iter().filter_map(|(k, v)| Some((moved(k)?, Arc::clone(v)))).collect();
+        self.caps = self.caps.iter().filter_map(|(k, v)| Some((moved(k)?, *v))).collect();
+        self.rotations = std::mem::take(&mut self.rotations)
+            .into_iter()
+            .map(|(campaign, mut rotation)| {
+                rotation.cursor.key = cursor_key(rotation.cursor.key);
+                let turns = rotation.turns.iter();
+                rotation.turns = turns.filter_map(|(k, v)| Some((moved(k)?, *v))).collect();
+                let credits = rotation.credits.iter();
+                rotation.credits = credits.filter_map(|(k, v)| Some((moved(k)?, *v))).collect();
+                (campaign, rotation)
+            })
+            .collect();
+        before = self.clone();
+        before.remember(sum);
+    }
+
+    /// Which of its cursors a call by this campaign moves.
+    pub(super) fn rotation_key(&self, campaign: Option<&CampaignId>) -> RotationKey {
+        match self.record.cursor_scope {
+            CursorScope::Campaign => campaign.cloned(),
+            CursorScope::Group => None,
+        }
+    }
+
+    /// Where the ring stands for a pick now; (0, 0) before its first and after a long rest (S3-10).
+    pub(super) fn cursor(&self, key: &RotationKey, now: Time) -> Cursor {
+        match self.rotations.get(key) {
+            Some(rotation) if !self.has_rested(rotation, now) => rotation.cursor,
+            Some(_) | None => Cursor::default(),
+        }
+    }
+
+    fn has_rested(&self, rotation: &Rotation, now: Time) -> bool {
+        let idle_period_us = self.restart_policy().idle_period_us;
+        let rest = rotation.last_pick_time.map(|last| now.0.saturating_sub(last.0));
+        idle_period_us > 0 && rest.is_some_and(|rest| rest >= idle_period_us)
+    }
+
+    /// A pick from the ring: what moves its cursor.
+    pub(super) fn picked(&mut self, sum: &mut Sum, step: &Move, now: Time) {
+        let Move { group: _, rotation: campaign, key, before: _, after, credits } = step;
+        let rested = self.rotations.get(campaign).is_some_and(|r| self.has_rested(r, now));
+        for (key, credits) in credits {
+            self.set_credits(sum, campaign, *key, *credits);
+        }
+        self.change_rotation(
+            sum,
+            campaign,
+            |rotation| {
+                rotation.cursor = *after;
+                rotation.last_pick_time = Some(now);
+                if rested {
+                    rotation.restart_time = Some(now);
+                }
+            },
+            Some(*key),
+            |rotation| {
+                let turns = rotation.turns.get(key).copied().unwrap_or(0);
+                rotation.turns.insert(*key, turns + 1);
+            },
+        );
+        if let Some(cap) = self.record.period_cap {
+            let window = cap.window(now);
+            let picks = self.picks_in(*key, window);
+            self.set_cap(sum, *key, Some((window, picks + 1)));
+        }
+    }
+
+    /// How often a member was picked in a window of the cap.
+    pub(super) fn picks_in(&self, key: u64, window: u64) -> u32 {
+        match self.caps.get(&key) {
+            Some((of, picks)) if *of == window => *picks,
+            Some(_) | None => 0,
+        }
+    }
+
+    /// Whether a member had their picks of the period that `now` is in.
+    pub(super) fn is_capped(&self, key: u64, now: Time) -> bool {
+        let full = |cap: super::PeriodCap| self.picks_in(key, cap.window(now)) >= cap.count;
+        self.record.period_cap.is_some_and(full)
+    }
+
+    /// Puts a rotation back before its first pick; one that has not begun stays so.
+    pub(super) fn restart(&mut self, sum: &mut Sum, key: &RotationKey, now: Time) {
+        if self.rotations.contains_key(key) {
+            self.change_rotation(
+                sum,
+                key,
+                |rotation| {
+                    rotation.cursor = Cursor::default();
+                    rotation.restart_time = Some(now);
+                },
+                None,
+                |_| (),
+            );
+        }
+    }
+
+    pub(super) fn set_credits(&mut self, sum: &mut Sum, key: &RotationKey, of: u64, credits: i32) {
+        self.change_rotation(
+            sum,
+            key,
+            |_| (),
+            Some(of),
+            |rotation| {
+                if credits == 0 {
+                    rotation.credits.remove(&of);
+                } else {
+                    rotation.credits.insert(of, credits);
+                }
+            },
+        );
+    }
+
+    /// Forgets a campaign's place in the ring.
+    pub(super) fn drop_rotation(&mut self, sum: &mut Sum, key: &RotationKey) {
+        if let Some(rotation) = self.rotations.remove(key) {
+            sum.remove(&self.rotation_record(key, &rotation));
+            let records: Vec<_> = self.turns_of(key, &rotation).collect();
+            records.iter().for_each(|record| sum.remove(record));
+        }
+    }
+
+    fn members_changed(&mut self, sum: &mut Sum, now: Time) {
+        if self.restart_policy().on_member_change {
+            let keys: Vec<RotationKey> = self.rotations.keys().cloned().collect();
+            keys.iter().for_each(|key| self.restart(sum, key, now));
+        }
+    }
+
+    fn set_cap(&mut self, sum: &mut Sum, key: u64, new: Option<(u64, u32)>) {
+        let group = self.record.id.clone();
+        let record = |(window, picks)| CapRecord { group: group.clone(), key, window, picks };
+        let old = match new {
+            Some(new) => self.caps.insert(key, new),
+            None => self.caps.remove(&key),
+        };
+        old.into_iter().for_each(|old| sum.remove(&record(old)));
+        new.into_iter().for_each(|new| sum.add(&record(new)));
+    }
+
+    /// Changes the place of a rotation, which begins if there is none, and the turns or credits of one
+    /// key in it.
+    fn change_rotation(
         &mut self,
         sum: &mut Sum,
         campaign: &RotationKey,
-        slot: Cursor,
-        now: Time,
+        place: impl FnOnce(&mut Rotation),
+        key: Option<u64>,
+        count: impl FnOnce(&mut Rotation),
     ) {
-        let group = &self.record.id;
-        let position = |r: &Rotation| RotationRecord {
-            group: group.clone(),
-            campaign: campaign.clone(),
-            cursor: r.cursor,
-            last_pick_time: r.last_pick_time,
-        };
-        let count = |turns| TurnsRecord {
-            group: group.clone(),
-            campaign: campaign.clone(),
-            key: slot.key,
-            turns,
-        };
-        let Some(rotation) = self.rotations.get_mut(campaign) else {
-            let turns = OrdMap::unit(slot.key, 1);
-            let rotation = Rotation { cursor: slot, last_pick_time: now, turns };
-            sum.add(&position(&rotation));
-            sum.add(&count(1));
-            self.rotations.insert(campaign.clone(), rotation);
-            return;
-        };
-        sum.remove(&position(rotation));
-        rotation.cursor = slot;
-        rotation.last_pick_time = now;
-        sum.add(&position(rotation));
-        let turns = rotation.turns.get(&slot.key).copied();
-        rotation.turns.insert(slot.key, turns.unwrap_or(0) + 1);
-        sum.replace(turns.map(count).as_ref(), &count(turns.unwrap_or(0) + 1));
+        let old = self.rotations.get(campaign).cloned();
+        let mut new = old.clone().unwrap_or_default();
+        place(&mut new);
+        count(&mut new);
+        if let Some(old) = &old {
+            sum.remove(&self.rotation_record(campaign, old));
+        }
+        sum.add(&self.rotation_record(campaign, &new));
+        if let Some(key) = key {
+            let before = old.as_ref().and_then(|old| self.turns_record(campaign, old, key));
+            before.iter().for_each(|record| sum.remove(record));
+            self.turns_record(campaign, &new, key).iter().for_each(|record| sum.add(record));
+        }
+        self.rotations.insert(campaign.clone(), new);
     }
 
     /// Takes all its records out of the hash.
@@ -112,45 +355,155 @@ impl GroupState {
         self.member_records().for_each(|record| sum.remove(&record));
         self.rotation_records().for_each(|record| sum.remove(&record));
         self.turns_records().for_each(|record| sum.remove(&record));
+        self.cap_records().for_each(|record| sum.remove(&record));
+    }
+
+    fn remember(&self, sum: &mut Sum) {
+        sum.add(&self.record);
+        self.member_records().for_each(|record| sum.add(&record));
+        self.rotation_records().for_each(|record| sum.add(&record));
+        self.turns_records().for_each(|record| sum.add(&record));
+        self.cap_records().for_each(|record| sum.add(&record));
     }
 
     pub(super) fn member_records(&self) -> impl Iterator<Item = MemberRecord> + '_ {
-        self.ring.members().map(|(rep, seat)| self.member(rep, seat))
+        self.ring.members().map(|(occupant, seat)| self.member(occupant, seat))
     }
 
     pub(super) fn rotation_records(&self) -> impl Iterator<Item = RotationRecord> + '_ {
-        self.rotations.iter().map(|(campaign, rotation)| RotationRecord {
+        let rotations = self.rotations.iter();
+        rotations.map(|(campaign, rotation)| self.rotation_record(campaign, rotation))
+    }
+
+    pub(super) fn turns_records(&self) -> impl Iterator<Item = TurnsRecord> + '_ {
+        let rotations = self.rotations.iter();
+        rotations.flat_map(|(campaign, rotation)| self.turns_of(campaign, rotation))
+    }
+
+    pub(super) fn cap_records(&self) -> impl Iterator<Item = CapRecord> + '_ {
+        self.caps.iter().map(|(key, (window, picks))| CapRecord {
+            group: self.record.id.clone(),
+            key: *key,
+            window: *window,
+            picks: *picks,
+        })
+    }
+
+    fn turns_of<'a>(
+        &'a self,
+        campaign: &'a RotationKey,
+        rotation: &'a Rotation,
+    ) -> impl Iterator<Item = TurnsRecord> + 'a {
+        let only_credits = rotation.credits.keys().filter(|k| !rotation.turns.contains_key(*k));
+        let keys = rotation.turns.keys().chain(only_credits);
+        keys.filter_map(|key| self.turns_record(campaign, rotation, *key))
+    }
+
+    fn turns_record(
+        &self,
+        campaign: &RotationKey,
+        rotation: &Rotation,
+        key: u64,
+    ) -> Option<TurnsRecord> {
+        let turns = rotation.turns.get(&key).copied().unwrap_or(0);
+        let credits = rotation.credits.get(&key).copied().unwrap_or(0);
+        let (group, campaign) = (self.record.id.clone(), campaign.clone());
+        let record = TurnsRecord { group, campaign, key, turns, credits };
+        (turns > 0 || credits != 0).then_some(record)
+    }
+
+    fn rotation_record(&self, campaign: &RotationKey, rotation: &Rotation) -> RotationRecord {
+        RotationRecord {
             group: self.record.id.clone(),
             campaign: campaign.clone(),
             cursor: rotation.cursor,
             last_pick_time: rotation.last_pick_time,
-        })
+            restart_time: rotation.restart_time,
+        }
     }
 
-    pub(super) fn turns_records(&self) -> impl Iterator<Item = TurnsRecord> + '_ {
-        self.rotations.iter().flat_map(|(campaign, rotation)| {
-            rotation.turns.iter().map(|(key, turns)| TurnsRecord {
-                group: self.record.id.clone(),
-                campaign: campaign.clone(),
-                key: *key,
-                turns: *turns,
-            })
-        })
+    fn member(&self, occupant: &Occupant, seat: Seat) -> MemberRecord {
+        let Seat { key, weight, last_added_time } = seat;
+        let payload = self.payload(key);
+        let (group, occupant) = (self.record.id.clone(), occupant.clone());
+        MemberRecord { group, key, occupant, payload, weight, last_added_time }
+    }
+
+    /// Of the option at a key; empty for others.
+    pub(super) fn payload(&self, key: u64) -> Arc<str> {
+        self.payloads.get(&key).map_or_else(|| Arc::from(""), Arc::clone)
     }
 
     pub(super) fn view(&self, reps: &Reps) -> Group {
-        let members = self.ring.members().filter_map(|(rep, seat)| {
+        let members = self.ring.members().filter_map(|(occupant, seat)| {
             let Seat { key, weight, last_added_time } = seat;
-            let rep = reps.get(rep)?.record.id.clone();
-            Some(Member { rep, weight, last_added_time, key })
+            let (name, payload) = (name(occupant, reps)?, self.payload(key).to_string());
+            Some(Member { name, payload, weight, last_added_time, key })
         });
         let members = members.collect();
-        let GroupRecord { id, display_name, create_time, last_key: _ } = self.record.clone();
-        Group { id, display_name, members, create_time }
+        let GroupRecord {
+            id,
+            display_name,
+            kind,
+            strategy,
+            require_online,
+            cursor_scope,
+            restart: _,
+            period_cap,
+            meta,
+            last_key: _,
+        } = self.record.clone();
+        let restart = self.restart_policy();
+        Group {
+            id,
+            display_name,
+            kind,
+            strategy,
+            require_online,
+            cursor_scope,
+            restart,
+            period_cap,
+            members,
+            meta,
+        }
     }
 
-    fn member(&self, rep: RepUid, seat: Seat) -> MemberRecord {
-        let Seat { key, weight, last_added_time } = seat;
-        MemberRecord { group: self.record.id.clone(), key, rep, weight, last_added_time }
+    /// A rotation without who would be next.
+    pub(super) fn rotation_view(&self, key: &RotationKey, reps: &Reps, now: Time) -> RotationView {
+        let rotation = self.rotations.get(key);
+        let cursor = self.cursor(key, now);
+        let named = |of: u64| self.ring.at(of).and_then(|occupant| name(occupant, reps));
+        let turns = self.ring.members().filter_map(|(occupant, seat)| {
+            let turns = rotation.and_then(|rotation| rotation.turns.get(&seat.key));
+            Some((name(occupant, reps)?, turns.copied().unwrap_or(0)))
+        });
+        let credits = self.ring.members().filter_map(|(occupant, seat)| {
+            let credits = rotation.and_then(|rotation| rotation.credits.get(&seat.key))?;
+            Some((name(occupant, reps)?, *credits))
+        });
+        RotationView {
+            group: self.record.id.clone(),
+            campaign: key.clone(),
+            cursor,
+            last_served: named(cursor.key),
+            next_members: Vec::new(),
+            turns: turns.collect(),
+            credits: credits.collect(),
+            last_pick_time: rotation.and_then(|rotation| rotation.last_pick_time),
+            restart_time: rotation.and_then(|rotation| rotation.restart_time),
+        }
     }
+
+    pub(super) fn is_of(&self, kind: GroupKind) -> bool {
+        self.record.kind == kind
+    }
+}
+
+/// What people call an occupant.
+pub(super) fn name(occupant: &Occupant, reps: &Reps) -> Option<MemberName> {
+    Some(match occupant {
+        Occupant::Rep(uid) => MemberName::Rep(reps.get(*uid)?.record.id.clone()),
+        Occupant::Option(option) => MemberName::Option(option.clone()),
+        Occupant::Group(group) => MemberName::Group(group.clone()),
+    })
 }

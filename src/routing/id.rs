@@ -29,6 +29,12 @@ pub mod kind {
     /// Of a campaign within a team.
     #[derive(Debug)]
     pub enum Campaign {}
+    /// Of a routing rule within a team.
+    #[derive(Debug)]
+    pub enum Rule {}
+    /// Of an option within a group of options.
+    #[derive(Debug)]
+    pub enum Option {}
     /// Of a contact: the caller's own id, usually the CRM's.
     #[derive(Debug)]
     pub enum Contact {}
@@ -45,6 +51,10 @@ pub type RepId = Id<kind::Rep>;
 pub type GroupId = Id<kind::Group>;
 /// `teams/{team}/campaigns/{campaign}`.
 pub type CampaignId = Id<kind::Campaign>;
+/// `teams/{team}/routingRules/{rule}`.
+pub type RuleId = Id<kind::Rule>;
+/// An option's id within its group.
+pub type OptionId = Id<kind::Option>;
 /// A contact's id in the caller's system.
 pub type ContactId = Id<kind::Contact>;
 /// The caller's id of one intended operation; a retry carries the same one.
@@ -127,22 +137,54 @@ pub struct LogPosition {
     pub term: u64,
 }
 
-/// `teams/{team}/assignments/{log_index}-{seq}`: the position that created it, so ids sort by age.
+/// `teams/{team}/assignments/{log_index}-{seq}`, or `…-{seq}-{item}` for item 1 and later of a batch:
+/// the place that created it, so ids sort by age.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct AssignmentId {
-    /// Raft index of the creating batch.
+    /// Raft index of the creating entry.
     pub log_index: u64,
-    /// 0-based place in that batch.
+    /// 0-based place of the command in that entry.
     pub seq: u32,
+    /// 0-based place in the command: 0 unless the command is a batch of assigns.
+    pub item: u32,
 }
 
 impl fmt::Display for AssignmentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.log_index, self.seq)?;
+        if self.item > 0 {
+            write!(f, "-{}", self.item)?;
+        }
+        Ok(())
+    }
+}
+
+impl AssignmentId {
+    /// The one that item `item` of the command at `position` makes.
+    #[must_use]
+    pub fn made_at(position: LogPosition, item: u32) -> Self {
+        Self { log_index: position.log_index, seq: position.seq, item }
+    }
+}
+
+/// Where the configuration of a resource was last changed. As an etag: `{log_index}-{seq}`.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+pub struct Revision {
+    /// Raft index of the changing entry.
+    pub log_index: u64,
+    /// 0-based place in that entry.
+    pub seq: u32,
+}
+
+impl fmt::Display for Revision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.log_index, self.seq)
     }
 }
 
-impl From<LogPosition> for AssignmentId {
+impl From<LogPosition> for Revision {
     fn from(position: LogPosition) -> Self {
         Self { log_index: position.log_index, seq: position.seq }
     }

@@ -1,26 +1,36 @@
 //! The state as a plain value, for a snapshot: its records and nothing derived from them.
 //!
 //! Owns that saving and loading loses nothing, and that an image which contradicts itself is refused
-//! rather than believed. How it becomes bytes, with which version, is the caller's affair.
+//! rather than believed. How it becomes bytes, with which version, is the caller's affair. An image of
+//! an earlier version (`v1`) becomes one of this (`from_v1`).
+
+mod from_v1;
+mod v1;
 
 use std::sync::Arc;
 
-use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AssignmentState, Campaign, State, TargetKind, Via, coverage,
+    AssignmentState, Campaign, GroupKind, Rule, State, Target, TargetKind, coverage,
     digest::Sum,
+    filter::Class,
     group::{GroupState, Rotation},
-    limits::{ANSWERS_PER_TEAM_MAX, OUT_OF_OFFICE_INTERVALS_MAX, REPS_PER_TEAM_MAX, WEIGHT_MAX},
-    record::{
-        AnswerRecord, AssignmentRecord, ClockRecord, GroupRecord, MemberRecord, RepRecord,
-        RotationRecord, TeamRecord, TurnsRecord,
+    limits::{
+        ANSWERS_PER_TEAM_MAX, CREDITS_MAX, OPTIONS_MAX, OPTIONS_MIN, OUT_OF_OFFICE_INTERVALS_MAX,
+        REPS_PER_TEAM_MAX, WEIGHT_MAX,
     },
-    ring::{Ring, Seat},
+    record::{
+        AnswerRecord, AssignmentRecord, CapRecord, ClockRecord, GroupRecord, HoursRecord,
+        MemberRecord, Occupant, RepRecord, RotationRecord, TeamRecord, TurnsRecord,
+    },
+    ring::Seat,
+    settings::Route,
     state::ENGINE_VERSION,
     team::{Team, default_group, is_default},
 };
+
+pub use v1::ImageV1;
 
 /// Numbers that count up stay below this, so that counting on never overflows.
 const COUNT_MAX: u64 = u64::MAX / 2;
@@ -37,11 +47,14 @@ pub struct Image {
 struct TeamImage {
     team: TeamRecord,
     reps: Vec<Arc<RepRecord>>,
+    hours: Vec<HoursRecord>,
     groups: Vec<GroupRecord>,
     members: Vec<MemberRecord>,
+    rules: Vec<Arc<Rule>>,
     campaigns: Vec<Arc<Campaign>>,
     rotations: Vec<RotationRecord>,
     turns: Vec<TurnsRecord>,
+    caps: Vec<CapRecord>,
     assignments: Vec<Arc<AssignmentRecord>>,
     answers: Vec<Arc<AnswerRecord>>,
 }
@@ -85,7 +98,7 @@ impl State {
     /// All records. Shares the large ones with the state.
     #[must_use]
     pub fn image(&self) -> Image {
-        let Self { clock, teams, total: _ } = self;
+        let Self { clock, teams, total: _, dues: _ } = self;
         Image { clock: *clock, teams: teams.values().map(|team| team.image()).collect() }
     }
 
@@ -99,13 +112,14 @@ impl State {
         if clock.engine_version != ENGINE_VERSION {
             return Err(ImageError::EngineVersion { version: clock.engine_version });
         }
-        let mut state = Self { clock, teams: OrdMap::new(), total: 0 };
+        let mut state = Self { clock, ..Self::new() };
         for image in teams {
             let id = image.team.id.clone();
             let last = state.teams.get_max().map(|(last, _)| last);
             check(last.is_none_or(|last| *last < id), duplicate("team", &id))?;
             let team = load(image, &clock)?;
             state.total = state.total.wrapping_add(team.sum.total());
+            team.next_due().into_iter().for_each(|due| drop(state.dues.insert((due, id.clone()))));
             state.teams.insert(id, Arc::new(team));
         }
         Ok(state)
@@ -118,20 +132,27 @@ impl Team {
             record,
             reps,
             groups,
+            rules,
             campaigns,
             assignments,
             requests,
+            rollovers: _,
             default_targets: _,
+            is_fresh: _,
+            outbox: _,
             sum: _,
         } = self;
         TeamImage {
             team: record.clone(),
             reps: reps.iter().map(|rep| Arc::clone(&rep.record)).collect(),
+            hours: reps.iter().filter_map(super::reps::RepState::hours_record).collect(),
             groups: groups.values().map(|group| group.record.clone()).collect(),
             members: groups.values().flat_map(GroupState::member_records).collect(),
+            rules: rules.values().map(Arc::clone).collect(),
             campaigns: campaigns.values().map(Arc::clone).collect(),
             rotations: groups.values().flat_map(GroupState::rotation_records).collect(),
             turns: groups.values().flat_map(GroupState::turns_records).collect(),
+            caps: groups.values().flat_map(GroupState::cap_records).collect(),
             assignments: assignments.iter().map(Arc::clone).collect(),
             answers: requests.answers().map(Arc::clone).collect(),
         }
@@ -142,22 +163,28 @@ impl Team {
         let TeamImage {
             team,
             reps,
+            hours,
             groups,
             members,
+            rules,
             campaigns,
             rotations,
             turns,
+            caps,
             assignments,
             answers,
         } = self.image();
         let mut sum = Sum::new(team.id.clone());
         sum.add(&team);
         reps.iter().for_each(|record| sum.add(&**record));
+        hours.iter().for_each(|record| sum.add(record));
         groups.iter().for_each(|record| sum.add(record));
         members.iter().for_each(|record| sum.add(record));
+        rules.iter().for_each(|record| sum.add(&**record));
         campaigns.iter().for_each(|record| sum.add(&**record));
         rotations.iter().for_each(|record| sum.add(record));
         turns.iter().for_each(|record| sum.add(record));
+        caps.iter().for_each(|record| sum.add(record));
         assignments.iter().for_each(|record| sum.add(&**record));
         answers.iter().for_each(|record| sum.add(&**record));
         sum.total()
@@ -168,26 +195,41 @@ fn load(image: TeamImage, clock: &ClockRecord) -> Result<Team, ImageError> {
     let TeamImage {
         team,
         reps,
+        hours,
         groups,
         members,
+        rules,
         campaigns,
         rotations,
         turns,
+        caps,
         assignments,
         answers,
     } = image;
     check(team.last_rep.0 <= COUNT_MAX, impossible("team", &team.id))?;
     let mut team = Team::bare(team);
-    load_reps(&mut team, reps)?;
+    load_reps(&mut team, reps, hours)?;
     load_groups(&mut team, groups, members)?;
+    load_rules(&mut team, rules)?;
     load_campaigns(&mut team, campaigns)?;
-    load_rotations(&mut team, rotations, turns)?;
+    load_rotations(&mut team, rotations, turns, caps)?;
     load_assignments(&mut team, assignments)?;
     load_answers(&mut team, answers, clock)?;
+    let reps: Vec<_> = team.reps.iter().map(|rep| rep.record.uid).collect();
+    for uid in reps {
+        team.reps.classify(uid, clock.time);
+    }
+    let groups: Vec<_> = team.groups.keys().cloned().collect();
+    groups.iter().for_each(|group| team.seat_all(group, clock.time));
+    team.is_fresh = true;
     Ok(team)
 }
 
-fn load_reps(team: &mut Team, reps: Vec<Arc<RepRecord>>) -> Result<(), ImageError> {
+fn load_reps(
+    team: &mut Team,
+    reps: Vec<Arc<RepRecord>>,
+    hours: Vec<HoursRecord>,
+) -> Result<(), ImageError> {
     check(reps.len() <= REPS_PER_TEAM_MAX, impossible("team", &team.record.id))?;
     let mut last = 0;
     for record in reps {
@@ -198,7 +240,14 @@ fn load_reps(team: &mut Team, reps: Vec<Arc<RepRecord>>) -> Result<(), ImageErro
         let is_new = last < record.uid.0 && team.reps.check_unique(&record).is_ok();
         check(is_new, duplicate("rep", &record.id))?;
         last = record.uid.0;
-        team.reps.insert(&mut team.sum, Arc::unwrap_or_clone(record));
+        team.reps.insert(&mut team.sum, Arc::unwrap_or_clone(record), None);
+    }
+    for HoursRecord { rep, hours } in hours {
+        let holder = team.reps.get(rep).map(|rep| (rep.record.id.clone(), rep.hours.is_none()));
+        let (id, is_first) = holder.ok_or_else(|| dangling("hours of rep", &rep.0))?;
+        check(is_first, duplicate("hours of rep", &id))?;
+        check(hours.open.is_well_formed(), impossible("hours of rep", &id))?;
+        team.reps.set_hours(&mut team.sum, rep, Some(hours));
     }
     Ok(())
 }
@@ -212,27 +261,58 @@ fn load_groups(
         check(record.last_key <= COUNT_MAX, impossible("group", &record.id))?;
         check(!team.groups.contains_key(&record.id), duplicate("group", &record.id))?;
         team.sum.add(&record);
-        let (id, ring) = (record.id.clone(), Ring::default());
-        team.groups.insert(id, GroupState { record, ring, rotations: OrdMap::new() });
+        team.groups.insert(record.id.clone(), GroupState::bare(record));
     }
     for record in members {
         team.sum.add(&record);
-        let MemberRecord { group: id, key, rep, weight, last_added_time } = record;
+        let MemberRecord { group: id, key, occupant, payload, weight, last_added_time } = record;
+        let exists = match &occupant {
+            Occupant::Rep(rep) => team.reps.get(*rep).is_some(),
+            Occupant::Group(inner) => team.groups.contains_key(inner),
+            Occupant::Option(_) => true,
+        };
+        check(exists, dangling("member of", &id))?;
         let group = team.groups.get_mut(&id).ok_or_else(|| dangling("member of", &id))?;
-        check(team.reps.get(rep).is_some(), dangling("member of", &id))?;
+        let kind = match &occupant {
+            Occupant::Rep(_) => GroupKind::Reps,
+            Occupant::Group(_) | Occupant::Option(_) => GroupKind::Options,
+        };
         let in_range =
             (1..=group.record.last_key).contains(&key) && (1..=WEIGHT_MAX).contains(&weight);
-        check(in_range, impossible("member of", &id))?;
-        let is_new = group.ring.seat(rep).is_none() && group.ring.at(key).is_none();
+        check(in_range && group.is_of(kind), impossible("member of", &id))?;
+        let is_new = group.ring.seat(&occupant).is_none() && group.ring.at(key).is_none();
         check(is_new, duplicate("member of", &id))?;
-        group.ring.insert(rep, Seat { key, weight, last_added_time });
+        if !payload.is_empty() {
+            group.payloads.insert(key, payload);
+        }
+        if let Occupant::Rep(rep) = &occupant {
+            team.reps.joins(*rep, &id);
+        }
+        group.ring.insert(occupant, Seat { key, weight, last_added_time }, Class::Barred);
     }
     for (id, group) in &team.groups {
-        check(is_default(id) || !group.ring.is_empty(), impossible("group", id))?;
+        let fits = match group.record.kind {
+            GroupKind::Reps => is_default(id) || !group.ring.is_empty(),
+            GroupKind::Options => (OPTIONS_MIN..=OPTIONS_MAX).contains(&group.ring.len()),
+        };
+        check(fits, impossible("group", id))?;
     }
     let default = default_group();
     let size = team.groups.get(&default).map(|group| group.ring.len());
     check(size == Some(team.reps.len()), impossible("group", &default))
+}
+
+fn load_rules(team: &mut Team, rules: Vec<Arc<Rule>>) -> Result<(), ImageError> {
+    for rule in rules {
+        let id = rule.id.clone();
+        check(all_exist(team, &rule.targets), dangling("routing rule", &id))?;
+        team.sum.add(&*rule);
+        let old = team.rules.insert(id.clone(), rule);
+        check(old.is_none(), duplicate("routing rule", &id))?;
+    }
+    let default = team.record.default_rule.as_ref();
+    let exists = default.is_none_or(|rule| team.rules.contains_key(rule));
+    check(exists, dangling("team", &team.record.id))
 }
 
 fn load_campaigns(team: &mut Team, campaigns: Vec<Arc<Campaign>>) -> Result<(), ImageError> {
@@ -243,42 +323,66 @@ fn load_campaigns(team: &mut Team, campaigns: Vec<Arc<Campaign>>) -> Result<(), 
         check(old.is_none(), duplicate("campaign", &id))?;
     }
     for campaign in coverage::active(team) {
-        let exists = |kind: &TargetKind| match kind {
-            TargetKind::Owner(_) => true,
-            TargetKind::Group(group) => team.groups.contains_key(group),
-            TargetKind::Rep(rep) => team.reps.find(rep).is_ok(),
+        let exists = match &campaign.route {
+            Route::Default => true,
+            Route::Rule(rule) => team.rules.contains_key(rule),
+            Route::Targets(targets) => all_exist(team, targets),
         };
-        let all = team.targets_of(campaign).iter().all(|target| exists(&target.kind));
-        check(all, dangling("campaign", &campaign.id))?;
+        check(exists, dangling("campaign", &campaign.id))?;
     }
     Ok(())
+}
+
+fn all_exist(team: &Team, targets: &[Target]) -> bool {
+    targets.iter().all(|target| match &target.kind {
+        TargetKind::Owner(_) => true,
+        TargetKind::Group(group) => team.groups.contains_key(group),
+        TargetKind::Rep(rep) => team.reps.find(rep).is_ok(),
+    })
 }
 
 fn load_rotations(
     team: &mut Team,
     rotations: Vec<RotationRecord>,
     turns: Vec<TurnsRecord>,
+    caps: Vec<CapRecord>,
 ) -> Result<(), ImageError> {
     const WHAT: &str = "rotation of";
     for record in rotations {
         team.sum.add(&record);
-        let RotationRecord { group: id, campaign, cursor, last_pick_time } = record;
+        let RotationRecord { group: id, campaign, cursor, last_pick_time, restart_time } = record;
         let known = campaign.as_ref().is_none_or(|id| team.campaigns.contains_key(id));
         check(known, dangling(WHAT, &id))?;
         let group = team.groups.get_mut(&id).ok_or_else(|| dangling(WHAT, &id))?;
         check(cursor.key <= group.record.last_key, impossible(WHAT, &id))?;
-        let rotation = Rotation { cursor, last_pick_time, turns: OrdMap::new() };
+        let rotation = Rotation { cursor, last_pick_time, restart_time, ..Rotation::default() };
         let old = group.rotations.insert(campaign, rotation);
         check(old.is_none(), duplicate(WHAT, &id))?;
     }
     for record in turns {
         team.sum.add(&record);
-        let TurnsRecord { group: id, campaign, key, turns } = record;
+        let TurnsRecord { group: id, campaign, key, turns, credits } = record;
         let group = team.groups.get_mut(&id).ok_or_else(|| dangling(WHAT, &id))?;
         check(group.ring.at(key).is_some(), dangling(WHAT, &id))?;
-        check((1..=COUNT_MAX).contains(&turns), impossible(WHAT, &id))?;
+        let in_range = turns <= COUNT_MAX && (-CREDITS_MAX..=CREDITS_MAX).contains(&credits);
+        check(in_range && (turns > 0 || credits != 0), impossible(WHAT, &id))?;
         let rotation = group.rotations.get_mut(&campaign).ok_or_else(|| dangling(WHAT, &id))?;
-        check(rotation.turns.insert(key, turns).is_none(), duplicate(WHAT, &id))?;
+        let is_new = !rotation.turns.contains_key(&key) && !rotation.credits.contains_key(&key);
+        check(is_new, duplicate(WHAT, &id))?;
+        if turns > 0 {
+            rotation.turns.insert(key, turns);
+        }
+        if credits != 0 {
+            rotation.credits.insert(key, credits);
+        }
+    }
+    for record in caps {
+        const WHAT: &str = "cap of";
+        team.sum.add(&record);
+        let CapRecord { group: id, key, window, picks } = record;
+        let group = team.groups.get_mut(&id).ok_or_else(|| dangling(WHAT, &id))?;
+        check(group.ring.at(key).is_some(), dangling(WHAT, &id))?;
+        check(group.caps.insert(key, (window, picks)).is_none(), duplicate(WHAT, &id))?;
     }
     Ok(())
 }
@@ -290,36 +394,47 @@ fn load_assignments(
     const WHAT: &str = "assignment";
     let mut last = None;
     for record in assignments {
-        let AssignmentRecord { assignment, rep, request, first } = &*record;
+        let AssignmentRecord {
+            assignment,
+            rep,
+            rejected,
+            excluded: _,
+            starts_again: _,
+            request,
+            first,
+        } = &*record;
         let id = assignment.id;
         check(last < Some(id), duplicate(WHAT, &id))?;
         last = Some(id);
-        if let Via::Campaign(campaign) = &assignment.via {
-            check(team.campaigns.contains_key(campaign), dangling(WHAT, &id))?;
-        }
-        let has_rep = match assignment.state {
-            AssignmentState::Assigned => true,
-            AssignmentState::Unassigned => false,
+        let fits = match assignment.state {
+            AssignmentState::Assigned => rep.is_some(),
+            AssignmentState::Offered => rep.is_some() && assignment.offer_end.is_some(),
+            AssignmentState::Pending => rep.is_none() && assignment.target_index.is_some(),
+            AssignmentState::Unassigned => rep.is_none(),
+            AssignmentState::Closed | AssignmentState::Cancelled => true,
         };
-        let agrees = rep.is_some() == has_rep
-            && assignment.rep.is_some() == has_rep
-            && assignment.target_index.is_some() == has_rep;
-        check(agrees, impossible(WHAT, &id))?;
+        let agrees = rep.is_some() == assignment.rep.is_some()
+            && rejected.len() == assignment.rejected_by.len();
+        check(fits && agrees, impossible(WHAT, &id))?;
         check(first.as_ref().is_none_or(|first| first.id == id), impossible(WHAT, &id))?;
         if let Some(rep) = *rep {
             check(rep.0 <= team.record.last_rep.0, dangling(WHAT, &id))?;
             let holder = team.reps.get(rep).map(|rep| &rep.record.id);
             let same = holder.is_none_or(|holder| Some(holder) == assignment.rep.as_ref());
             check(same, dangling(WHAT, &id))?;
-            team.reps.count_open(rep);
+            if assignment.state.is_held() {
+                team.reps.count_open(rep, true);
+            }
         }
-        let work = (assignment.contact.clone(), assignment.via.clone());
-        check(team.assignments.open(&work).is_none(), duplicate(WHAT, &id))?;
+        if assignment.state.is_open() {
+            let work = (assignment.contact.clone(), assignment.via.clone());
+            check(team.assignments.open(&work).is_none(), duplicate(WHAT, &id))?;
+        }
         if let Some(key) = request {
             check(team.requests.find(&key.id).is_none(), duplicate("request", &key.id))?;
             team.requests.made(&mut team.sum, key, id);
         }
-        team.assignments.insert(&mut team.sum, record);
+        team.assignments.put(&mut team.sum, record);
     }
     Ok(())
 }

@@ -7,22 +7,24 @@
 //!
 //! | File | Owns |
 //! |---|---|
-//! | `id` | names of things: one type each |
-//! | `time` | instants, half-open intervals, sets of them |
-//! | `command` | what can be asked |
-//! | `reply` | what is answered |
+//! | `id`, `time` | names of things; instants, half-open intervals, sets of them |
+//! | `command`, `settings` | what can be asked; what people set |
+//! | `reply`, `decision`, `event` | what is answered; why; what others are told |
 //! | `rejection` | why a rule said no |
 //! | `limits` | every bound of the state |
 //! | `state` | the clock, the teams, and `apply` |
 //! | `team` | one team, one answer per request, all of a command or nothing |
-//! | `rep_commands`, `group_commands`, `campaign_commands` | what people set up |
-//! | `assign` | the walk over the targets, and what a pick changes |
+//! | `team_commands`, `rep_commands`, `group_commands`, `rule_commands`, `campaign_commands` | what people set up |
+//! | `assign`, `life` | a new contact; the steps of an assignment's life |
+//! | `walk` | the walk over the targets |
+//! | `standing`, `telling` | the classes in the rings kept as the reps' own are; what is told of changes |
+//! | `waiting`, `drain` | who waits for what; what is due, and who is served |
 //! | `select`, `filter` | the one selection, the one list of reasons to pass somebody over |
-//! | `ring`, `group` | who comes after a cursor; where a group's rotations stand |
+//! | `ring`, `seats`, `group` | who comes after a cursor; where a group's rotations stand |
 //! | `coverage` | the guard: somebody must be there for an active campaign |
 //! | `reps`, `assignments`, `requests` | what is kept, with its indexes |
 //! | `record`, `digest`, `image` | what the state consists of, its hash, its form in a snapshot |
-//! | `read` | what can be read |
+//! | `read`, `preview`, `report` | what can be read |
 //!
 //! Behaviour ids such as S0-23 are those of the routing specification.
 
@@ -31,40 +33,66 @@ mod assignments;
 mod campaign_commands;
 mod command;
 mod coverage;
+mod decision;
 mod digest;
+mod drain;
+mod event;
 mod filter;
 mod group;
 mod group_commands;
 mod id;
 mod image;
+mod life;
 pub mod limits;
+mod preview;
 mod read;
 mod record;
 mod rejection;
 mod rep_commands;
 mod reply;
+mod report;
 mod reps;
 mod requests;
 mod ring;
+mod rule_commands;
+mod seats;
 mod select;
+mod settings;
+mod standing;
 mod state;
 mod team;
+mod team_commands;
+mod telling;
 mod time;
+mod waiting;
+mod walk;
 
 pub use command::{
-    Command, MemberSpec, Operation, OwnerKind, OwnerRef, OwnerType, RequestKey, Stamp, Target,
-    TargetKind, Via,
+    Assign, Command, Labels, MemberSpec, OpenAssignments, Operation, OwnerKind, OwnerRef,
+    OwnerType, RequestKey, Stamp, Via,
 };
+pub use decision::{
+    Assignment, AssignmentState, Cause, Cursor, Decision, PassedOver, PickedOption, Reason,
+    RingMove, RotationView, Skipped, Step, TargetOutcome, TargetTrace,
+};
+pub use event::{Change, Event, GroupAction, RotationAction};
 pub use id::{
-    AssignmentId, CampaignId, ContactId, GroupId, Id, LogPosition, RepId, RequestId, TeamId, kind,
+    AssignmentId, CampaignId, ContactId, GroupId, Id, LogPosition, OptionId, RepId, RequestId,
+    Revision, RuleId, TeamId, kind,
 };
-pub use image::{Image, ImageError};
+pub use image::{Image, ImageError, ImageV1};
+pub use preview::Preview;
 pub use read::AssignmentFilter;
-pub use rejection::{Rejection, ResourceKind};
+pub use rejection::{KindRule, Rejection, ResourceKind};
 pub use reply::{
-    Assigned, Assignment, AssignmentState, Availability, Campaign, CampaignState, Cause, Cursor,
-    Decision, Group, Member, Outcome, PassedOver, Reason, Rep, Reply, RotationView, Skipped,
-    TargetOutcome, TargetTrace, Team, Warning,
+    Assigned, Availability, Campaign, CampaignState, Group, Member, Meta, Outcome, Rep, Reply,
+    Rule, Team, Warning,
+};
+pub use report::{GroupReport, RepReport};
+pub use settings::{
+    CursorScope, GroupChange, GroupKind, GroupSettings, Hours, MemberName, PeriodCap, Presence,
+    RepChange, RepSettings, RestartPolicy, Route, Strategy, Target, TargetKind, TeamChange,
+    WeeklySpan,
 };
 pub use state::State;
 pub use time::{Interval, IntervalSet, Time};

@@ -7,18 +7,22 @@ use std::ops::Bound;
 use imbl::OrdMap;
 
 use super::{
-    Assignment, AssignmentId, Campaign, CampaignId, ContactId, Cursor, Group, GroupId, Rejection,
-    Rep, RepId, ResourceKind, RotationView, State, TeamId, Time, Warning, assign::from_ring,
-    coverage, filter::Conditions, team::Team,
+    Assignment, AssignmentId, AssignmentState, Campaign, CampaignId, ContactId, Group, GroupId,
+    Rejection, Rep, RepId, ResourceKind, RotationView, Rule, RuleId, State, TeamId, Time, Warning,
+    coverage, group::RotationKey, team::Team,
 };
 
-/// Which assignments to list; both, if both are given.
+/// Which assignments to list: those for which all that is given holds.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AssignmentFilter {
     /// Of this contact.
     pub contact: Option<ContactId>,
     /// Through this campaign.
     pub campaign: Option<CampaignId>,
+    /// In this state.
+    pub state: Option<AssignmentState>,
+    /// Of this rep.
+    pub rep: Option<RepId>,
 }
 
 impl State {
@@ -85,6 +89,30 @@ impl State {
         let team = self.at(team)?;
         let groups = self::after(&team.groups, after).take(limit);
         Ok(groups.map(|(_, group)| group.view(&team.reps)).collect())
+    }
+
+    /// A routing rule.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::NotFound`].
+    pub fn rule(&self, team: &TeamId, rule: &RuleId) -> Result<Rule, Rejection> {
+        self.at(team)?.rule(rule).map(|rule| Rule::clone(rule))
+    }
+
+    /// Routing rules by id.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::NotFound`], if the team does not exist.
+    pub fn rules(
+        &self,
+        team: &TeamId,
+        after: Option<&RuleId>,
+        limit: usize,
+    ) -> Result<Vec<Rule>, Rejection> {
+        let rules = self::after(&self.at(team)?.rules, after).take(limit);
+        Ok(rules.map(|(_, rule)| Rule::clone(rule)).collect())
     }
 
     /// A campaign, with its warnings as of [`State::time`].
@@ -164,25 +192,32 @@ impl State {
         if let Some(campaign) = campaign {
             team.campaign(campaign)?;
         }
-        let rotation = state.rotations.get(&campaign.cloned());
-        let cursor = rotation.map_or_else(Cursor::default, |rotation| rotation.cursor);
-        let name = |uid| team.reps.get(uid).map(|rep| rep.record.id.clone());
-        let turns = state.ring.members().filter_map(|(uid, seat)| {
-            let turns = rotation.and_then(|rotation| rotation.turns.get(&seat.key));
-            Some((name(uid)?, turns.copied().unwrap_or(0)))
-        });
-        Ok(RotationView {
-            group: group.clone(),
-            campaign: campaign.cloned(),
-            cursor,
-            last_served: state.ring.at(cursor.key).and_then(name),
-            next_members: preview(team, group, cursor, next, now),
-            turns: turns.collect(),
-            last_pick_time: rotation.map(|rotation| rotation.last_pick_time),
-        })
+        let key = campaign.cloned();
+        let next_members = team.next_members(group, &key, next, now);
+        Ok(RotationView { next_members, ..state.rotation_view(&key, &team.reps, now) })
     }
 
-    fn at(&self, id: &TeamId) -> Result<&Team, Rejection> {
+    /// The rotations of a group that have begun, the one of calls without campaign first, then by
+    /// campaign; without who would be next.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::NotFound`].
+    pub fn rotations(
+        &self,
+        team: &TeamId,
+        group: &GroupId,
+        after: Option<&RotationKey>,
+        limit: usize,
+        now: Time,
+    ) -> Result<Vec<RotationView>, Rejection> {
+        let team = self.at(team)?;
+        let state = team.group(group)?;
+        let keys = self::after(&state.rotations, after).take(limit);
+        Ok(keys.map(|(key, _)| state.rotation_view(key, &team.reps, now)).collect())
+    }
+
+    pub(super) fn at(&self, id: &TeamId) -> Result<&Team, Rejection> {
         let not_found = || Rejection::NotFound { kind: ResourceKind::Team, id: id.to_string() };
         self.teams.get(id).map(|team| &**team).ok_or_else(not_found)
     }
@@ -190,28 +225,6 @@ impl State {
     fn with_warnings(&self, team: &Team, campaign: &Campaign) -> (Campaign, Vec<Warning>) {
         (campaign.clone(), coverage::warnings(team, campaign, self.time()))
     }
-}
-
-impl Team {
-    pub(super) fn view(&self) -> super::Team {
-        super::Team {
-            id: self.record.id.clone(),
-            display_name: self.record.display_name.clone(),
-            create_time: self.record.create_time,
-        }
-    }
-}
-
-fn preview(team: &Team, group: &GroupId, mut cursor: Cursor, next: usize, now: Time) -> Vec<RepId> {
-    let asked = Conditions::strict(now);
-    let mut members = Vec::new();
-    while members.len() < next
-        && let Some(pick) = from_ring(team, group, cursor, &asked).pick
-    {
-        members.push(pick.rep.record.id.clone());
-        cursor = pick.slot.unwrap_or(cursor);
-    }
-    members
 }
 
 /// The entries with greater keys than `after`, or all.

@@ -6,8 +6,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Assigned, Assignment, Campaign, CampaignId, Cursor, GroupId, IntervalSet, LogPosition, Outcome,
-    Rejection, Rep, RepId, Reply, RequestKey, TeamId, Time, digest::Record,
+    Assigned, Assignment, Campaign, CampaignId, Cursor, GroupId, IntervalSet, LogPosition, Meta,
+    OptionId, Outcome, Rejection, Rep, RepId, Reply, RequestKey, Rule, RuleId, TeamId, Time,
+    digest::Record,
+    settings::{CursorScope, GroupKind, Hours, PeriodCap, Presence, RestartPolicy, Strategy},
 };
 
 /// A rep for the state's own use: never given twice in a team, so that a rep created under the id of
@@ -26,7 +28,9 @@ pub(super) struct ClockRecord {
 pub(super) struct TeamRecord {
     pub(super) id: TeamId,
     pub(super) display_name: String,
-    pub(super) create_time: Time,
+    pub(super) time_zone: String,
+    pub(super) default_rule: Option<RuleId>,
+    pub(super) meta: Meta,
     /// The last one given.
     pub(super) last_rep: RepUid,
 }
@@ -39,14 +43,23 @@ pub(super) struct RepRecord {
     pub(super) email: Option<String>,
     pub(super) external_ids: BTreeMap<String, String>,
     pub(super) disabled: bool,
+    pub(super) max_open: u32,
+    pub(super) presence: Presence,
     pub(super) out_of_office: IntervalSet,
     pub(super) out_of_office_note: String,
     pub(super) out_of_office_set_by: String,
-    pub(super) create_time: Time,
+    pub(super) meta: Meta,
+}
+
+/// A rep's working hours: long, and changed seldom, so a record of their own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct HoursRecord {
+    pub(super) rep: RepUid,
+    pub(super) hours: Arc<Hours>,
 }
 
 impl RepRecord {
-    pub(super) fn view(&self, open_count: u64) -> Rep {
+    pub(super) fn view(&self, hours: Option<&Hours>, open_count: u64) -> Rep {
         let Self {
             uid: _,
             id,
@@ -54,10 +67,12 @@ impl RepRecord {
             email,
             external_ids,
             disabled,
+            max_open,
+            presence,
             out_of_office,
             out_of_office_note,
             out_of_office_set_by,
-            create_time,
+            meta,
         } = self.clone();
         Rep {
             id,
@@ -65,20 +80,38 @@ impl RepRecord {
             email,
             external_ids,
             disabled,
+            max_open,
+            hours: hours.cloned(),
+            presence,
             out_of_office,
             out_of_office_note,
             out_of_office_set_by,
-            create_time,
             open_count,
+            meta,
         }
     }
+}
+
+/// Who or what sits in a ring.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) enum Occupant {
+    Rep(RepUid),
+    Option(OptionId),
+    Group(GroupId),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct GroupRecord {
     pub(super) id: GroupId,
     pub(super) display_name: String,
-    pub(super) create_time: Time,
+    pub(super) kind: GroupKind,
+    pub(super) strategy: Strategy,
+    pub(super) require_online: bool,
+    pub(super) cursor_scope: CursorScope,
+    /// `None` = as is usual for the kind.
+    pub(super) restart: Option<RestartPolicy>,
+    pub(super) period_cap: Option<PeriodCap>,
+    pub(super) meta: Meta,
     /// The last ring key given.
     pub(super) last_key: u64,
 }
@@ -87,28 +120,41 @@ pub(super) struct GroupRecord {
 pub(super) struct MemberRecord {
     pub(super) group: GroupId,
     pub(super) key: u64,
-    pub(super) rep: RepUid,
+    pub(super) occupant: Occupant,
+    /// Of an option.
+    pub(super) payload: Arc<str>,
     pub(super) weight: u32,
     pub(super) last_added_time: Time,
 }
 
-/// Where a ring stands; there is none before the first pick.
+/// Where a ring stands; there is none before the first pick or adjustment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct RotationRecord {
     pub(super) group: GroupId,
     pub(super) campaign: Option<CampaignId>,
     pub(super) cursor: Cursor,
-    pub(super) last_pick_time: Time,
+    pub(super) last_pick_time: Option<Time>,
+    pub(super) restart_time: Option<Time>,
 }
 
-/// How often a member was picked in a rotation; there is none before the first time. A record of its
-/// own, so that a pick does not hash the whole ring.
+/// How often a member was picked in a rotation, and its credits; there is none while both are 0. A
+/// record of its own, so that a pick does not hash the whole ring.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct TurnsRecord {
     pub(super) group: GroupId,
     pub(super) campaign: Option<CampaignId>,
     pub(super) key: u64,
     pub(super) turns: u64,
+    pub(super) credits: i32,
+}
+
+/// How often a member was picked in a window of the group's cap, the latest in which they were.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct CapRecord {
+    pub(super) group: GroupId,
+    pub(super) key: u64,
+    pub(super) window: u64,
+    pub(super) picks: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,6 +162,12 @@ pub(super) struct AssignmentRecord {
     pub(super) assignment: Arc<Assignment>,
     /// Who [`Assignment::rep`] is.
     pub(super) rep: Option<RepUid>,
+    /// Who [`Assignment::rejected_by`] are.
+    pub(super) rejected: Vec<RepUid>,
+    /// From whom the work was taken, until it is given to somebody or nobody.
+    pub(super) excluded: Option<RepUid>,
+    /// Its targets were edited while it was offered: if it comes back, it starts again.
+    pub(super) starts_again: bool,
     /// The request that made it, remembered for as long as the assignment is.
     pub(super) request: Option<RequestKey>,
     /// As that request was answered, if the assignment has changed since.
@@ -126,7 +178,8 @@ impl AssignmentRecord {
     /// The answer to the request that made it.
     pub(super) fn first_reply(&self) -> Reply {
         let first = self.first.as_ref().unwrap_or(&self.assignment);
-        assigned(first.position, first, false)
+        let assigned = Assigned { assignment: Assignment::clone(first), existing: false };
+        Reply { position: first.position, outcome: Outcome::Assigned(assigned) }
     }
 }
 
@@ -143,22 +196,34 @@ pub(super) struct AnswerRecord {
 pub(super) enum Answer {
     /// An assignment that was there already; shared with it, for there may be many.
     Existing(Arc<Assignment>),
+    /// A batch of assigns; those marked were there already.
+    Batch(Vec<(Arc<Assignment>, bool)>),
+    /// A step of an assignment's life.
+    Step(Arc<Assignment>),
     /// Anything else.
-    Other(Result<Outcome, Rejection>),
+    Other(Box<Result<Outcome, Rejection>>),
 }
 
 impl Answer {
-    pub(super) fn reply(&self, position: LogPosition) -> Result<Reply, Rejection> {
-        match self {
-            Self::Existing(assignment) => Ok(assigned(position, assignment, true)),
-            Self::Other(result) => result.clone().map(|outcome| Reply { position, outcome }),
-        }
+    pub(super) fn other(result: Result<Outcome, Rejection>) -> Self {
+        Self::Other(Box::new(result))
     }
-}
 
-fn assigned(position: LogPosition, assignment: &Assignment, existing: bool) -> Reply {
-    let assigned = Assigned { assignment: assignment.clone(), existing };
-    Reply { position, outcome: Outcome::Assigned(assigned) }
+    pub(super) fn reply(&self, position: LogPosition) -> Result<Reply, Rejection> {
+        let assigned = |assignment: &Arc<Assignment>, existing| {
+            let assignment = Assignment::clone(assignment);
+            Assigned { assignment, existing }
+        };
+        let outcome = match self {
+            Self::Existing(assignment) => Outcome::Assigned(assigned(assignment, true)),
+            Self::Batch(items) => Outcome::Batch(
+                items.iter().map(|(item, existing)| assigned(item, *existing)).collect(),
+            ),
+            Self::Step(assignment) => Outcome::Assignment(Assignment::clone(assignment)),
+            Self::Other(result) => Result::clone(result)?,
+        };
+        Ok(Reply { position, outcome })
+    }
 }
 
 impl Record for ClockRecord {
@@ -190,4 +255,13 @@ impl Record for AssignmentRecord {
 }
 impl Record for AnswerRecord {
     const KIND: u8 = 10;
+}
+impl Record for HoursRecord {
+    const KIND: u8 = 11;
+}
+impl Record for CapRecord {
+    const KIND: u8 = 12;
+}
+impl Record for Rule {
+    const KIND: u8 = 13;
 }

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CampaignId, GroupId, Interval, RepId, TeamId};
+use super::{
+    AssignmentId, AssignmentState, CampaignId, CampaignState, GroupId, Interval, MemberName, RepId,
+    RuleId, TeamId,
+};
 
 /// A refusal. Nothing was changed.
 ///
@@ -39,30 +42,86 @@ pub enum Rejection {
         /// In which system.
         system: String,
     },
-    /// The rep is in the group already; their place is unchanged (S0-4E3).
-    #[error("rep `{rep}` is already a member of group `{group}`")]
+    /// Another rule of the team has this display name (S4-2).
+    #[error("the display name belongs to rule `{rule}`")]
+    DisplayNameTaken {
+        /// Which has it.
+        rule: RuleId,
+    },
+    /// The member is in the group already; its place is unchanged (S0-4E3).
+    #[error("{member} is already a member of group `{group}`")]
     AlreadyMember {
         /// Who.
-        rep: RepId,
+        member: MemberName,
         /// Where.
         group: GroupId,
     },
-    /// A member named for removal is not in the group.
-    #[error("rep `{rep}` is not a member of group `{group}`")]
+    /// A member named is not in the group.
+    #[error("{member} is not a member of group `{group}`")]
     NotAMember {
         /// Who.
-        rep: RepId,
+        member: MemberName,
         /// Where.
         group: GroupId,
+    },
+    /// The resource has changed since the caller read it.
+    #[error("{kind} `{id}` has changed")]
+    EtagMismatch {
+        /// What kind of thing.
+        kind: ResourceKind,
+        /// Its id as given.
+        id: String,
     },
     /// The request id was used for another method or body (`REQUEST_ID_REUSED`).
     #[error("the request id was used for a different call")]
     RequestIdReused,
-    /// A group needs a member (S0-15).
-    #[error("it would leave a group without a member")]
+    /// A group of reps needs a member (S0-15), one of options two (S3-6).
+    #[error("it would leave a group with too few members")]
     GroupTooSmall {
-        /// Which groups would be left empty.
+        /// Which groups.
         groups: Vec<GroupId>,
+    },
+    /// More members than a group of its kind may have (S3-4).
+    #[error("group `{group}` can have at most {limit} members")]
+    GroupTooLarge {
+        /// Which.
+        group: GroupId,
+        /// The limit.
+        limit: u64,
+    },
+    /// A group would contain itself (S3-3).
+    #[error("group `{group}` would contain itself")]
+    GroupCycle {
+        /// Which.
+        group: GroupId,
+    },
+    /// Groups would be nested too deep (S3-3).
+    #[error("groups can be nested {limit} deep")]
+    NestedTooDeep {
+        /// The limit, the outermost included.
+        limit: u64,
+    },
+    /// The payloads of a group would be too long together.
+    #[error("the payloads of group `{group}` can have {limit} bytes together")]
+    PayloadsTooLarge {
+        /// Which.
+        group: GroupId,
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// It does not go with a group of this kind.
+    #[error("group `{group}` is not of the kind for that")]
+    GroupKindMismatch {
+        /// Which group.
+        group: GroupId,
+        /// What does not go with it.
+        what: KindRule,
+    },
+    /// The list is not exactly the members of the group, each once.
+    #[error("the list is not exactly the members of group `{group}`")]
+    InvalidReorder {
+        /// Which.
+        group: GroupId,
     },
     /// A team is at its limit of reps, or a group at that of members.
     #[error("at most {limit} {what}")]
@@ -75,21 +134,45 @@ pub enum Rejection {
     /// The default group's membership follows the reps, and it can't be deleted (S0-16).
     #[error("the default group's members follow the team's reps")]
     DefaultGroupImmutable,
-    /// An active campaign names the group (S0-31).
-    #[error("group `{group}` is used by an active campaign")]
+    /// Something names the group (S0-31).
+    #[error("group `{group}` is in use")]
     GroupInUse {
         /// Which group.
         group: GroupId,
-        /// By which campaigns.
+        /// By which active campaigns.
         campaigns: Vec<CampaignId>,
+        /// By which rules.
+        rules: Vec<RuleId>,
+        /// By which enclosing groups.
+        groups: Vec<GroupId>,
     },
-    /// An active campaign names the rep as a target.
-    #[error("rep `{rep}` is a target of an active campaign")]
+    /// Something names the rep as a target.
+    #[error("rep `{rep}` is in use")]
     RepInUse {
         /// Which rep.
         rep: RepId,
-        /// Of which campaigns.
+        /// Of which active campaigns.
         campaigns: Vec<CampaignId>,
+        /// Of which rules.
+        rules: Vec<RuleId>,
+    },
+    /// Something names the rule.
+    #[error("rule `{rule}` is in use")]
+    RuleInUse {
+        /// Which rule.
+        rule: RuleId,
+        /// By which active campaigns.
+        campaigns: Vec<CampaignId>,
+        /// It is the team's default.
+        is_default: bool,
+    },
+    /// The team has active campaigns or open assignments.
+    #[error("the team is in use")]
+    TeamInUse {
+        /// Its active campaigns, the first few.
+        campaigns: Vec<CampaignId>,
+        /// How many open assignments.
+        open: u64,
     },
     /// Nobody would be left for an active campaign (S0-23, S0-26).
     #[error("it would leave nobody available")]
@@ -117,7 +200,7 @@ pub enum Rejection {
         /// Which.
         campaign: CampaignId,
         /// What it is instead.
-        state: super::CampaignState,
+        state: CampaignState,
     },
     /// The campaign's state does not allow this step.
     #[error("campaign `{campaign}` can't do that in its state")]
@@ -125,7 +208,45 @@ pub enum Rejection {
         /// Which.
         campaign: CampaignId,
         /// What state it is in.
-        state: super::CampaignState,
+        state: CampaignState,
+    },
+    /// The rep is disabled, and so is given nothing, not even by hand.
+    #[error("rep `{rep}` is disabled")]
+    RepDisabled {
+        /// Who.
+        rep: RepId,
+    },
+    /// Somebody has it, or it has ended.
+    #[error("assignment `{assignment}` is taken")]
+    AlreadyClaimed {
+        /// Which.
+        assignment: AssignmentId,
+        /// What state it is in.
+        state: AssignmentState,
+    },
+    /// The assignment's state does not allow this step.
+    #[error("assignment `{assignment}` can't do that in its state")]
+    WrongAssignmentState {
+        /// Which.
+        assignment: AssignmentId,
+        /// What state it is in.
+        state: AssignmentState,
+    },
+    /// It is offered, but not to this rep: the offer has lapsed and moved on, or was never theirs.
+    #[error("assignment `{assignment}` is not offered to rep `{rep}`")]
+    NotOffered {
+        /// Which.
+        assignment: AssignmentId,
+        /// Who asked.
+        rep: RepId,
+    },
+    /// An item of a batch is refused, and with it all.
+    #[error("item {index}: {rejection}")]
+    Item {
+        /// 0-based place in the batch.
+        index: u32,
+        /// Why.
+        rejection: Box<Rejection>,
     },
     /// Clearing or adding would split the absence into too many intervals.
     #[error("at most {limit} out-of-office intervals")]
@@ -138,6 +259,27 @@ pub enum Rejection {
     EmptyWindow,
 }
 
+/// What does not go with a group of the other kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum KindRule {
+    /// LEAST_OPEN: for reps only.
+    LeastOpen,
+    /// `require_online`: for reps only.
+    RequireOnline,
+    /// `period_cap`: for reps only.
+    PeriodCap,
+    /// `accept_timeout` of a target naming the group: for reps only.
+    AcceptTimeout,
+    /// A rep as member: for reps only.
+    RepMember,
+    /// An option or a group as member: for options only.
+    OptionMember,
+    /// A payload: of options only.
+    Payload,
+    /// Credits: with ROUND_ROBIN only.
+    Credits,
+}
+
 /// What kind of thing a rejection speaks of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ResourceKind {
@@ -147,6 +289,8 @@ pub enum ResourceKind {
     Rep,
     /// `teams/*/groups/*`
     Group,
+    /// `teams/*/routingRules/*`
+    Rule,
     /// `teams/*/campaigns/*`
     Campaign,
     /// `teams/*/assignments/*`
@@ -159,6 +303,7 @@ impl std::fmt::Display for ResourceKind {
             Self::Team => "team",
             Self::Rep => "rep",
             Self::Group => "group",
+            Self::Rule => "routing rule",
             Self::Campaign => "campaign",
             Self::Assignment => "assignment",
         })

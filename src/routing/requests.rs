@@ -54,6 +54,13 @@ impl Requests {
         self.point(sum, key, Memory::Assignment(assignment));
     }
 
+    /// Forgets a request with the assignment it made.
+    pub(super) fn forget_assignment(&mut self, key: &RequestKey, assignment: AssignmentId) {
+        if self.by_id.get(&key.id) == Some(&Memory::Assignment(assignment)) {
+            self.by_id.remove(&key.id);
+        }
+    }
+
     /// Remembers an answer that no assignment remembers.
     pub(super) fn remember(&mut self, sum: &mut Sum, record: Arc<AnswerRecord>) {
         self.point(sum, &record.request, Memory::Answer(record.position));

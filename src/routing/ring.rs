@@ -6,32 +6,81 @@
 //! more, which is why removing and re-adding members never rewrites one (ROUTING 1.6, vector V4e).
 
 use std::{
-    collections::BTreeMap,
+    cmp::{Ordering, Reverse},
+    collections::{BTreeMap, BinaryHeap},
     ops::{Bound, RangeInclusive},
 };
 
-use imbl::OrdMap;
+use imbl::{OrdMap, OrdSet};
 
-use super::{Cursor, Time, record::RepUid};
+use super::{
+    Cursor, Time,
+    filter::Class,
+    record::Occupant,
+    seats::{Seats, Which},
+};
 
 /// A member's place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Seat {
-    /// The number it got when it was last added.
+    /// The number it got when it was last added or ordered.
     pub(super) key: u64,
     /// 1 to 1,000.
     pub(super) weight: u32,
-    /// When that was.
+    /// When it was last added.
     pub(super) last_added_time: Time,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Ring {
-    seats: OrdMap<RepUid, Seat>,
-    /// By weight, then key. There are few weights, so that a walk merges few lists.
-    by_weight: BTreeMap<u32, OrdMap<u64, RepUid>>,
+    seats: OrdMap<Occupant, Seat>,
+    /// By weight. There are few weights, so that a walk merges few lists.
+    by_weight: BTreeMap<u32, Seats>,
+    /// By class, load and key; empty unless the group goes by load.
+    by_load: OrdSet<(Class, Load, u64)>,
     /// Of all weights, whoever is available; 0 while there is no member.
     gcd: u32,
+}
+
+/// Open work for a weight, least first, exactly.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Load {
+    pub(super) open: u64,
+    pub(super) weight: u32,
+}
+
+impl Ord for Load {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let left = u128::from(self.open) * u128::from(other.weight);
+        left.cmp(&(u128::from(other.open) * u128::from(self.weight)))
+    }
+}
+impl PartialOrd for Load {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl PartialEq for Load {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+impl Eq for Load {}
+
+/// A member's turn, as a walk comes to it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Turn<'a> {
+    /// Which leg of the walk, from 0: turns of an earlier leg come first.
+    pub(super) leg: usize,
+    pub(super) slot: Cursor,
+    pub(super) occupant: &'a Occupant,
+}
+
+impl Turn<'_> {
+    /// Orders the turns of one walk.
+    pub(super) fn distance(&self) -> (usize, u64) {
+        (self.leg, self.slot.key)
+    }
 }
 
 impl Ring {
@@ -43,28 +92,36 @@ impl Ring {
         self.seats.is_empty()
     }
 
-    pub(super) fn seat(&self, rep: RepUid) -> Option<Seat> {
-        self.seats.get(&rep).copied()
+    pub(super) fn seat(&self, occupant: &Occupant) -> Option<Seat> {
+        self.seats.get(occupant).copied()
     }
 
     /// Who sits at this key.
-    pub(super) fn at(&self, key: u64) -> Option<RepUid> {
-        self.by_weight.values().find_map(|class| class.get(&key)).copied()
+    pub(super) fn at(&self, key: u64) -> Option<&Occupant> {
+        self.by_weight.values().find_map(|seats| seats.get(key)).map(|(occupant, _)| occupant)
     }
 
-    /// The caller has checked that neither the rep nor the key is in the ring.
-    pub(super) fn insert(&mut self, rep: RepUid, seat: Seat) {
-        let old = self.seats.insert(rep, seat);
-        debug_assert!(old.is_none(), "a rep sits in a ring once");
-        self.by_weight.entry(seat.weight).or_default().insert(seat.key, rep);
+    /// The key in use that comes before this one in the ring: the greatest less than it, else the
+    /// greatest of all.
+    pub(super) fn key_before(&self, key: u64) -> Option<u64> {
+        let keys = || self.seats.values().map(|seat| seat.key);
+        keys().filter(|other| *other < key).max().or_else(|| keys().max())
+    }
+
+    /// The caller has checked that neither the occupant nor the key is in the ring.
+    pub(super) fn insert(&mut self, occupant: Occupant, seat: Seat, class: Class) {
+        let old = self.seats.insert(occupant.clone(), seat);
+        debug_assert!(old.is_none(), "a member sits in a ring once");
+        self.by_weight.entry(seat.weight).or_default().put(seat.key, occupant, class);
         self.gcd = gcd(self.gcd, seat.weight);
     }
 
-    pub(super) fn remove(&mut self, rep: RepUid) -> Option<Seat> {
-        let seat = self.seats.remove(&rep)?;
-        if let Some(class) = self.by_weight.get_mut(&seat.weight) {
-            class.remove(&seat.key);
-            if class.is_empty() {
+    /// The caller has taken them out of the order by load.
+    pub(super) fn remove(&mut self, occupant: &Occupant) -> Option<Seat> {
+        let seat = self.seats.remove(occupant)?;
+        if let Some(seats) = self.by_weight.get_mut(&seat.weight) {
+            seats.remove(seat.key);
+            if seats.is_empty() {
                 self.by_weight.remove(&seat.weight);
             }
         }
@@ -72,39 +129,204 @@ impl Ring {
         Some(seat)
     }
 
-    /// Every member once, in the order in which their next slots come after the cursor.
+    pub(super) fn class(&self, seat: Seat) -> Option<Class> {
+        self.by_weight.get(&seat.weight)?.get(seat.key).map(|(_, class)| class)
+    }
+
+    pub(super) fn set_class(&mut self, occupant: &Occupant, seat: Seat, class: Class) {
+        if let Some(seats) = self.by_weight.get_mut(&seat.weight) {
+            seats.put(seat.key, occupant.clone(), class);
+        }
+    }
+
+    /// Puts a seat into the order by load.
+    pub(super) fn add_load(&mut self, seat: Seat, class: Class, open: u64) {
+        self.by_load.insert((class, Load { open, weight: seat.weight }, seat.key));
+    }
+
+    /// Takes a seat out of the order by load.
+    pub(super) fn remove_load(&mut self, seat: Seat, class: Class, open: u64) {
+        self.by_load.remove(&(class, Load { open, weight: seat.weight }, seat.key));
+    }
+
+    pub(super) fn clear_loads(&mut self) {
+        self.by_load = OrdSet::new();
+    }
+
+    /// Every member of some classes once, in the order in which their next slots come after the cursor.
     ///
     /// A member's next slot is in the cursor's round, if it has that round and lies beyond the
     /// cursor; else in the round after, if it has that one and lies before; else in round 0 after
     /// the wrap. So four legs visit everyone, without meeting anyone twice.
-    pub(super) fn walk(&self, cursor: Cursor) -> impl Iterator<Item = (Cursor, RepUid)> + '_ {
-        let Cursor { round, key } = cursor;
-        let next_round = round.saturating_add(1);
-        let beyond = (Bound::Excluded(key), Bound::Unbounded);
-        let up_to = (Bound::Unbounded, Bound::Included(key));
-        let legs = [
-            Leg { round, rounds: next_round..=u32::MAX, keys: beyond },
-            Leg { round: next_round, rounds: next_round.saturating_add(1)..=u32::MAX, keys: up_to },
-            Leg { round: 0, rounds: 0..=next_round, keys: up_to },
-            Leg { round: 0, rounds: 0..=round, keys: beyond },
-        ];
-        legs.into_iter().flat_map(|leg| self.leg(leg))
+    pub(super) fn walk(&self, cursor: Cursor, which: Which) -> impl Iterator<Item = Turn<'_>> {
+        let legs = legs(cursor).into_iter().enumerate();
+        legs.flat_map(move |(number, leg)| self.leg(number, leg, which))
+    }
+
+    /// The same with one slot for each member, whatever their weight.
+    pub(super) fn walk_singly(
+        &self,
+        cursor: Cursor,
+        which: Which,
+    ) -> impl Iterator<Item = Turn<'_>> {
+        let [Leg { keys: beyond, .. }, Leg { keys: up_to, .. }, ..] = legs(cursor);
+        let legs = [beyond, up_to].into_iter().enumerate();
+        legs.flat_map(move |(number, keys)| {
+            self.leg(number, Leg { round: 0, rounds: 0..=u32::MAX, keys }, which)
+        })
+    }
+
+    /// The turn at which a walk comes to a seat.
+    pub(super) fn turn_of<'a>(
+        &self,
+        cursor: Cursor,
+        occupant: &'a Occupant,
+        seat: Seat,
+    ) -> Option<Turn<'a>> {
+        let rounds = seat.weight / self.gcd.max(1);
+        let has = |leg: &Leg| leg.rounds.contains(&rounds) && leg.keys.contains(&seat.key);
+        let (number, leg) = legs(cursor).into_iter().enumerate().find(|(_, leg)| has(leg))?;
+        let slot = Cursor { round: leg.round, key: seat.key };
+        Some(Turn { leg: number, slot, occupant })
+    }
+
+    /// How many members of some classes a walk meets before this turn.
+    pub(super) fn count_before(&self, cursor: Cursor, turn: &Turn<'_>, which: Which) -> u64 {
+        let legs = legs(cursor).into_iter().enumerate().take(turn.leg + 1);
+        let counts = legs.map(|(number, leg)| {
+            let before = turn.slot.key.checked_sub(1);
+            let keys = match (number == turn.leg, before) {
+                (false, _) => leg.keys.clone(),
+                (true, Some(last)) => *leg.keys.start()..=last.min(*leg.keys.end()),
+                (true, None) => return 0,
+            };
+            self.in_leg(&leg).map(|seats| seats.count_in(&keys, which)).sum::<u64>()
+        });
+        counts.sum()
+    }
+
+    pub(super) fn count(&self, which: Which) -> u64 {
+        self.by_weight.values().map(|seats| seats.count(which)).sum()
+    }
+
+    /// The members of the classes up to a limit, least load first; equal loads in the order in which
+    /// the ring comes to them, one slot each.
+    pub(super) fn walk_by_load(
+        &self,
+        cursor: Cursor,
+        limit: Class,
+    ) -> impl Iterator<Item = (Load, Turn<'_>)> {
+        let classes = Class::ALL.into_iter().filter(move |class| *class <= limit);
+        let lists = classes.map(|class| ByLoad { ring: self, class, cursor, last: None });
+        let mut heads: Vec<_> = lists.map(Head::of).collect();
+        std::iter::from_fn(move || {
+            let order = |head: &Head<ByLoad<'_>>| {
+                head.next.as_ref().map(|(load, turn)| (*load, turn.distance()))
+            };
+            let present = heads.iter_mut().filter(|head| head.next.is_some());
+            let head = present.min_by_key(|head| order(head))?;
+            std::mem::replace(&mut head.next, head.rest.next())
+        })
     }
 
     /// In ring order.
-    pub(super) fn members(&self) -> impl Iterator<Item = (RepUid, Seat)> + '_ {
-        let seat = |(_, rep)| self.seat(rep).map(|seat| (rep, seat));
-        self.walk(Cursor::default()).filter_map(seat)
+    pub(super) fn members(&self) -> impl Iterator<Item = (&Occupant, Seat)> {
+        let seat = |turn: Turn<'_>| self.seat(turn.occupant);
+        let turns = self.walk(Cursor::default(), Which::All);
+        turns.filter_map(move |turn| Some((turn.occupant, seat(turn)?)))
     }
 
-    fn leg(&self, leg: Leg) -> impl Iterator<Item = (Cursor, RepUid)> + '_ {
-        let Leg { round, rounds, keys } = leg;
-        let divisor = self.gcd.max(1);
-        let classes = self.by_weight.iter();
-        let classes = classes.filter(move |(weight, _)| rounds.contains(&(**weight / divisor)));
-        let heads = classes.map(|(_, class)| Head::of(class.range(keys))).collect();
-        Merge { heads }.map(move |(key, rep)| (Cursor { round, key: *key }, *rep))
+    fn leg(&self, number: usize, leg: Leg, which: Which) -> impl Iterator<Item = Turn<'_>> {
+        let (round, keys) = (leg.round, leg.keys.clone());
+        let lists = self.in_leg(&leg).map(|seats| Head::of(seats.range(keys.clone(), which)));
+        let heads: Vec<_> = lists.collect();
+        merged(heads).map(move |(key, occupant)| {
+            let slot = Cursor { round, key };
+            Turn { leg: number, slot, occupant }
+        })
     }
+
+    fn in_leg(&self, leg: &Leg) -> impl Iterator<Item = &Seats> {
+        let (divisor, rounds) = (self.gcd.max(1), leg.rounds.clone());
+        let weights = self.by_weight.iter();
+        weights.filter(move |(w, _)| rounds.contains(&(**w / divisor))).map(|(_, seats)| seats)
+    }
+}
+
+/// One class of a ring, by load and then by distance over single slots.
+struct ByLoad<'a> {
+    ring: &'a Ring,
+    class: Class,
+    cursor: Cursor,
+    /// Whom it gave last: at which load, on which side of the cursor, at which key.
+    last: Option<(Load, usize, u64)>,
+}
+
+impl<'a> Iterator for ByLoad<'a> {
+    type Item = (Load, Turn<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (class, cursor) = (self.class, self.cursor.key);
+        let set = &self.ring.by_load;
+        let within = |load: Load, from: Bound<u64>, to: u64| {
+            let from = from.map(|key| (class, load, key));
+            set.range((from, Bound::Included((class, load, to)))).next().map(|entry| entry.2)
+        };
+        let beyond = |load| within(load, Bound::Excluded(cursor), u64::MAX).map(|key| (0, key));
+        let before = |load| within(load, Bound::Included(0), cursor).map(|key| (1, key));
+        let at = |load| beyond(load).or_else(|| before(load));
+        let after = |from: Bound<(Class, Load, u64)>| {
+            let next = set.range((from, Bound::Unbounded)).next()?;
+            (next.0 == class).then_some(next.1)
+        };
+        let (load, (leg, key)) = match self.last {
+            None => {
+                let least = (class, Load { open: 0, weight: 1 }, 0);
+                let load = after(Bound::Included(least))?;
+                (load, at(load)?)
+            }
+            Some((load, leg, key)) => {
+                let same = if leg == 0 {
+                    let next = within(load, Bound::Excluded(key), u64::MAX).map(|key| (0, key));
+                    next.or_else(|| before(load))
+                } else {
+                    within(load, Bound::Excluded(key), cursor).map(|key| (1, key))
+                };
+                match same {
+                    Some(found) => (load, found),
+                    None => {
+                        let load = after(Bound::Excluded((class, load, u64::MAX)))?;
+                        (load, at(load)?)
+                    }
+                }
+            }
+        };
+        self.last = Some((load, leg, key));
+        let occupant = self.ring.at(key)?;
+        Some((load, Turn { leg, slot: Cursor { round: 0, key }, occupant }))
+    }
+}
+
+fn legs(cursor: Cursor) -> [Leg; 4] {
+    let Cursor { round, key } = cursor;
+    let next_round = round.saturating_add(1);
+    // Empty where there is no key beyond.
+    let beyond = if key == u64::MAX { empty() } else { key + 1..=u64::MAX };
+    let up_to = 0..=key;
+    [
+        Leg { round, rounds: next_round..=u32::MAX, keys: beyond.clone() },
+        Leg {
+            round: next_round,
+            rounds: next_round.saturating_add(1)..=u32::MAX,
+            keys: up_to.clone(),
+        },
+        Leg { round: 0, rounds: 0..=next_round, keys: up_to },
+        Leg { round: 0, rounds: 0..=round, keys: beyond },
+    ]
+}
+
+fn empty() -> RangeInclusive<u64> {
+    RangeInclusive::new(1, 0)
 }
 
 /// A stretch of the walk within one round.
@@ -112,14 +334,10 @@ struct Leg {
     round: u32,
     /// How many rounds the members of this stretch have.
     rounds: RangeInclusive<u32>,
-    keys: (Bound<u64>, Bound<u64>),
+    keys: RangeInclusive<u64>,
 }
 
-/// Ascending lists with distinct keys, as one.
-struct Merge<I: Iterator> {
-    heads: Vec<Head<I>>,
-}
-
+/// An ascending list with its first item at hand.
 struct Head<I: Iterator> {
     next: Option<I::Item>,
     rest: I,
@@ -131,14 +349,23 @@ impl<I: Iterator> Head<I> {
     }
 }
 
-impl<'a, I: Iterator<Item = (&'a u64, &'a RepUid)>> Iterator for Merge<I> {
-    type Item = I::Item;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let heads = self.heads.iter_mut();
-        let head = heads.min_by_key(|head| head.next.map_or(u64::MAX, |(key, _)| *key))?;
-        std::mem::replace(&mut head.next, head.rest.next())
-    }
+/// Ascending lists with distinct keys, as one.
+fn merged<'a, I>(mut heads: Vec<Head<I>>) -> impl Iterator<Item = (u64, &'a Occupant)>
+where
+    I: Iterator<Item = (u64, &'a Occupant)>,
+{
+    let mut order: BinaryHeap<Reverse<(u64, usize)>> = BinaryHeap::with_capacity(heads.len());
+    let first = |(i, head): (usize, &Head<I>)| Some(Reverse((head.next.as_ref()?.0, i)));
+    order.extend(heads.iter().enumerate().filter_map(first));
+    std::iter::from_fn(move || {
+        let Reverse((_, i)) = order.pop()?;
+        let head = heads.get_mut(i)?;
+        let next = std::mem::replace(&mut head.next, head.rest.next());
+        if let Some((key, _)) = head.next {
+            order.push(Reverse((key, i)));
+        }
+        next
+    })
 }
 
 fn gcd(a: u32, b: u32) -> u32 {
@@ -147,28 +374,32 @@ fn gcd(a: u32, b: u32) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cursor, Ring, Seat, Time};
+    use super::{Class, Cursor, Occupant, Ring, Seat, Time, Which};
     use crate::routing::record::RepUid;
+
+    fn rep(n: u64) -> Occupant {
+        Occupant::Rep(RepUid(n))
+    }
 
     fn ring(weights: &[u32]) -> Ring {
         let mut ring = Ring::default();
         for (key, weight) in (1..).zip(weights) {
             let seat = Seat { key, weight: *weight, last_added_time: Time(0) };
-            ring.insert(RepUid(key * 10), seat);
+            ring.insert(rep(key * 10), seat, Class::ALL[usize::try_from(key % 4).unwrap()]);
         }
         ring
     }
 
-    fn naive_next(ring: &Ring, cursor: Cursor, but: &[RepUid]) -> Option<(Cursor, RepUid)> {
+    fn naive_next(ring: &Ring, cursor: Cursor, but: &[Occupant]) -> Option<(Cursor, Occupant)> {
         let gcd = ring.seats.values().map(|s| s.weight).fold(0, super::gcd).max(1);
         let slots =
             ring.seats.iter().filter(|(rep, _)| !but.contains(rep)).flat_map(|(rep, seat)| {
                 let key = seat.key;
-                (0..seat.weight / gcd).map(move |round| (Cursor { round, key }, *rep))
+                (0..seat.weight / gcd).map(move |round| (Cursor { round, key }, rep.clone()))
             });
         let slots: std::collections::BTreeMap<_, _> = slots.collect();
         let beyond = slots.range((super::Bound::Excluded(cursor), super::Bound::Unbounded));
-        beyond.chain(&slots).next().map(|(slot, rep)| (*slot, *rep))
+        beyond.chain(&slots).next().map(|(slot, rep)| (*slot, rep.clone()))
     }
 
     #[test]
@@ -188,11 +419,54 @@ mod tests {
             for (round, key) in (0..9).flat_map(|r| (0..8).map(move |k| (r, k))) {
                 let cursor = Cursor { round, key };
                 let mut seen = Vec::new();
-                for (slot, rep) in ring.walk(cursor) {
-                    assert_eq!(Some((slot, rep)), naive_next(&ring, cursor, &seen), "{weights:?}");
-                    seen.push(rep);
+                for turn in ring.walk(cursor, Which::All) {
+                    let found = Some((turn.slot, turn.occupant.clone()));
+                    assert_eq!(found, naive_next(&ring, cursor, &seen), "{weights:?}");
+                    let before = ring.count_before(cursor, &turn, Which::All);
+                    assert_eq!(before, u64::try_from(seen.len()).unwrap());
+                    let seat = ring.seat(turn.occupant).unwrap();
+                    let again = ring.turn_of(cursor, turn.occupant, seat).unwrap();
+                    assert_eq!((again.leg, again.slot), (turn.leg, turn.slot));
+                    seen.push(turn.occupant.clone());
                 }
                 assert_eq!(seen.len(), weights.len(), "{weights:?} {cursor:?}");
+                for limit in Class::ALL {
+                    let some: Vec<_> = ring.walk(cursor, Which::UpTo(limit)).collect();
+                    let all = ring.walk(cursor, Which::All);
+                    let same: Vec<_> = all
+                        .filter(|t| ring.class(ring.seat(t.occupant).unwrap()).unwrap() <= limit)
+                        .collect();
+                    let slots = |turns: &[super::Turn<'_>]| -> Vec<Cursor> {
+                        turns.iter().map(|t| t.slot).collect()
+                    };
+                    assert_eq!(slots(&some), slots(&same));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_walk_by_load_goes_from_the_least_and_in_ring_order_among_equals() {
+        let weights = [1, 2, 1, 2, 3, 1, 1, 4];
+        let opens = [3, 6, 0, 2, 3, 1, 1, 4];
+        let mut ring = ring(&weights);
+        for (key, open) in (1..).zip(opens) {
+            let seat = ring.seat(&rep(key * 10)).unwrap();
+            ring.add_load(seat, ring.class(seat).unwrap(), open);
+        }
+        for cursor in (0..10).map(|key| Cursor { round: 5, key }) {
+            for limit in Class::ALL {
+                let found: Vec<u64> =
+                    ring.walk_by_load(cursor, limit).map(|(_, turn)| turn.slot.key).collect();
+                let mut keys: Vec<u64> = (1..=8)
+                    .filter(|key| Class::ALL[usize::try_from(key % 4).unwrap()] <= limit)
+                    .collect();
+                keys.sort_by_key(|key| {
+                    let i = usize::try_from(*key - 1).unwrap();
+                    // 12 is a multiple of every weight.
+                    (opens[i] * 12 / u64::from(weights[i]), *key <= cursor.key, *key)
+                });
+                assert_eq!(found, keys, "{cursor:?} {limit:?}");
             }
         }
     }
@@ -201,18 +475,19 @@ mod tests {
     fn a_cursor_past_every_round_starts_the_cycle_again() {
         let ring = ring(&[1, 1]);
         let far = Cursor { round: u32::MAX, key: u64::MAX };
-        assert_eq!(ring.walk(far).next(), ring.walk(Cursor::default()).next());
+        let first = |cursor| ring.walk(cursor, Which::All).next().map(|turn| turn.slot);
+        assert_eq!(first(far), first(Cursor::default()));
     }
 
     #[test]
     fn removal_gives_back_what_insertion_took() {
         let mut ring = ring(&[4, 2]);
-        let before = ring.clone();
-        ring.insert(RepUid(99), Seat { key: 9, weight: 3, last_added_time: Time(0) });
+        let seat = Seat { key: 9, weight: 3, last_added_time: Time(0) };
+        ring.insert(rep(99), seat, Class::Ready);
         assert_eq!(ring.gcd, 1);
-        assert_eq!(ring.at(9), Some(RepUid(99)));
-        ring.remove(RepUid(99));
-        assert_eq!(ring, before);
-        assert_eq!(ring.gcd, 2);
+        assert_eq!(ring.at(9), Some(&rep(99)));
+        ring.remove(&rep(99));
+        assert_eq!((ring.gcd, ring.len(), ring.at(9)), (2, 2, None));
+        assert_eq!(ring.key_before(9), Some(2));
     }
 }

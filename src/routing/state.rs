@@ -5,28 +5,40 @@
 
 use std::sync::Arc;
 
-use imbl::OrdMap;
+use imbl::{OrdMap, OrdSet};
 
 use super::{
-    Command, LogPosition, Operation, Outcome, Rejection, Reply, ResourceKind, Stamp, TeamId, Time,
-    digest,
+    Command, Event, Hours, LogPosition, Operation, Outcome, Rejection, RepId, Reply, ResourceKind,
+    Stamp, TeamId, Time, digest,
+    event::Change,
+    limits::HOURS_RENEWED_UNDER_US,
     record::{Answer, ClockRecord},
     team::Team,
 };
 
 /// The rules in force. A change to any outcome of [`State::apply`] needs a new number, and keeps the
 /// old rules for as long as a log may hold entries that were applied by them.
-pub(super) const ENGINE_VERSION: u32 = 1;
+pub(super) const ENGINE_VERSION: u32 = 2;
 
 /// Everything routing knows. A clone shares what neither side changes afterwards, so it is cheap
 /// enough to take for every snapshot.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct State {
     pub(super) clock: ClockRecord,
     pub(super) teams: OrdMap<TeamId, Arc<Team>>,
     /// Of the records of all teams; the clock's is added when asked for.
     pub(super) total: u128,
+    /// When time alone does something, and where.
+    pub(super) dues: OrdSet<(Time, TeamId)>,
 }
+
+/// Two states are equal if their records are; what is derived from them may be at different times.
+impl PartialEq for State {
+    fn eq(&self, other: &Self) -> bool {
+        self.image() == other.image()
+    }
+}
+impl Eq for State {}
 
 /// When and where the command at hand takes effect; `now` never goes back.
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +58,7 @@ impl State {
     #[must_use]
     pub fn new() -> Self {
         let clock = ClockRecord { engine_version: ENGINE_VERSION, time: Time(0) };
-        Self { clock, teams: OrdMap::new(), total: 0 }
+        Self { clock, teams: OrdMap::new(), total: 0, dues: OrdSet::new() }
     }
 
     /// Performs a command at a time and a place in the log. Equal states and arguments give equal
@@ -63,29 +75,115 @@ impl State {
     ///
     /// If one log position is given to two commands that both make an assignment.
     pub fn apply(&mut self, command: &Command, stamp: Stamp) -> Result<Reply, Rejection> {
+        self.apply_telling(command, stamp, &mut Vec::new())
+    }
+
+    /// The same, and tells what happened.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::apply`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::apply`].
+    pub fn apply_telling(
+        &mut self,
+        command: &Command,
+        stamp: Stamp,
+        events: &mut Vec<Event>,
+    ) -> Result<Reply, Rejection> {
         self.clock.time = self.clock.time.max(stamp.time);
         let at = At { now: self.clock.time, position: stamp.position };
-        let Some(team) = self.teams.get_mut(&command.team) else {
-            return self.answer_without_team(command, at);
+        let id = &command.team;
+        let (answer, told) = match self.teams.get_mut(id) {
+            None => self.answer_without_team(command, at),
+            Some(team) => {
+                let team = Arc::make_mut(team);
+                let (before, due) = (team.sum.total(), team.next_due());
+                let answer = team.answer(command, at);
+                let told = std::mem::take(&mut team.outbox);
+                let (after, next_due) = (team.sum.total(), team.next_due());
+                self.total = self.total.wrapping_sub(before).wrapping_add(after);
+                if due != next_due {
+                    due.into_iter().for_each(|due| drop(self.dues.remove(&(due, id.clone()))));
+                    next_due.into_iter().for_each(|due| drop(self.dues.insert((due, id.clone()))));
+                }
+                let is_gone =
+                    answer.is_ok() && matches!(command.operation, Operation::DeleteTeam { .. });
+                (answer, if is_gone { self.forget(id, told) } else { told })
+            }
         };
-        let team = Arc::make_mut(team);
-        let before = team.sum.total();
-        let answer = team.answer(command, at);
-        self.total = self.total.wrapping_sub(before).wrapping_add(team.sum.total());
+        events.extend(told.into_iter().map(|change| Event {
+            position: at.position,
+            time: at.now,
+            team: id.clone(),
+            principal: command.principal.clone(),
+            change,
+        }));
         answer
     }
 
-    fn answer_without_team(&mut self, command: &Command, at: At) -> Result<Reply, Rejection> {
-        let Operation::CreateTeam { display_name } = &command.operation else {
+    fn answer_without_team(
+        &mut self,
+        command: &Command,
+        at: At,
+    ) -> (Result<Reply, Rejection>, Vec<Change>) {
+        let Operation::CreateTeam { display_name, labels, time_zone } = &command.operation else {
+            let missing_ok =
+                matches!(command.operation, Operation::DeleteTeam { allow_missing: true });
             let id = command.team.to_string();
-            return Err(Rejection::NotFound { kind: ResourceKind::Team, id });
+            let answer = if missing_ok {
+                Ok(Reply { position: at.position, outcome: Outcome::Deleted })
+            } else {
+                Err(Rejection::NotFound { kind: ResourceKind::Team, id })
+            };
+            return (answer, Vec::new());
         };
-        let mut team = Team::new(command.team.clone(), display_name.clone(), at.now);
-        let answer = Answer::Other(Ok(Outcome::Team(team.view())));
+        let mut team = Team::new(command.team.clone(), display_name, labels, time_zone, at);
+        let answer = Answer::other(Ok(Outcome::Team(team.view())));
         let reply = team.remember(command.request.as_ref(), answer, at);
+        let told = vec![Change::Team { before: None, after: Some(team.view()) }];
         self.total = self.total.wrapping_add(team.sum.total());
         self.teams.insert(command.team.clone(), Arc::new(team));
-        reply
+        (reply, told)
+    }
+
+    /// Takes a team out, with all that is remembered of it.
+    fn forget(&mut self, id: &TeamId, mut told: Vec<Change>) -> Vec<Change> {
+        if let Some(team) = self.teams.remove(id) {
+            self.total = self.total.wrapping_sub(team.sum.total());
+            let due = team.next_due();
+            due.into_iter().for_each(|due| drop(self.dues.remove(&(due, id.clone()))));
+            told.push(Change::Team { before: Some(team.view()), after: None });
+        }
+        told
+    }
+
+    /// The next instant at which time alone does something, if it ever does: a wait or an offer ends, or
+    /// somebody may become eligible while contacts wait. May be past; then a command is due.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Time> {
+        self.dues.get_min().map(|(time, _)| *time)
+    }
+
+    /// The teams in which something is due by `now`, longest due first.
+    #[must_use]
+    pub fn due_teams(&self, now: Time) -> Vec<TeamId> {
+        self.dues.iter().take_while(|(time, _)| *time <= now).map(|(_, id)| id.clone()).collect()
+    }
+
+    /// Some of the reps whose working hours have to be expanded further.
+    #[must_use]
+    pub fn hours_to_renew(&self, now: Time, limit: usize) -> Vec<(TeamId, RepId, Hours)> {
+        let near = Time(now.0.saturating_add(HOURS_RENEWED_UNDER_US));
+        let all = self.teams.iter().flat_map(|(id, team)| {
+            team.reps.iter().filter_map(move |rep| {
+                let hours = rep.hours.as_ref().filter(|hours| hours.horizon < near)?;
+                Some((id.clone(), rep.record.id.clone(), Hours::clone(hours)))
+            })
+        });
+        all.take(limit).collect()
     }
 
     /// The latest time any command was given.

@@ -1,47 +1,67 @@
 //! One team: all that belongs to it, and how it answers a command.
 //!
-//! Owns that an answer is given once per request and that a rejected command changes nothing else.
-//! What the commands do is in `rep_commands`, `group_commands`, `campaign_commands` and `assign`.
+//! Owns that an answer is given once per request, that a rejected command changes nothing else, and the
+//! order in which things happen. What the commands do is in `…_commands`, `assign` and `life`; what
+//! happens by itself in `drain`.
 
 use std::sync::Arc;
 
-use imbl::OrdMap;
+use imbl::{OrdMap, OrdSet};
 
 use super::{
-    Assignment, Campaign, CampaignId, CampaignState, Command, GroupId, Operation, Outcome,
-    OwnerKind, Rejection, RepId, Reply, RequestKey, ResourceKind, Target, TargetKind, TeamId, Time,
-    Via, assign,
+    Assigned, Assignment, AssignmentId, Campaign, CampaignId, CampaignState, Command, GroupId,
+    Operation, Outcome, OwnerKind, Rejection, RepId, Reply, RequestKey, ResourceKind, Revision,
+    Rule, RuleId, Target, TargetKind, Time, Via,
+    assign::Routed,
     assignments::Assignments,
     coverage,
     digest::Sum,
-    group::GroupState,
-    record::{Answer, AnswerRecord, RepUid, TeamRecord},
+    event::Change,
+    group::{GroupState, RotationKey},
+    life,
+    record::{Answer, AnswerRecord, TeamRecord},
     reps::Reps,
     requests::{Memory, Requests},
+    settings::Route,
     state::At,
 };
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct Team {
     pub(super) record: TeamRecord,
     pub(super) reps: Reps,
     pub(super) groups: OrdMap<GroupId, GroupState>,
+    pub(super) rules: OrdMap<RuleId, Arc<Rule>>,
     pub(super) campaigns: OrdMap<CampaignId, Arc<Campaign>>,
     pub(super) assignments: Assignments,
     pub(super) requests: Requests,
-    /// `[owner, default group]`, for campaigns without targets and calls without campaign (S0-5).
+    /// Ends of cap windows in which somebody had all their picks.
+    pub(super) rollovers: OrdSet<(Time, GroupId)>,
+    /// `[owner, default group]`, for calls by no other rule (S0-5).
     pub(super) default_targets: Arc<[Target]>,
+    /// Loaded, and not caught up since.
+    pub(super) is_fresh: bool,
+    /// What happened in the command at hand.
+    pub(super) outbox: Vec<Change>,
     pub(super) sum: Sum,
 }
 
 /// What an operation came to.
 pub(super) enum Done {
-    /// An assignment that was not there before, and remembers the request.
-    Made(Reply),
-    /// An assign for which there was an open assignment of the same work.
-    Existing(Arc<Assignment>),
-    /// Anything else.
-    Changed(Outcome),
+    /// An assign.
+    Routed(Routed),
+    /// A batch of them, each as it was when its turn was over; those marked were there already.
+    Batch(Vec<(Arc<Assignment>, bool)>),
+    /// A step of an assignment's life.
+    Step(AssignmentId),
+    Team,
+    Rep(RepId),
+    Group(GroupId),
+    Rotation(GroupId, RotationKey),
+    Rule(RuleId),
+    Campaign(CampaignId),
+    Deleted,
+    Ticked,
 }
 
 /// Whether this is the group whose members are all reps (S0-16).
@@ -57,32 +77,25 @@ pub(super) fn default_group() -> GroupId {
 const DEFAULT_GROUP: &str = "default";
 
 impl Team {
-    /// A team with its empty default group.
-    pub(super) fn new(id: TeamId, display_name: String, create_time: Time) -> Self {
-        let record = TeamRecord { id, display_name, create_time, last_rep: RepUid(0) };
-        let mut team = Self::bare(record);
-        let group = default_group();
-        let state = GroupState::new(&mut team.sum, group.clone(), "All reps".into(), create_time);
-        team.groups.insert(group, state);
-        team
-    }
-
     /// A team without anything, not even the default group.
     pub(super) fn bare(record: TeamRecord) -> Self {
         let mut sum = Sum::new(record.id.clone());
         sum.add(&record);
         let kinds = vec![OwnerKind::Contact, OwnerKind::Lead, OwnerKind::Account];
         let ring = TargetKind::Group(default_group());
-        let default_targets = [TargetKind::Owner(kinds), ring]
-            .map(|kind| Target { kind, include_unavailable: false });
+        let default_targets = [TargetKind::Owner(kinds), ring].map(Target::new);
         Self {
             record,
             reps: Reps::default(),
             groups: OrdMap::new(),
+            rules: OrdMap::new(),
             campaigns: OrdMap::new(),
             assignments: Assignments::default(),
             requests: Requests::default(),
+            rollovers: OrdSet::new(),
             default_targets: Arc::new(default_targets),
+            is_fresh: false,
+            outbox: Vec::new(),
             sum,
         }
     }
@@ -94,13 +107,60 @@ impl Team {
             return answer;
         }
         self.requests.forget_expired(&mut self.sum, at.now);
-        let answer = match self.perform_wholly(command, at) {
-            Ok(Done::Made(reply)) => return Ok(reply),
-            Ok(Done::Existing(assignment)) => Answer::Existing(assignment),
-            Ok(Done::Changed(outcome)) => Answer::Other(Ok(outcome)),
-            Err(rejection) => Answer::Other(Err(rejection)),
+        self.drop_ended(at.now);
+        self.catch_up(at);
+        let done = self.perform_wholly(command, at);
+        let (answer, made) = match done {
+            Ok(done) => self.answer_of(&done, at),
+            Err(rejection) => (Answer::other(Err(rejection)), None),
         };
-        self.remember(request, answer, at)
+        match made {
+            Some(reply) => Ok(reply),
+            None => self.remember(request, answer, at),
+        }
+    }
+
+    /// What is answered, and if an assignment remembers that itself, the reply.
+    fn answer_of(&self, done: &Done, at: At) -> (Answer, Option<Reply>) {
+        let shared = |id: AssignmentId| {
+            self.assignments.get(id).map(|record| Arc::clone(&record.assignment))
+        };
+        let answer = match done {
+            Done::Routed(Routed::Made(id)) => {
+                let reply = self.assignments.get(*id).map(|record| {
+                    let assignment = Assignment::clone(&record.assignment);
+                    let assigned = Assigned { assignment, existing: false };
+                    Reply { position: at.position, outcome: Outcome::Assigned(assigned) }
+                });
+                return (Answer::other(Ok(Outcome::Ticked)), reply);
+            }
+            Done::Routed(Routed::Existing(id)) => shared(*id).map(Answer::Existing),
+            Done::Batch(items) => Some(Answer::Batch(items.clone())),
+            Done::Step(id) => shared(*id).map(Answer::Step),
+            Done::Team => Some(Answer::other(Ok(Outcome::Team(self.view())))),
+            Done::Rep(id) => {
+                let rep = self.reps.find(id).map(|rep| Outcome::Rep(rep.view()));
+                Some(Answer::other(rep))
+            }
+            Done::Group(id) => {
+                let group = self.group(id).map(|group| Outcome::Group(group.view(&self.reps)));
+                Some(Answer::other(group))
+            }
+            Done::Rotation(id, key) => {
+                let view = |group: &GroupState| group.rotation_view(key, &self.reps, at.now);
+                Some(Answer::other(self.group(id).map(|group| Outcome::Rotation(view(group)))))
+            }
+            Done::Rule(id) => {
+                Some(Answer::other(self.rule(id).map(|rule| Outcome::Rule(Rule::clone(rule)))))
+            }
+            Done::Campaign(id) => Some(Answer::other(self.campaign(id).map(|campaign| {
+                let warnings = coverage::warnings(self, campaign, at.now);
+                Outcome::Campaign(Campaign::clone(campaign), warnings)
+            }))),
+            Done::Deleted => Some(Answer::other(Ok(Outcome::Deleted))),
+            Done::Ticked => Some(Answer::other(Ok(Outcome::Ticked))),
+        };
+        (answer.unwrap_or(Answer::other(Ok(Outcome::Deleted))), None)
     }
 
     /// Gives an answer, and remembers it for the request.
@@ -137,96 +197,267 @@ impl Team {
         }
     }
 
-    /// Does all of an operation, or nothing.
+    /// Does all of an operation, with the drain that may follow from it, or nothing.
     fn perform_wholly(&mut self, command: &Command, at: At) -> Result<Done, Rejection> {
-        if matches!(command.operation, Operation::AssignContact { .. }) {
-            return self.perform(command, at); // Refuses before it changes anything.
+        if let Operation::AssignContact(asked) = &command.operation {
+            // Refuses before it changes anything, and makes nobody eligible.
+            let (request, by) = (command.request.as_ref(), &command.principal);
+            return self.assign(asked, request, 0, by, at).map(Done::Routed);
+        }
+        if matches!(command.operation, Operation::Tick) {
+            return Ok(Done::Ticked);
         }
         let before = self.clone(); // Costs little: the maps are shared until they change.
-        let result = self.perform(command, at).and_then(|done| {
+        let result = match (self.check_etag(command), self.perform(command, at)) {
+            (Ok(()), result) => result,
+            // What is missing is reported before what has changed.
+            (Err(_), Err(missing @ Rejection::NotFound { .. })) => Err(missing),
+            (Err(changed), _) => Err(changed),
+        };
+        let result = result.and_then(|done| {
             if coverage::is_guarded(&command.operation) {
                 coverage::guard(&before, self, at.now)?;
             }
             Ok(done)
         });
-        if result.is_err() {
-            *self = before;
+        match result {
+            Ok(done) => {
+                self.tell(&before, &command.operation);
+                if !matches!(command.operation, Operation::AssignBatch { .. }) {
+                    self.drain(at);
+                }
+                Ok(done)
+            }
+            Err(rejection) => {
+                *self = before;
+                Err(rejection)
+            }
         }
-        result
     }
 
     /// Does an operation; on a rejection, possibly only a part of it.
     fn perform(&mut self, command: &Command, at: At) -> Result<Done, Rejection> {
-        let Command { request, principal, team: _, operation } = command;
-        let now = at.now;
-        let outcome = match operation {
-            Operation::AssignContact { contact, via, owners } => {
-                return assign::assign(self, request.as_ref(), contact, via, owners, at);
+        let Command { request: _, principal: by, team: _, etag: _, operation } = command;
+        let step = |id: &AssignmentId| life::Asked { id: *id, by, at };
+        match operation {
+            Operation::AssignContact(asked) => {
+                self.assign(asked, None, 0, by, at).map(Done::Routed)
             }
-            Operation::CreateTeam { display_name: _ } => {
+            Operation::AssignBatch { items } => {
+                let mut routed = Vec::with_capacity(items.len());
+                for (index, item) in (0..).zip(items) {
+                    let refused = |rejection| {
+                        let rejection = Box::new(rejection);
+                        Rejection::Item { index, rejection }
+                    };
+                    let (id, existing) =
+                        match self.assign(item, None, index, by, at).map_err(refused)? {
+                            Routed::Made(id) => (id, false),
+                            Routed::Existing(id) => (id, true),
+                        };
+                    let record = self.assignments.get(id);
+                    routed.extend(record.map(|record| (Arc::clone(&record.assignment), existing)));
+                }
+                Ok(Done::Batch(routed))
+            }
+            Operation::Tick => Ok(Done::Ticked),
+            Operation::CreateTeam { .. } => {
                 let id = self.record.id.to_string();
                 Err(Rejection::AlreadyExists { kind: ResourceKind::Team, id })
             }
-            Operation::CreateRep { rep, display_name, email, external_ids, disabled } => {
-                self.create_rep(rep, display_name, email.as_deref(), external_ids, *disabled, now)
+            Operation::UpdateTeam { change } => self.update_team(change, by, at),
+            Operation::DeleteTeam { allow_missing: _ } => self.check_unused(),
+            Operation::CreateRep { rep, settings } => self.create_rep(rep, settings, at),
+            Operation::UpdateRep { rep, change } => self.update_rep(rep, change, at),
+            Operation::DeleteRep { rep, open, allow_missing } => {
+                self.delete_rep(rep, *open, *allow_missing, by, at)
             }
-            Operation::DeleteRep { rep } => self.delete_rep(rep),
             Operation::SetOutOfOffice { rep, start, end, note } => {
-                self.set_out_of_office(rep, *start, *end, note, principal, now)
+                self.set_out_of_office(rep, (*start, *end), note, by, at)
             }
             Operation::ClearOutOfOffice { rep, start, end } => {
-                self.clear_out_of_office(rep, *start, *end, now)
+                self.clear_out_of_office(rep, *start, *end, at)
             }
-            Operation::CreateGroup { group, display_name, members } => {
-                self.create_group(group, display_name, members, now)
+            Operation::SetPresence { rep, online, ttl_us } => {
+                self.set_presence(rep, *online, *ttl_us, at)
             }
-            Operation::DeleteGroup { group } => self.delete_group(group),
+            Operation::RenewHours { rep, hours } => self.renew_hours(rep, hours, at),
+            Operation::CreateGroup { group, settings, members } => {
+                self.create_group(group, settings, members, at)
+            }
+            Operation::UpdateGroup { group, change } => self.update_group(group, change, at),
+            Operation::DeleteGroup { group, allow_missing } => {
+                self.delete_group(group, *allow_missing)
+            }
             Operation::AddGroupMembers { group, members } => {
-                self.add_group_members(group, members, now)
+                self.add_group_members(group, members, at)
             }
-            Operation::RemoveGroupMember { group, rep } => self.remove_group_member(group, rep),
-            Operation::CreateCampaign { campaign, display_name, targets } => {
-                self.create_campaign(campaign, display_name, targets.as_deref(), now)
+            Operation::RemoveGroupMember { group, member } => {
+                self.remove_group_member(group, member, at)
             }
-            Operation::UpdateCampaign { campaign, targets, display_name } => {
-                self.update_campaign(campaign, targets.as_ref(), display_name.as_deref(), now)
+            Operation::UpdateGroupMember { group, member, weight, payload } => {
+                self.update_group_member(group, member, *weight, payload.as_deref(), at)
             }
-            Operation::LaunchCampaign { campaign } => self.launch_campaign(campaign, now),
+            Operation::ReorderGroup { group, members } => self.reorder_group(group, members, at),
+            Operation::ResetRotation { group, campaign } => {
+                self.reset_rotation(group, campaign.as_ref(), at)
+            }
+            Operation::AdjustRotation { group, campaign, member, credits, reason: _ } => {
+                self.adjust_rotation(group, campaign.as_ref(), member, *credits)
+            }
+            Operation::CreateRule { rule, display_name, labels, targets } => {
+                self.create_rule(rule, display_name, labels, targets, at)
+            }
+            Operation::UpdateRule { rule, display_name, labels, targets } => {
+                let texts = (display_name.as_deref(), labels.as_ref());
+                self.update_rule(rule, texts, targets.as_deref(), by, at)
+            }
+            Operation::DeleteRule { rule, allow_missing } => {
+                self.delete_rule(rule, *allow_missing, by, at)
+            }
+            Operation::CreateCampaign { campaign, display_name, labels, route } => {
+                self.create_campaign(campaign, display_name, labels, route, at)
+            }
+            Operation::UpdateCampaign { campaign, display_name, labels, route } => {
+                let texts = (display_name.as_deref(), labels.as_ref());
+                self.update_campaign(campaign, texts, route.as_ref(), by, at)
+            }
+            Operation::DeleteCampaign { campaign, allow_missing } => {
+                self.delete_campaign(campaign, *allow_missing)
+            }
+            Operation::ScheduleCampaign { campaign, launch_time } => {
+                self.schedule_campaign(campaign, *launch_time, at)
+            }
+            Operation::LaunchCampaign { campaign } => self.launch_campaign(campaign, at),
             Operation::PauseCampaign { campaign } => {
-                self.step_campaign(campaign, CampaignState::Running, CampaignState::Paused, now)
+                self.step_campaign(campaign, &[CampaignState::Running], CampaignState::Paused, at)
             }
             Operation::ResumeCampaign { campaign } => {
-                self.step_campaign(campaign, CampaignState::Paused, CampaignState::Running, now)
+                self.step_campaign(campaign, &[CampaignState::Paused], CampaignState::Running, at)
             }
-            Operation::CancelCampaign { campaign } => self.cancel_campaign(campaign, now),
-        };
-        outcome.map(Done::Changed)
+            Operation::CancelCampaign { campaign } => self.cancel_campaign(campaign, by, at),
+            Operation::AcceptAssignment { assignment, rep } => {
+                self.accept(rep.as_ref(), step(assignment))
+            }
+            Operation::RejectAssignment { assignment, rep } => {
+                self.reject(rep.as_ref(), step(assignment))
+            }
+            Operation::ClaimAssignment { assignment, rep } => self.claim(rep, step(assignment)),
+            Operation::ReassignAssignment { assignment, to } => {
+                self.reassign(to.as_ref(), step(assignment))
+            }
+            Operation::UnassignAssignment { assignment } => self.unassign(step(assignment)),
+            Operation::CloseAssignment { assignment } => self.close(step(assignment)),
+            Operation::CancelAssignment { assignment } => self.cancel(step(assignment)),
+        }
     }
 
-    /// The targets of a call.
+    /// # Errors
+    ///
+    /// [`Rejection::EtagMismatch`], if the resource is there and is not as the caller knows it.
+    fn check_etag(&self, command: &Command) -> Result<(), Rejection> {
+        let Some(wanted) = command.etag else { return Ok(()) };
+        match self.revision(&command.operation) {
+            Some((revision, kind, id)) if revision != wanted => {
+                Err(Rejection::EtagMismatch { kind, id })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Of the configured resource that an operation is about, if it is there.
+    fn revision(&self, operation: &Operation) -> Option<(Revision, ResourceKind, String)> {
+        match named(operation) {
+            Resource::None => None,
+            Resource::Team => {
+                let id = self.record.id.to_string();
+                Some((self.record.meta.revision, ResourceKind::Team, id))
+            }
+            Resource::Rep(id) => {
+                let rep = self.reps.find(id).ok()?;
+                Some((rep.record.meta.revision, ResourceKind::Rep, id.to_string()))
+            }
+            Resource::Group(id) => {
+                let group = self.groups.get(id)?;
+                Some((group.record.meta.revision, ResourceKind::Group, id.to_string()))
+            }
+            Resource::Rule(id) => {
+                let rule = self.rules.get(id)?;
+                Some((rule.meta.revision, ResourceKind::Rule, id.to_string()))
+            }
+            Resource::Campaign(id) => {
+                let campaign = self.campaigns.get(id)?;
+                Some((campaign.meta.revision, ResourceKind::Campaign, id.to_string()))
+            }
+        }
+    }
+
+    /// The targets of a new call.
     ///
     /// # Errors
     ///
     /// [`Rejection::NotFound`], [`Rejection::CampaignNotRunning`].
     pub(super) fn targets_via(&self, via: &Via) -> Result<Targets, Rejection> {
-        let Via::Campaign(campaign) = via else {
-            return Ok(Targets::Default(Arc::clone(&self.default_targets)));
-        };
-        let campaign = self.campaign(campaign)?;
-        match campaign.state {
-            CampaignState::Running | CampaignState::Paused => Ok(match &campaign.targets {
-                None => Targets::Default(Arc::clone(&self.default_targets)),
-                Some(_) => Targets::Inline(Arc::clone(campaign)),
-            }),
-            state @ (CampaignState::Draft | CampaignState::Cancelled) => {
-                Err(Rejection::CampaignNotRunning { campaign: campaign.id.clone(), state })
+        if let Via::Campaign(campaign) = via {
+            let campaign = self.campaign(campaign)?;
+            match campaign.state {
+                CampaignState::Running | CampaignState::Paused => {}
+                state @ (CampaignState::Draft
+                | CampaignState::Scheduled
+                | CampaignState::Cancelled) => {
+                    return Err(Rejection::CampaignNotRunning {
+                        campaign: campaign.id.clone(),
+                        state,
+                    });
+                }
+            }
+        }
+        self.standing_targets(via)
+    }
+
+    /// The targets of a call, whatever the state of its campaign.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::NotFound`].
+    pub(super) fn standing_targets(&self, via: &Via) -> Result<Targets, Rejection> {
+        match via {
+            Via::DefaultRule | Via::Rep(_) => Ok(self.default_rule_targets()),
+            Via::Rule(rule) => Ok(Targets::Rule(Arc::clone(self.rule(rule)?))),
+            Via::Group(group) => {
+                self.group(group)?;
+                Ok(Targets::One([Target::new(TargetKind::Group(group.clone()))]))
+            }
+            Via::Campaign(campaign) => {
+                let campaign = self.campaign(campaign)?;
+                Ok(match &campaign.route {
+                    Route::Default => self.default_rule_targets(),
+                    Route::Rule(rule) => Targets::Rule(Arc::clone(self.rule(rule)?)),
+                    Route::Targets(_) => Targets::Inline(Arc::clone(campaign)),
+                })
             }
         }
     }
 
-    /// The targets of a campaign, its own or the team's.
-    pub(super) fn targets_of<'a>(&'a self, campaign: &'a Campaign) -> &'a [Target] {
-        campaign.targets.as_deref().unwrap_or(&self.default_targets)
+    fn default_rule_targets(&self) -> Targets {
+        let rule = self.record.default_rule.as_ref().and_then(|rule| self.rules.get(rule));
+        match rule {
+            Some(rule) => Targets::Rule(Arc::clone(rule)),
+            None => Targets::Default(Arc::clone(&self.default_targets)),
+        }
+    }
+
+    /// The targets of a route; none if it names a rule that is not there.
+    pub(super) fn targets_of<'a>(&'a self, route: &'a Route) -> &'a [Target] {
+        let rule = match route {
+            Route::Targets(targets) => return targets,
+            Route::Default => self.record.default_rule.as_ref(),
+            Route::Rule(rule) => Some(rule),
+        };
+        match rule {
+            Some(rule) => self.rules.get(rule).map_or(&[], |rule| &rule.targets),
+            None => &self.default_targets,
+        }
     }
 
     /// # Errors
@@ -240,20 +471,99 @@ impl Team {
     /// # Errors
     ///
     /// [`Rejection::NotFound`].
+    pub(super) fn rule(&self, id: &RuleId) -> Result<&Arc<Rule>, Rejection> {
+        let not_found = || Rejection::NotFound { kind: ResourceKind::Rule, id: id.to_string() };
+        self.rules.get(id).ok_or_else(not_found)
+    }
+
+    /// # Errors
+    ///
+    /// [`Rejection::NotFound`].
     pub(super) fn group(&self, id: &GroupId) -> Result<&GroupState, Rejection> {
         let not_found = || Rejection::NotFound { kind: ResourceKind::Group, id: id.to_string() };
         self.groups.get(id).ok_or_else(not_found)
     }
+}
 
-    /// The active campaigns that name this group, or this rep, as a target.
-    pub(super) fn campaigns_naming(&self, named: &Named<'_>) -> Vec<CampaignId> {
-        let names = |target: &Target| match (&target.kind, named) {
-            (TargetKind::Group(group), Named::Group(wanted)) => group == *wanted,
-            (TargetKind::Rep(rep), Named::Rep(wanted)) => rep == *wanted,
-            (TargetKind::Owner(_) | TargetKind::Group(_) | TargetKind::Rep(_), _) => false,
-        };
-        let naming = coverage::active(self).filter(|c| self.targets_of(c).iter().any(names));
-        naming.map(|campaign| campaign.id.clone()).collect()
+/// The configured resource that an operation changes.
+pub(super) enum Resource<'a> {
+    None,
+    Team,
+    Rep(&'a RepId),
+    Group(&'a GroupId),
+    Rule(&'a RuleId),
+    Campaign(&'a CampaignId),
+}
+
+/// Which one that is.
+pub(super) fn named(operation: &Operation) -> Resource<'_> {
+    match operation {
+        Operation::CreateTeam { .. }
+        | Operation::UpdateTeam { .. }
+        | Operation::DeleteTeam { .. } => Resource::Team,
+        Operation::CreateRep { rep, .. }
+        | Operation::UpdateRep { rep, .. }
+        | Operation::DeleteRep { rep, .. }
+        | Operation::SetOutOfOffice { rep, .. }
+        | Operation::ClearOutOfOffice { rep, .. }
+        | Operation::SetPresence { rep, .. }
+        | Operation::RenewHours { rep, .. } => Resource::Rep(rep),
+        Operation::CreateGroup { group, .. }
+        | Operation::UpdateGroup { group, .. }
+        | Operation::DeleteGroup { group, .. }
+        | Operation::AddGroupMembers { group, .. }
+        | Operation::RemoveGroupMember { group, .. }
+        | Operation::UpdateGroupMember { group, .. }
+        | Operation::ReorderGroup { group, .. }
+        | Operation::ResetRotation { group, .. }
+        | Operation::AdjustRotation { group, .. } => Resource::Group(group),
+        Operation::CreateRule { rule, .. }
+        | Operation::UpdateRule { rule, .. }
+        | Operation::DeleteRule { rule, .. } => Resource::Rule(rule),
+        Operation::CreateCampaign { campaign, .. }
+        | Operation::UpdateCampaign { campaign, .. }
+        | Operation::DeleteCampaign { campaign, .. }
+        | Operation::ScheduleCampaign { campaign, .. }
+        | Operation::LaunchCampaign { campaign }
+        | Operation::PauseCampaign { campaign }
+        | Operation::ResumeCampaign { campaign }
+        | Operation::CancelCampaign { campaign } => Resource::Campaign(campaign),
+        Operation::AssignContact(_)
+        | Operation::AssignBatch { .. }
+        | Operation::AcceptAssignment { .. }
+        | Operation::RejectAssignment { .. }
+        | Operation::ClaimAssignment { .. }
+        | Operation::ReassignAssignment { .. }
+        | Operation::UnassignAssignment { .. }
+        | Operation::CloseAssignment { .. }
+        | Operation::CancelAssignment { .. }
+        | Operation::Tick => Resource::None,
+    }
+}
+
+/// A shared list of targets that outlives a change of the team.
+pub(super) enum Targets {
+    None,
+    Default(Arc<[Target]>),
+    Inline(Arc<Campaign>),
+    Rule(Arc<Rule>),
+    One([Target; 1]),
+}
+
+impl std::ops::Deref for Targets {
+    type Target = [Target];
+
+    fn deref(&self) -> &[Target] {
+        match self {
+            Self::None => &[],
+            Self::Default(targets) => targets,
+            Self::Inline(campaign) => match &campaign.route {
+                Route::Targets(targets) => targets,
+                Route::Default | Route::Rule(_) => &[],
+            },
+            Self::Rule(rule) => &rule.targets,
+            Self::One(target) => target,
+        }
     }
 }
 
@@ -263,19 +573,12 @@ pub(super) enum Named<'a> {
     Rep(&'a RepId),
 }
 
-/// A shared list of targets that outlives a change of the team.
-pub(super) enum Targets {
-    Default(Arc<[Target]>),
-    Inline(Arc<Campaign>),
-}
-
-impl std::ops::Deref for Targets {
-    type Target = [Target];
-
-    fn deref(&self) -> &[Target] {
-        match self {
-            Self::Default(targets) => targets,
-            Self::Inline(campaign) => campaign.targets.as_deref().unwrap_or_default(),
-        }
+impl Named<'_> {
+    pub(super) fn is_among(&self, targets: &[Target]) -> bool {
+        targets.iter().any(|target| match (&target.kind, self) {
+            (TargetKind::Group(group), Named::Group(wanted)) => group == *wanted,
+            (TargetKind::Rep(rep), Named::Rep(wanted)) => rep == *wanted,
+            (TargetKind::Owner(_) | TargetKind::Group(_) | TargetKind::Rep(_), _) => false,
+        })
     }
 }

@@ -35,6 +35,22 @@ impl Interval {
 }
 
 impl IntervalSet {
+    /// The instants of these intervals, which may be in any order and overlap; empty ones count for
+    /// nothing.
+    #[must_use]
+    pub fn of(mut intervals: Vec<Interval>) -> Self {
+        intervals.retain(|interval| interval.start < interval.end);
+        intervals.sort();
+        let mut merged: Vec<Interval> = Vec::with_capacity(intervals.len());
+        for interval in intervals {
+            match merged.last_mut() {
+                Some(last) if interval.start <= last.end => last.end = last.end.max(interval.end),
+                _ => merged.push(interval),
+            }
+        }
+        Self(merged)
+    }
+
     /// The intervals, ascending and disjoint.
     #[must_use]
     pub fn intervals(&self) -> &[Interval] {
@@ -51,6 +67,12 @@ impl IntervalSet {
     pub(super) fn covering(&self, instant: Time) -> Option<Interval> {
         let ended = self.0.partition_point(|i| i.end <= instant);
         self.0.get(ended).copied().filter(|i| i.contains(instant))
+    }
+
+    /// The first two intervals that have not ended by `instant`.
+    pub(super) fn next_from(&self, instant: Time) -> Vec<Interval> {
+        let ended = self.0.partition_point(|i| i.end <= instant);
+        self.0.iter().skip(ended).take(2).copied().collect()
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -54,10 +54,11 @@ async fn an_id_with_a_space_is_invalid() {
             campaign: "teams/t".to_owned(),
             page_size: -1,
             page_token: "?".to_owned(),
+            filter: "size > 3".to_owned(),
         };
         node.routing().await.list_assignments(request).await
     };
-    let fields = ["parent", "contact", "campaign", "page_size", "page_token"];
+    let fields = ["parent", "filter", "contact", "campaign", "page_size", "page_token"];
     check(read, Code::InvalidArgument, "INVALID_FIELD", &fields).await;
 }
 
@@ -81,7 +82,7 @@ async fn s1_a_second_rep_with_the_same_email_in_other_case_is_refused() {
             parent: "teams/t".to_owned(),
             rep_id: "d".to_owned(),
             rep: Some(pb::Rep { email: "A@EXAMPLE.com".to_owned(), ..Default::default() }),
-            request_id: String::new(),
+            ..Default::default()
         };
         let refused = node.reps().await.create_rep(request).await;
         let text = format!("{:?}", refused.as_ref().unwrap_err()).to_lowercase();
@@ -125,8 +126,11 @@ async fn a_retry_with_another_body_or_method_is_refused() {
     let other = pb::AssignContactRequest { request_id: request_id(), ..contact("2") };
     let refused = routing.assign_contact(other).await.unwrap_err();
     assert_eq!(why(&refused), expected);
-    let other =
-        pb::DeleteRepRequest { name: "teams/t/reps/a".to_owned(), request_id: request_id() };
+    let other = pb::DeleteRepRequest {
+        name: "teams/t/reps/a".to_owned(),
+        request_id: request_id(),
+        ..Default::default()
+    };
     let refused = node.reps().await.delete_rep(other).await.unwrap_err();
     assert_eq!(why(&refused), expected);
     assert_eq!(node.picture().await, before);
@@ -154,7 +158,7 @@ async fn a_message_is_refused_at_one_byte_over_its_limit() {
             parent: "teams/t".to_owned(),
             group_id: "big".to_owned(),
             group: Some(pb::Group { members, ..Default::default() }),
-            request_id: String::new(),
+            ..Default::default()
         };
         assert!(prost::Message::encoded_len(&request) > 1024 * 1024);
         node.groups().await.create_group(request).await

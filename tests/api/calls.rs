@@ -164,31 +164,37 @@ async fn resources_are_created_read_listed_changed_and_deleted() {
     let mut groups = node.groups().await;
     let remove = pb::RemoveGroupMemberRequest {
         name: "teams/t/groups/g".to_owned(),
-        rep: "teams/t/reps/a".to_owned(),
-        request_id: String::new(),
+        member: Some(pb::remove_group_member_request::Member::Rep("teams/t/reps/a".to_owned())),
+        ..Default::default()
     };
     let group = groups.remove_group_member(remove).await.unwrap().into_inner().group.unwrap();
     assert_eq!(group.members.len(), 2);
     let add = pb::AddGroupMemberRequest {
         name: "teams/t/groups/g".to_owned(),
         members: vec![pb::GroupMember { weight: Some(3), ..member("a") }],
-        request_id: String::new(),
+        ..Default::default()
     };
     let group = groups.add_group_member(add).await.unwrap().into_inner().group.unwrap();
-    assert_eq!(
-        (group.members[2].rep.as_str(), group.members[2].weight),
-        ("teams/t/reps/a", Some(3))
-    );
+    assert_eq!(group.members[2].member, member("a").member);
+    assert_eq!(group.members[2].weight, Some(3));
     let get = pb::GetGroupRequest { name: group.name.clone() };
     assert_eq!(groups.get_group(get).await.unwrap().into_inner().group, Some(group));
 
     let mut campaigns = node.campaigns().await;
     let name = "teams/t/campaigns/run".to_owned();
     let request_id = String::new;
-    let paused = pb::PauseCampaignRequest { name: name.clone(), request_id: request_id() };
+    let paused = pb::PauseCampaignRequest {
+        name: name.clone(),
+        request_id: request_id(),
+        ..Default::default()
+    };
     let paused = campaigns.pause_campaign(paused).await.unwrap().into_inner().campaign.unwrap();
     assert_eq!(paused.state(), CampaignState::Paused);
-    let resumed = pb::ResumeCampaignRequest { name: name.clone(), request_id: request_id() };
+    let resumed = pb::ResumeCampaignRequest {
+        name: name.clone(),
+        request_id: request_id(),
+        ..Default::default()
+    };
     let resumed = campaigns.resume_campaign(resumed).await.unwrap().into_inner().campaign.unwrap();
     assert_eq!(resumed.state(), CampaignState::Running);
     let update = pb::UpdateCampaignRequest {
@@ -205,20 +211,27 @@ async fn resources_are_created_read_listed_changed_and_deleted() {
         ("Autumn", resumed.targets)
     );
     for name in [name.clone(), "teams/t/campaigns/draft".to_owned()] {
-        let cancel = pb::CancelCampaignRequest { name, request_id: request_id() };
+        let cancel =
+            pb::CancelCampaignRequest { name, request_id: request_id(), ..Default::default() };
         let answer = campaigns.cancel_campaign(cancel).await.unwrap().into_inner();
         assert_eq!(answer.campaign.unwrap().state(), CampaignState::Cancelled);
     }
     let of_team = pb::ListCampaignsRequest { parent: "teams/t".to_owned(), ..Default::default() };
     assert_eq!(campaigns.list_campaigns(of_team).await.unwrap().into_inner().campaigns.len(), 2);
 
-    let delete =
-        pb::DeleteGroupRequest { name: "teams/t/groups/g".to_owned(), request_id: request_id() };
+    let delete = pb::DeleteGroupRequest {
+        name: "teams/t/groups/g".to_owned(),
+        request_id: request_id(),
+        ..Default::default()
+    };
     assert!(groups.delete_group(delete).await.unwrap().into_inner().position.is_some());
     let list_groups = pb::ListGroupsRequest { parent: "teams/t".to_owned(), ..Default::default() };
     assert_eq!(groups.list_groups(list_groups).await.unwrap().into_inner().groups.len(), 1);
-    let delete =
-        pb::DeleteRepRequest { name: "teams/t/reps/a".to_owned(), request_id: request_id() };
+    let delete = pb::DeleteRepRequest {
+        name: "teams/t/reps/a".to_owned(),
+        request_id: request_id(),
+        ..Default::default()
+    };
     assert!(reps.delete_rep(delete).await.unwrap().into_inner().position.is_some());
     assert_eq!(reps.list_reps(list).await.unwrap().into_inner().reps.len(), 2);
 }

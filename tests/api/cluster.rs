@@ -99,8 +99,10 @@ async fn reflection_shows_the_public_services_and_nothing_of_the_peers() {
             "grpc.reflection.v1.ServerReflection",
             "turnwise.v1.CampaignService",
             "turnwise.v1.ClusterService",
+            "turnwise.v1.EventService",
             "turnwise.v1.GroupService",
             "turnwise.v1.RepService",
+            "turnwise.v1.RoutingRuleService",
             "turnwise.v1.RoutingService",
             "turnwise.v1.TeamService",
         ]

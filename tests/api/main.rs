@@ -5,7 +5,14 @@
 mod bad_input;
 mod calls;
 mod cluster;
+mod dry_runs;
 mod errors_doc;
+mod events;
 mod forwarding;
+mod hours;
+mod life;
+mod lists;
 mod nodes;
+mod rings;
+mod standard;
 mod stream;

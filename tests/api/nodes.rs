@@ -20,14 +20,16 @@ use turnwise::{
     api::{self, ClusterView, Gateway, Peers, PublicApi},
     clock,
     consensus::{
-        NodeId, StateMachine,
+        EventSink as _, NodeId, StateMachine,
         driver::{ReadAt as Seen, Request},
     },
+    events::{Bounds, EventFeed, events},
     proto::turnwise::v1::{
         self as pb, campaign_service_client::CampaignServiceClient,
-        cluster_service_client::ClusterServiceClient, group_service_client::GroupServiceClient,
-        rep_service_client::RepServiceClient, routing_service_client::RoutingServiceClient,
-        team_service_client::TeamServiceClient,
+        cluster_service_client::ClusterServiceClient, event_service_client::EventServiceClient,
+        group_service_client::GroupServiceClient, rep_service_client::RepServiceClient,
+        routing_rule_service_client::RoutingRuleServiceClient,
+        routing_service_client::RoutingServiceClient, team_service_client::TeamServiceClient,
     },
     replica::{ReadAt, Replica, ReplicaRequest, Role, Status},
     routing::{AssignmentFilter, CampaignId, GroupId, State, TeamId},
@@ -40,6 +42,8 @@ use turnwise::{
 struct Log {
     state: State,
     applied: u64,
+    /// Of every node.
+    feeds: Vec<EventFeed>,
 }
 
 /// What a test can do to a node's consensus.
@@ -71,6 +75,11 @@ pub(crate) struct Nodes {
 
 impl Nodes {
     pub(crate) async fn start(n: u64) -> Self {
+        Self::keeping(n, Bounds::default()).await
+    }
+
+    /// The same, each keeping so many events.
+    pub(crate) async fn keeping(n: u64, bounds: Bounds) -> Self {
         let log = Arc::new(Mutex::new(Log::default()));
         let mut tasks = JoinSet::new();
         let mut listeners = Vec::new();
@@ -93,6 +102,10 @@ impl Nodes {
             let (mode, modes) = watch::channel(Mode::Serve);
             let (holding, held) = watch::channel(0);
             let replica = Replica::new(requests, seen);
+            let (mut feed, keeper, events) = events(bounds);
+            feed.loaded(0);
+            log.lock().unwrap().feeds.push(feed);
+            tasks.spawn(keeper.run());
             tasks.spawn(apply(taken, Arc::clone(&log), Arc::clone(&status), modes, holding));
 
             let others = members.iter().filter(|(other, _)| **other != id);
@@ -117,6 +130,7 @@ impl Nodes {
             let public_api = PublicApi {
                 gateway,
                 cluster,
+                events,
                 peers,
                 metrics,
                 connections: api::ConnectionLimits::default(),
@@ -197,6 +211,14 @@ impl Node {
         CampaignServiceClient::new(self.channel().await)
     }
 
+    pub(crate) async fn rules(&self) -> RoutingRuleServiceClient<Channel> {
+        RoutingRuleServiceClient::new(self.channel().await)
+    }
+
+    pub(crate) async fn events(&self) -> EventServiceClient<Channel> {
+        EventServiceClient::new(self.channel().await)
+    }
+
     pub(crate) async fn clusters(&self) -> ClusterServiceClient<Channel> {
         ClusterServiceClient::new(self.channel().await)
     }
@@ -235,7 +257,7 @@ impl Node {
                 parent: "teams/t".to_owned(),
                 rep_id: id.to_owned(),
                 rep: Some(pb::Rep { email, ..Default::default() }),
-                request_id: String::new(),
+                ..Default::default()
             })
             .await
             .unwrap();
@@ -245,7 +267,7 @@ impl Node {
             parent: "teams/t".to_owned(),
             group_id: "g".to_owned(),
             group: Some(pb::Group { members, ..Default::default() }),
-            request_id: String::new(),
+            ..Default::default()
         };
         self.groups().await.create_group(group).await.unwrap();
         self.campaign("run", true).await;
@@ -255,9 +277,8 @@ impl Node {
     async fn campaign(&self, id: &str, launch: bool) {
         let owner = pb::target::Kind::Owner(pb::OwnerTarget::default());
         let group = pb::target::Kind::Group("teams/t/groups/g".to_owned());
-        let targets = [owner, group]
-            .map(|kind| pb::Target { kind: Some(kind), include_unavailable: false })
-            .into();
+        let targets =
+            [owner, group].map(|kind| pb::Target { kind: Some(kind), ..Default::default() }).into();
         let mut campaigns = self.campaigns().await;
         let create = pb::CreateCampaignRequest {
             parent: "teams/t".to_owned(),
@@ -266,19 +287,20 @@ impl Node {
                 targets: Some(pb::TargetList { targets }),
                 ..Default::default()
             }),
-            request_id: String::new(),
+            ..Default::default()
         };
         campaigns.create_campaign(create).await.unwrap();
         if launch {
             let name = format!("teams/t/campaigns/{id}");
-            let launch = pb::LaunchCampaignRequest { name, request_id: String::new() };
+            let launch = pb::LaunchCampaignRequest { name, ..Default::default() };
             campaigns.launch_campaign(launch).await.unwrap();
         }
     }
 }
 
 pub(crate) fn member(rep: &str) -> pb::GroupMember {
-    pb::GroupMember { rep: format!("teams/t/reps/{rep}"), ..Default::default() }
+    let member = Some(pb::group_member::Member::Rep(format!("teams/t/reps/{rep}")));
+    pb::GroupMember { member, ..Default::default() }
 }
 
 /// A contact for campaign `run`.
@@ -368,9 +390,10 @@ async fn apply(
                 let mut log = log.lock().unwrap();
                 log.applied += 1;
                 let (index, stamp) = (log.applied, clock::wall().0);
-                let done =
-                    StateMachine::apply(&mut log.state, index, 1, stamp, &[command]).unwrap();
-                let done = done.into_iter().next().unwrap();
+                let (state, mut told) = (&mut log.state, Vec::new());
+                let done = StateMachine::apply(state, index, 1, stamp, &[command], &mut told);
+                let done = done.unwrap().into_iter().next().unwrap();
+                log.feeds.iter_mut().for_each(|feed| feed.applied(index, told.clone()));
                 status.send_modify(|status| {
                     status.commit_index = log.applied;
                     status.applied_index = log.applied;
@@ -382,7 +405,9 @@ async fn apply(
             Some(Request::Read(look) | Request::Inspect(look)) => {
                 let log = log.lock().unwrap();
                 let wall_us = clock::wall().0;
-                look(Ok((&log.state, Seen { applied_index: log.applied, term: 1, wall_us })));
+                let leader_us = (this.leader == Some(this.node_id)).then_some(wall_us);
+                let applied_index = log.applied;
+                look(Ok((&log.state, Seen { applied_index, term: 1, wall_us, leader_us })));
             }
             Some(Request::HandOver) => {}
         }

@@ -103,7 +103,9 @@ fn a_file_is_assigned_in_order_and_running_it_again_differs_only_in_existing() {
     let again = std::fs::read_to_string(cluster.path("again.csv")).unwrap();
     assert_eq!(
         first.lines().next(),
-        Some("contact,campaign,rep,target,cause,existing,log_index,seq")
+        Some(
+            "contact,campaign,rep,target,cause,existing,log_index,seq,state,assignment,option,payload"
+        )
     );
     assert_eq!(first.replace(",false,", ",true,"), again);
 

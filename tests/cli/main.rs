@@ -4,8 +4,12 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+mod admin;
 mod cluster;
 mod demo;
 mod dev;
 mod files;
+mod groups;
 mod manners;
+mod watch;
+mod work;

@@ -216,7 +216,9 @@ fn lead_owner(agent: &str) -> OwnerRef {
 async fn rotation(client: &Client, office: &str, campaign: &str) -> Rotation {
     let campaign = campaign.rsplit('/').next().unwrap();
     let name = format!("{}/rotations/{campaign}", group_of(office));
-    client.call(GetRotationRequest { name, next_count: 0 }).await.unwrap().rotation.unwrap()
+    let answer = client.call(GetRotationRequest { name, next_count: 0 }).await.unwrap();
+    // Whenever it is read.
+    Rotation { log_index: 0, ..answer.rotation.unwrap() }
 }
 
 /// How many contacts each rep was given.

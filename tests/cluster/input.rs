@@ -111,13 +111,16 @@ async fn everything(channel: &Channel, team: &Team) -> Vec<Vec<u8>> {
         name: format!("{parent}/groups/ring/rotations/c"),
         ..Default::default()
     };
+    let mut rotation = once(channel, rotation).await.unwrap();
+    // Whenever it is read.
+    rotation.rotation.as_mut().unwrap().log_index = 0;
     vec![
         bytes(&once(channel, ListTeamsRequest::default()).await.unwrap()),
         bytes(&once(channel, reps).await.unwrap()),
         bytes(&once(channel, groups).await.unwrap()),
         bytes(&once(channel, campaigns).await.unwrap()),
         bytes(&once(channel, assignments).await.unwrap()),
-        bytes(&once(channel, rotation).await.unwrap()),
+        bytes(&rotation),
     ]
 }
 

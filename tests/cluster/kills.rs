@@ -3,7 +3,8 @@
 use turnwise::proto::turnwise::v1::{
     AddGroupMemberRequest, ClearOutOfOfficeRequest, CreateCampaignRequest, CreateGroupRequest,
     CreateRepRequest, CreateTeamRequest, Group, GroupMember, LaunchCampaignRequest,
-    RemoveGroupMemberRequest, Rep, SetOutOfOfficeRequest,
+    RemoveGroupMemberRequest, Rep, SetOutOfOfficeRequest, group_member,
+    remove_group_member_request,
 };
 
 use crate::{
@@ -70,9 +71,21 @@ async fn calls(client: &turnwise::client::Client) -> Vec<Vec<u8>> {
     let parent = || "teams/steady".to_owned();
     let mut answers = Vec::new();
     let team_id = "steady".to_owned();
-    ask!(client, answers, CreateTeamRequest { team_id, team: None, request_id: id("team") });
+    ask!(
+        client,
+        answers,
+        CreateTeamRequest {
+            team_id,
+            team: None,
+            request_id: id("team"),
+            ..CreateTeamRequest::default()
+        }
+    );
     let name = |rep| format!("{}/reps/{rep}", parent());
-    let member = |rep| GroupMember { rep: name(rep), ..GroupMember::default() };
+    let member = |rep| {
+        let member = Some(group_member::Member::Rep(name(rep)));
+        GroupMember { member, ..GroupMember::default() }
+    };
     for rep in ["a", "b", "c"] {
         ask!(
             client,
@@ -82,6 +95,7 @@ async fn calls(client: &turnwise::client::Client) -> Vec<Vec<u8>> {
                 rep_id: rep.to_owned(),
                 rep: Some(Rep { email: format!("{rep}@example.com"), ..Rep::default() }),
                 request_id: id(rep),
+                ..CreateRepRequest::default()
             }
         );
     }
@@ -93,18 +107,29 @@ async fn calls(client: &turnwise::client::Client) -> Vec<Vec<u8>> {
             group_id: "ring".to_owned(),
             group: Some(Group { members: vec![member("a"), member("b")], ..Group::default() }),
             request_id: id("group"),
+            ..CreateGroupRequest::default()
         }
     );
     let group = || format!("{}/groups/ring", parent());
     ask!(
         client,
         answers,
-        AddGroupMemberRequest { name: group(), members: vec![member("c")], request_id: id("add") }
+        AddGroupMemberRequest {
+            name: group(),
+            members: vec![member("c")],
+            request_id: id("add"),
+            ..AddGroupMemberRequest::default()
+        }
     );
     ask!(
         client,
         answers,
-        RemoveGroupMemberRequest { name: group(), rep: name("b"), request_id: id("remove") }
+        RemoveGroupMemberRequest {
+            name: group(),
+            member: Some(remove_group_member_request::Member::Rep(name("b"))),
+            request_id: id("remove"),
+            ..RemoveGroupMemberRequest::default()
+        }
     );
     ask!(
         client,
@@ -114,13 +139,18 @@ async fn calls(client: &turnwise::client::Client) -> Vec<Vec<u8>> {
             campaign_id: "c".to_owned(),
             campaign: None,
             request_id: id("campaign"),
+            ..CreateCampaignRequest::default()
         }
     );
     let campaign = format!("{}/campaigns/c", parent());
     ask!(
         client,
         answers,
-        LaunchCampaignRequest { name: campaign.clone(), request_id: id("launch") }
+        LaunchCampaignRequest {
+            name: campaign.clone(),
+            request_id: id("launch"),
+            ..LaunchCampaignRequest::default()
+        }
     );
     let team = Team { id: "steady".to_owned(), ring: Vec::new(), campaign };
     for contact in ["x", "y", "z"] {
@@ -151,6 +181,7 @@ async fn calls(client: &turnwise::client::Client) -> Vec<Vec<u8>> {
         team_id: "steady".to_owned(),
         team: None,
         request_id: id("team-again"),
+        ..CreateTeamRequest::default()
     };
     let refused = client.call(reused).await.unwrap_err();
     assert_eq!(refused.reason().as_deref(), Some("RESOURCE_ALREADY_EXISTS"));
@@ -199,8 +230,8 @@ async fn a_request_id_gets_the_same_answer_after_a_snapshot_and_a_restart_of_all
     let changed = CreateRepRequest {
         parent: "teams/steady".to_owned(),
         rep_id: "d".to_owned(),
-        rep: None,
         request_id: "the-one-and-only-a".to_owned(),
+        ..CreateRepRequest::default()
     };
     let refused = client.call(changed).await.unwrap_err();
     assert_eq!(refused.reason().as_deref(), Some("REQUEST_ID_REUSED"));

@@ -10,6 +10,9 @@
 //! | `identity` | a node with somebody else's data, or with none, is refused |
 //! | `stopping` | SIGTERM on the leader fails no call |
 //! | `input` | bad input changes nothing on any node; metrics count what happened |
+//! | `events` | every node tells the same; a watcher misses nothing while nodes die |
+//! | `timers` | what happens by time alone, on an idle cluster |
+//! | `verify` | a node's data against its own log |
 //! | `crm` | a whole CRM, while the leader is killed |
 //!
 //! `harness` starts and ends the processes, `crowd` is the load, `service` is what tests ask of a
@@ -25,6 +28,7 @@ mod catching_up;
 mod crm;
 mod crowd;
 mod disks;
+mod events;
 mod forwarding;
 mod harness;
 mod identity;
@@ -35,3 +39,5 @@ mod reference;
 mod service;
 mod stale_reads;
 mod stopping;
+mod timers;
+mod verify;

@@ -9,7 +9,7 @@ use turnwise::{
         AssignContactRequest, AssignContactResponse, Assignment, Campaign, CreateCampaignRequest,
         CreateGroupRequest, CreateRepRequest, CreateTeamRequest, Group, GroupMember,
         LaunchCampaignRequest, ListAssignmentsRequest, OwnerTarget, Rep, Target, TargetList,
-        assign_contact_request::Via, target::Kind,
+        assign_contact_request::Via, group_member::Member, target::Kind,
     },
 };
 
@@ -78,7 +78,10 @@ pub(crate) async fn create_rep(client: &Client, parent: &str, id: &str, rep: Rep
 }
 
 pub(crate) async fn create_group(client: &Client, parent: &str, id: &str, reps: &[String]) {
-    let member = |rep: &String| GroupMember { rep: rep.clone(), ..GroupMember::default() };
+    let member = |rep: &String| {
+        let member = Some(Member::Rep(rep.clone()));
+        GroupMember { member, ..GroupMember::default() }
+    };
     let group = Group { members: reps.iter().map(member).collect(), ..Group::default() };
     let request = CreateGroupRequest {
         parent: parent.to_owned(),
@@ -110,11 +113,11 @@ pub(crate) async fn launch(
 }
 
 pub(crate) fn to_group(name: &str) -> Target {
-    Target { kind: Some(Kind::Group(name.to_owned())), include_unavailable: false }
+    Target { kind: Some(Kind::Group(name.to_owned())), ..Target::default() }
 }
 
 pub(crate) fn to_owner() -> Target {
-    Target { kind: Some(Kind::Owner(OwnerTarget::default())), include_unavailable: false }
+    Target { kind: Some(Kind::Owner(OwnerTarget::default())), ..Target::default() }
 }
 
 /// All assignments of a team, or of one of its campaigns, in the order they were made.

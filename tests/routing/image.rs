@@ -1,17 +1,25 @@
 //! Saving and loading: nothing is lost, and an image that contradicts itself is refused.
 
 use serde_json::{Value, json};
-use turnwise::routing::{Image, ImageError, State};
+use turnwise::routing::{
+    GroupChange, GroupSettings, Hours, Image, ImageError, IntervalSet, MemberSpec, Operation,
+    PeriodCap, RepChange, State, TeamChange, Time,
+};
 
 use super::{
     random::saved_and_loaded,
-    world::{World, assign, cancel, key, out, out_between, owned_by, to_group, to_owner, via},
+    world::{
+        DAY, HOUR, World, assign, by_rule, cancel, change_rep, close, group, if_online, key,
+        member, members, new_group, of_options, offering, option, options, out, out_between,
+        owned_by, reject, rule, to_group, to_owner, via, waiting,
+    },
 };
 
+/// A team with some of everything.
 fn rich() -> World {
     let mut world = World::with_ring("A*2 B C D");
     world.run_campaign("d", vec![to_owner(), to_group("default")]);
-    world.create_group("empty", "C").unwrap();
+    world.create_group("single", "C").unwrap();
     world.picks("c", 5);
     world.send(key("r1", 1), assign("x", &via("d"), &[owned_by("B")])).unwrap();
     world.send(key("r2", 2), assign("x", &via("d"), &[owned_by("B")])).unwrap();
@@ -21,6 +29,47 @@ fn rich() -> World {
     world.ok(super::world::delete_rep("A"));
     world.draft("e", None);
     world.ok(cancel("e"));
+
+    let hours = Hours {
+        time_zone: "Europe/Berlin".into(),
+        weekly: vec![],
+        holidays: vec!["2026-12-25".into()],
+        open: IntervalSet::of(vec![turnwise::routing::Interval {
+            start: Time(0),
+            end: Time(9_000),
+        }]),
+        horizon: Time(400 * DAY),
+    };
+    let change = RepChange { hours: Some(Some(hours)), max_open: Some(9), ..RepChange::default() };
+    world.ok(change_rep("D", change));
+    world.online("D");
+    world.create_rule("r", vec![waiting(HOUR, if_online(to_group("single")))]);
+    let change = TeamChange { default_rule: Some(Some(rule("r"))), ..TeamChange::default() };
+    world.ok(Operation::UpdateTeam { change });
+    world.assign("waits", &by_rule("r"), &[]);
+    world.create_rule("asks", vec![offering(HOUR, to_group("g"))]);
+    world.assign("asked", &by_rule("asks"), &[]);
+    world.step("asked", reject);
+    let cap = Some(PeriodCap { count: 3, period_us: DAY });
+    let settings = GroupSettings { period_cap: cap, ..GroupSettings::default() };
+    world.ok(new_group("capped", settings, members("C D")));
+    world.create_rule("capped", vec![to_group("capped")]);
+    world.assign("capped", &by_rule("capped"), &[]);
+    world.step("capped", close);
+    let credited = Operation::AdjustRotation {
+        group: group("g"),
+        campaign: None,
+        member: member("D"),
+        credits: -2,
+        reason: "parental leave".into(),
+    };
+    world.ok(credited);
+    world.create_options("inner", "a b").unwrap();
+    let spec = MemberSpec { payload: "hello".into(), ..options("1").remove(0) };
+    let nested = [vec![spec], options("[inner]")].concat();
+    world.ok(new_group("options", of_options(), nested));
+    world.run_campaign("o", vec![to_group("options")]);
+    world.picks("o", 2);
     world
 }
 
@@ -77,17 +126,17 @@ fn doubled(list: &str) -> impl FnOnce(&mut Value) {
 #[test]
 fn an_unknown_engine_version_is_refused() {
     let mut value = serde_json::to_value(rich().state.image()).unwrap();
-    value["clock"]["engine_version"] = json!(2);
+    value["clock"]["engine_version"] = json!(3);
     let image: Image = serde_json::from_value(value).unwrap();
     let error = State::from_image(image).unwrap_err();
-    assert_eq!(error, ImageError::EngineVersion { version: 2 });
+    assert_eq!(error, ImageError::EngineVersion { version: 3 });
 }
 
 #[test]
 fn records_that_are_there_twice_are_refused() {
     let lists =
-        ["reps", "groups", "members", "campaigns", "rotations", "turns", "assignments", "answers"];
-    for list in lists {
+        "reps hours groups members rules campaigns rotations turns caps assignments answers";
+    for list in lists.split(' ') {
         let error = broken(doubled(list));
         assert!(matches!(error, ImageError::Duplicate { .. }), "{list}: {error:?}");
     }
@@ -96,24 +145,36 @@ fn records_that_are_there_twice_are_refused() {
 #[test]
 fn records_that_name_what_is_not_there_are_refused() {
     for (list, field, value) in [
+        ("hours", "rep", json!(77)),
         ("members", "group", json!("nowhere")),
-        ("members", "rep", json!(77)),
+        ("members", "occupant", json!({"Rep": 77})),
+        ("members", "occupant", json!({"Group": "nowhere"})),
         ("rotations", "group", json!("nowhere")),
         ("rotations", "campaign", json!("nowhere")),
         ("turns", "group", json!("nowhere")),
         ("turns", "campaign", json!("e")),
         ("turns", "key", json!(77)),
+        ("caps", "group", json!("nowhere")),
+        ("caps", "key", json!(77)),
         ("assignments", "rep", json!(77)),
     ] {
         let error = broken(|team| team[list][0][field] = value.clone());
         assert!(matches!(error, ImageError::Dangling { .. }), "{list}.{field}: {error:?}");
     }
-    let error = broken(|team| {
-        let target = json!([{"kind": {"Rep": "Z"}, "include_unavailable": false}]);
-        team["campaigns"][0]["targets"] = target;
-    });
+    let target = json!([{"kind": {"Rep": "Z"}, "include_unavailable": false,
+        "require_online": false, "wait_us": 0, "accept_timeout_us": 0}]);
+    let error = broken(|team| team["campaigns"][0]["route"] = json!({"Targets": target.clone()}));
+    assert!(matches!(error, ImageError::Dangling { .. }), "{error:?}");
+    let error = broken(|team| team["rules"][0]["targets"] = target.clone());
+    assert!(matches!(error, ImageError::Dangling { .. }), "{error:?}");
+    let error = broken(|team| team["campaigns"][0]["route"] = json!({"Rule": "nowhere"}));
+    assert!(matches!(error, ImageError::Dangling { .. }), "{error:?}");
+    let error = broken(|team| team["team"]["default_rule"] = json!("nowhere"));
     assert!(matches!(error, ImageError::Dangling { .. }), "{error:?}");
 }
+
+/// Numbers, texts and lists in an image of `rich`, at least.
+const PLACES: usize = 1_500;
 
 /// Puts another value in the place of the nth number, text or list in it.
 fn damage(value: &mut Value, n: &mut usize, by: usize) {
@@ -137,7 +198,9 @@ fn a_damaged_image_is_refused_or_is_that_of_another_state_but_never_panics() {
     let world = rich();
     let whole = serde_json::to_value(world.state.image()).unwrap();
     let (mut refused, mut loaded) = (0, 0);
-    for (place, by) in (0..400).flat_map(|place| (0..7).map(move |by| (place, by))) {
+    // Every seventh place with every value, each place with some.
+    let places = (0..PLACES).flat_map(|place| (0..7).map(move |by| (place, by)));
+    for (place, by) in places.filter(|(place, by)| place % 7 == 0 || place % 5 == by % 5) {
         let mut value = whole.clone();
         damage(&mut value, &mut place.clone(), by);
         let Ok(image) = serde_json::from_value::<Image>(value) else { continue };
@@ -148,9 +211,24 @@ fn a_damaged_image_is_refused_or_is_that_of_another_state_but_never_panics() {
         loaded += 1;
         assert_eq!(saved_and_loaded(&state), None, "place {place}, by {by}");
         let mut other = world.over(state);
+        other.now += 2 * HOUR;
         for operation in [
             assign("fresh", &via("c"), &[]),
             assign("fresh", &via("d"), &[owned_by("B")]),
+            assign("fresh", &via("o"), &[]),
+            assign("fresh", &by_rule("asks"), &[]),
+            super::world::online("C", HOUR),
+            Operation::ReorderGroup {
+                group: group("inner"),
+                members: vec![option("b"), option("a")],
+            },
+            Operation::UpdateGroup {
+                group: group("g"),
+                change: GroupChange {
+                    strategy: Some(turnwise::routing::Strategy::LeastOpen),
+                    ..GroupChange::default()
+                },
+            },
             out("C"),
             super::world::new_rep("N"),
             super::world::delete_rep("B"),
@@ -173,8 +251,16 @@ fn values_that_no_command_can_have_made_are_refused() {
         ("members", "key", json!(0)),
         ("members", "weight", json!(0)),
         ("members", "weight", json!(1_001)),
+        (
+            "hours",
+            "hours",
+            json!({"time_zone": "", "weekly": [], "holidays": [],
+            "open": [interval(5, 5)], "horizon": 9}),
+        ),
+        ("groups", "kind", json!("Options")),
         ("rotations", "cursor", json!({"round": 0, "key": 99})),
         ("turns", "turns", json!(0)),
+        ("turns", "credits", json!(101)),
         ("assignments", "rep", Value::Null),
         ("answers", "time", json!(u64::MAX)),
     ] {
@@ -183,6 +269,10 @@ fn values_that_no_command_can_have_made_are_refused() {
     }
     let no_default = broken(|team| drop(team["groups"].as_array_mut().unwrap().remove(0)));
     assert!(matches!(no_default, ImageError::Dangling { .. }), "{no_default:?}");
-    let fewer = broken(|team| drop(team["members"].as_array_mut().unwrap().remove(0)));
+    let fewer = broken(|team| {
+        let members = team["members"].as_array_mut().unwrap();
+        let of_default = members.iter().position(|m| m["group"] == json!("default")).unwrap();
+        drop(members.remove(of_default));
+    });
     assert!(matches!(fewer, ImageError::Impossible { .. }), "{fewer:?}");
 }

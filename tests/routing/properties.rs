@@ -1,10 +1,10 @@
 //! The properties of the routing specification (1.6), on rings of every small shape.
 
-use turnwise::routing::{Command, LogPosition, Operation, Outcome, Stamp, State, Time, Via};
+use turnwise::routing::{Command, LogPosition, Outcome, Stamp, State, Time, Via};
 
 use super::world::{
-    World, assign, assigned, group, key, new_rep, owned_by, retarget, team, to_group, to_owner,
-    to_rep, via,
+    World, assign, assigned, group, key, named, new_rep, new_team, owned_by, retarget, team,
+    to_group, to_owner, to_rep, via,
 };
 
 fn ids(n: usize) -> Vec<String> {
@@ -130,12 +130,12 @@ fn in_batches(commands: &[Command], size: usize) -> (State, Vec<String>) {
 
 #[test]
 fn p6_a_batch_gives_what_the_calls_give_in_order() {
-    let mut operations = vec![Operation::CreateTeam { display_name: String::new() }];
+    let mut operations = vec![new_team()];
     operations.extend(["A", "B", "C"].map(new_rep));
     operations.extend((0..20).map(|i| assign(&format!("x{i}"), &Via::DefaultRule, &[])));
     let command = |operation| {
-        let (request, principal) = (None, String::new());
-        Command { request, principal, team: team(), operation }
+        let (request, principal, etag) = (None, String::new(), None);
+        Command { request, principal, team: team(), etag, operation }
     };
     let commands: Vec<_> = operations.into_iter().map(command).collect();
     let (_, one_by_one) = in_batches(&commands, 1);
@@ -152,7 +152,7 @@ fn p7_the_members_shown_as_next_are_the_next_picks() {
     world.out("B");
     let under = super::world::campaign("c");
     let view = world.state.rotation(&team(), &group("g"), Some(&under), 12, Time(1_000)).unwrap();
-    let next: Vec<_> = view.next_members.iter().map(ToString::to_string).collect();
+    let next: Vec<_> = view.next_members.iter().map(named).collect();
     assert_eq!(world.picks("c", 12), next.join(" "));
 }
 

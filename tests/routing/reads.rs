@@ -3,7 +3,7 @@
 use turnwise::routing::{AssignmentFilter, AssignmentId, ContactId, TeamId};
 
 use super::world::{
-    World, campaign, even_if_out, group, name, out_between, rep, team, to_group, via,
+    World, campaign, even_if_out, group, member, name, out_between, rep, team, to_group, via,
 };
 
 fn numbers(world: &World, filter: &AssignmentFilter, page: usize) -> Vec<u64> {
@@ -50,10 +50,12 @@ fn assignments_are_listed_by_age_contact_and_campaign_in_pages_of_any_size() {
             let filter = AssignmentFilter {
                 contact: contact.map(ContactId::new),
                 campaign: c.map(campaign),
+                ..AssignmentFilter::default()
             };
             assert_eq!(numbers(&world, &filter, page), of(contact, c), "{filter:?}");
         }
-        let nobody = AssignmentFilter { contact: Some(ContactId::new("x")), campaign: None };
+        let nobody =
+            AssignmentFilter { contact: Some(ContactId::new("x")), ..AssignmentFilter::default() };
         assert_eq!(numbers(&world, &nobody, page), [0_u64; 0]);
     }
 }
@@ -90,7 +92,7 @@ fn what_is_not_there_is_not_found() {
         state.rep(&team(), &rep("Z")).unwrap_err(),
         state.group(&team(), &group("z")).unwrap_err(),
         state.campaign(&team(), &campaign("z")).unwrap_err(),
-        state.assignment(&team(), AssignmentId { log_index: 99, seq: 0 }).unwrap_err(),
+        state.assignment(&team(), AssignmentId { log_index: 99, seq: 0, item: 0 }).unwrap_err(),
         state.rotation(&team(), &group("z"), None, 0, now).unwrap_err(),
         state.rotation(&team(), &group("g"), Some(&campaign("z")), 0, now).unwrap_err(),
     ];
@@ -106,17 +108,17 @@ fn a_rotation_shows_where_it_stands_and_the_turns_taken() {
     };
     let fresh = view(&world, 4);
     assert_eq!((fresh.last_served, fresh.last_pick_time), (None, None));
-    assert_eq!(fresh.next_members, ["A", "B", "C", "A"].map(rep));
+    assert_eq!(fresh.next_members, ["A", "B", "C", "A"].map(member));
     world.now = 2_000;
     world.picks("c", 4);
     world.remove("g", "B");
     let used = view(&world, 3);
-    assert_eq!(used.last_served, Some(rep("A")));
-    assert_eq!(used.turns, [(rep("A"), 2), (rep("C"), 1)]);
-    assert_eq!(used.next_members, ["C", "A", "C"].map(rep));
+    assert_eq!(used.last_served, Some(member("A")));
+    assert_eq!(used.turns, [(member("A"), 2), (member("C"), 1)]);
+    assert_eq!(used.next_members, ["C", "A", "C"].map(member));
     assert_eq!(used.last_pick_time.unwrap().0, 2_000);
     world.add("g", "B");
-    assert_eq!(view(&world, 0).turns[2], (rep("B"), 0), "a place taken anew starts at none");
+    assert_eq!(view(&world, 0).turns[2], (member("B"), 0), "a place taken anew starts at none");
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! Repeats: the same request gets the answer it got, and the same work is not done twice.
 
 use turnwise::routing::{
-    Assigned, AssignmentState, LogPosition, Operation, Outcome, Rejection, State, limits,
+    Assigned, AssignmentState, LogPosition, Outcome, Rejection, State, limits,
 };
 
 use super::world::{
-    World, assign, assigned, key, launch, name, new_rep, out, out_between, rep, team, to_group,
-    to_owner, to_rep, via,
+    World, assign, assigned, key, launch, name, new_rep, new_team, out, out_between, rep, team,
+    to_group, to_owner, to_rep, via,
 };
 
 #[test]
@@ -52,7 +52,7 @@ fn i2_other_operations_are_remembered_too() {
 #[test]
 fn i2_creating_a_team_is_remembered_in_that_team() {
     let mut world = World::with_reps("");
-    let create = || Operation::CreateTeam { display_name: "again".into() };
+    let create = new_team;
     assert_eq!(name(&world.send(key("late", 1), create()).unwrap_err()), "AlreadyExists");
     world.state = State::new();
     let first = world.send(key("r1", 1), create()).unwrap();
@@ -65,9 +65,7 @@ fn i2_a_team_that_does_not_exist_remembers_nothing() {
     let mut world = World::with_reps("");
     world.state = State::new();
     assert_eq!(name(&world.send(key("r1", 1), new_rep("A")).unwrap_err()), "NotFound");
-    assert!(
-        world.send(key("r1", 2), Operation::CreateTeam { display_name: String::new() }).is_ok()
-    );
+    assert!(world.send(key("r1", 2), new_team()).is_ok());
 }
 
 #[test]

@@ -87,7 +87,7 @@ fn s1_11_owners_are_tried_in_the_order_of_the_targets_kinds() {
     let only_opportunity = of_owners(&mut world, &owners[..1]);
     assert_eq!(only_opportunity, ("X".into(), TargetOutcome::NoOwner), "only where it is named");
     let kind = TargetKind::Owner(vec![OwnerKind::Opportunity, OwnerKind::Contact]);
-    world.run_campaign("d", vec![Target { kind, include_unavailable: false }]);
+    world.run_campaign("d", vec![Target::new(kind)]);
     assert_eq!(world.next_of("d", &owners), "D");
 }
 

@@ -4,7 +4,7 @@
 //! - The committed prefix never changes: every node applies the same batch at an index, in order,
 //!   without gaps, and so also after a restart (I8).
 //! - Equal state hash at equal index on all nodes, also of a state loaded from a snapshot (I7, I12).
-//! - Equal replies to equal commands on all nodes.
+//! - Equal replies to equal commands on all nodes, and equal events.
 //! - No acknowledgement before an fsync that covers it has ended on a majority: what is durable is
 //!   told by the disk, after it was asked whether anything is unsynced.
 //! - What was durable is there after a crash: entries, term and vote.
@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use turnwise::{
     consensus::{Committed, HardState, NodeId, Recovered},
-    routing::{Rejection, Reply},
+    routing::{Event, Rejection, Reply},
 };
 
 use crate::{plan::S, world::EPOCH_US};
@@ -33,6 +33,7 @@ pub(crate) struct Batch {
     pub(crate) stamp_us: u64,
     pub(crate) commands: Vec<Bytes>,
     pub(crate) outcomes: Vec<Outcome>,
+    events: Vec<Event>,
     hash: u128,
 }
 
@@ -100,6 +101,7 @@ impl Checks {
         node: NodeId,
         batch: &Committed,
         outcomes: Vec<Outcome>,
+        events: Vec<Event>,
         hash: u128,
     ) {
         self.count += 1;
@@ -124,6 +126,7 @@ impl Checks {
                 stamp_us: *stamp_us,
                 commands: commands.clone(),
                 outcomes,
+                events,
                 hash,
             };
             self.log.insert(*index, batch);
@@ -133,6 +136,7 @@ impl Checks {
         assert_eq!(first.stamp_us, *stamp_us, "stamp of committed index {index} on node {node}");
         assert_eq!(first.commands, *commands, "commands of index {index} on node {node}");
         assert_eq!(first.outcomes, outcomes, "outcomes of index {index} on node {node}");
+        assert_eq!(first.events, events, "events of index {index} on node {node}");
         assert_eq!(first.hash, hash, "state hash at index {index} on node {node}");
     }
 

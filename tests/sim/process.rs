@@ -404,9 +404,11 @@ impl Process {
 
     fn apply(&mut self, context: &mut Context<'_>, batch: &Committed) -> Result<(), Down> {
         let Committed { index, term, stamp_us, commands, proposals } = batch;
-        let outcomes = StateMachine::apply(&mut self.machine, *index, *term, *stamp_us, commands)?;
+        let (machine, mut events) = (&mut self.machine, Vec::new());
+        let outcomes =
+            StateMachine::apply(machine, *index, *term, *stamp_us, commands, &mut events)?;
         self.applied = *index;
-        context.checks.applied(self.id, batch, outcomes.clone(), self.machine.hash());
+        context.checks.applied(self.id, batch, outcomes.clone(), events, self.machine.hash());
         if !proposals.is_empty() {
             context.checks.acknowledges(*index, *term);
         }

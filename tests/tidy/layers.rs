@@ -8,7 +8,7 @@ use super::{
 };
 
 /// Each module of the crate, and what of the crate it may name beside itself.
-const LAYERS: [(&str, &[&str]); 15] = [
+const LAYERS: [(&str, &[&str]); 19] = [
     ("routing", &[]),
     (
         "consensus",
@@ -17,14 +17,28 @@ const LAYERS: [(&str, &[&str]); 15] = [
     ("unavailable", &["consensus::NodeId"]),
     ("clock", &["routing::Time"]),
     ("codec", &["proto::turnwise::log", "routing"]),
+    ("events", &["consensus::EventSink", "routing"]),
+    ("hours", &["routing"]),
     ("image", &["routing"]),
     ("replica", &["codec", "consensus", "image", "routing", "unavailable"]),
+    ("timers", &["clock", "hours", "replica", "routing", "unavailable"]),
     ("config", &["consensus::NodeId"]),
     ("telemetry", &["config::LogFormat", "consensus::NodeId"]),
+    ("verify", &["codec", "consensus", "routing"]),
     ("admin", &["telemetry"]),
     (
         "api",
-        &["clock", "consensus::NodeId", "proto", "replica", "routing", "telemetry", "unavailable"],
+        &[
+            "clock",
+            "consensus::NodeId",
+            "events",
+            "hours",
+            "proto",
+            "replica",
+            "routing",
+            "telemetry",
+            "unavailable",
+        ],
     ),
     ("client", &["proto::turnwise::v1", "clock"]),
     ("proto", &[]),
@@ -35,10 +49,12 @@ const LAYERS: [(&str, &[&str]); 15] = [
             "api",
             "config",
             "consensus",
+            "events",
             "proto::turnwise::peer",
             "replica",
             "routing::State",
             "telemetry",
+            "timers",
         ],
     ),
     (
@@ -52,6 +68,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
             "proto::turnwise::v1",
             "server",
             "telemetry",
+            "verify",
         ],
     ),
 ];

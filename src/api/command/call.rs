@@ -4,10 +4,10 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::{
     api::violations::Violations,
-    routing::{Command, Operation, RequestId, RequestKey, TeamId},
+    routing::{Command, RequestKey, Time},
 };
 
-use super::{assign, campaigns, groups, reps, teams};
+use super::{assign, campaigns, draft::Draft, groups, life, members, reps, rules, teams};
 
 /// Any call that changes something, as it was sent.
 ///
@@ -16,38 +16,67 @@ pub use crate::proto::turnwise::peer::v1::forward_request::Call;
 /// The answer to such a call.
 pub use crate::proto::turnwise::peer::v1::forward_response::Result as Answer;
 
-/// A call that was read, before it is known who made it.
-pub(super) struct Draft {
-    pub(super) team: TeamId,
-    pub(super) request_id: Option<RequestId>,
-    pub(super) operation: Operation,
+/// A call that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::api) struct Checked {
+    /// For the log.
+    pub(in crate::api) command: Command,
+    /// Only to see what would come of it (AIP-163).
+    pub(in crate::api) validate_only: bool,
 }
 
-/// Reads a call.
+/// Reads a call. Working hours are expanded from `now` on.
 ///
 /// # Errors
 /// Every field that is wrong.
-pub(in crate::api) fn command(call: &Call, principal: &str) -> Result<Command, Violations> {
-    let Draft { team, request_id, operation } = match call {
-        Call::AssignContact(r) => assign::assign_contact(r),
-        Call::CreateRep(r) => reps::create(r),
+pub(in crate::api) fn command(
+    call: &Call,
+    principal: &str,
+    now: Time,
+) -> Result<Checked, Violations> {
+    let Draft { team, request_id, etag, validate_only, operation } = match call {
+        Call::AssignContact(r) => assign::one(r),
+        Call::BatchAssignContacts(r) => assign::batch(r),
+        Call::AcceptAssignment(r) => life::accept(r),
+        Call::RejectAssignment(r) => life::reject(r),
+        Call::ClaimAssignment(r) => life::claim(r),
+        Call::ReassignAssignment(r) => life::reassign(r),
+        Call::UnassignAssignment(r) => life::unassign(r),
+        Call::CloseAssignment(r) => life::close(r),
+        Call::CancelAssignment(r) => life::cancel(r),
+        Call::CreateRep(r) => reps::create(r, now),
+        Call::UpdateRep(r) => reps::update(r, now),
         Call::DeleteRep(r) => reps::delete(r),
         Call::SetOutOfOffice(r) => reps::set_out_of_office(r),
         Call::ClearOutOfOffice(r) => reps::clear_out_of_office(r),
+        Call::SetPresence(r) => reps::set_presence(r),
         Call::CreateGroup(r) => groups::create(r),
+        Call::UpdateGroup(r) => groups::update(r),
         Call::DeleteGroup(r) => groups::delete(r),
-        Call::AddGroupMember(r) => groups::add_member(r),
-        Call::RemoveGroupMember(r) => groups::remove_member(r),
+        Call::AddGroupMember(r) => members::add(r),
+        Call::RemoveGroupMember(r) => members::remove(r),
+        Call::UpdateGroupMember(r) => members::update(r),
+        Call::ReorderGroup(r) => members::reorder(r),
+        Call::ResetRotation(r) => members::reset_rotation(r),
+        Call::AdjustRotation(r) => members::adjust_rotation(r),
+        Call::CreateRoutingRule(r) => rules::create(r),
+        Call::UpdateRoutingRule(r) => rules::update(r),
+        Call::DeleteRoutingRule(r) => rules::delete(r),
         Call::CreateCampaign(r) => campaigns::create(r),
         Call::UpdateCampaign(r) => campaigns::update(r),
+        Call::DeleteCampaign(r) => campaigns::delete(r),
+        Call::ScheduleCampaign(r) => campaigns::schedule(r),
         Call::LaunchCampaign(r) => campaigns::launch(r),
         Call::PauseCampaign(r) => campaigns::pause(r),
         Call::ResumeCampaign(r) => campaigns::resume(r),
         Call::CancelCampaign(r) => campaigns::cancel(r),
         Call::CreateTeam(r) => teams::create(r),
+        Call::UpdateTeam(r) => teams::update(r),
+        Call::DeleteTeam(r) => teams::delete(r),
     }?;
     let request = request_id.map(|id| RequestKey { id, fingerprint: fingerprint(call) });
-    Ok(Command { request, principal: principal.to_owned(), team, operation })
+    let command = Command { request, principal: principal.to_owned(), team, etag, operation };
+    Ok(Checked { command, validate_only })
 }
 
 /// Tells a retry from another call under the same request id.
@@ -70,22 +99,27 @@ mod tests {
     use super::{Call, fingerprint};
     use crate::proto::turnwise::v1::{LaunchCampaignRequest, PauseCampaignRequest};
 
+    fn launch() -> Call {
+        Call::LaunchCampaign(LaunchCampaignRequest {
+            name: "teams/a/campaigns/b".to_owned(),
+            request_id: "r".to_owned(),
+            ..Default::default()
+        })
+    }
+
     #[test]
     fn s0_equal_bodies_of_two_methods_have_two_fingerprints() {
-        let (name, request_id) = ("teams/a/campaigns/b".to_owned(), "r".to_owned());
-        let launch = LaunchCampaignRequest { name: name.clone(), request_id: request_id.clone() };
-        let launch = Call::LaunchCampaign(launch);
-        let pause = Call::PauseCampaign(PauseCampaignRequest { name, request_id });
-        assert_eq!(fingerprint(&launch), fingerprint(&launch.clone()));
-        assert_ne!(fingerprint(&launch), fingerprint(&pause));
+        let pause = Call::PauseCampaign(PauseCampaignRequest {
+            name: "teams/a/campaigns/b".to_owned(),
+            request_id: "r".to_owned(),
+            ..Default::default()
+        });
+        assert_eq!(fingerprint(&launch()), fingerprint(&launch()));
+        assert_ne!(fingerprint(&launch()), fingerprint(&pause));
     }
 
     #[test]
     fn a_fingerprint_never_changes() {
-        let call = Call::LaunchCampaign(LaunchCampaignRequest {
-            name: "teams/a/campaigns/b".to_owned(),
-            request_id: "r".to_owned(),
-        });
-        assert_eq!(format!("{:032x}", fingerprint(&call)), "c928ef7c447599fe9f94f5c512391603");
+        assert_eq!(format!("{:032x}", fingerprint(&launch())), "c928ef7c447599fe9f94f5c512391603");
     }
 }

@@ -6,12 +6,18 @@ use tonic_types::StatusExt as _;
 use super::*;
 use crate::{
     consensus::NodeId,
-    routing::{CampaignState, RepId},
+    routing::{
+        AssignmentId, AssignmentState, CampaignId, CampaignState, GroupId, KindRule, MemberName,
+        Rejection, RepId, ResourceKind, RuleId, TeamId,
+    },
 };
 
 fn every_rejection() -> Vec<(Rejection, Code, &'static str)> {
-    use Code::{AlreadyExists, FailedPrecondition, InvalidArgument, NotFound};
+    use Code::{Aborted, AlreadyExists, FailedPrecondition, InvalidArgument, NotFound};
     let (rep, group) = (RepId::new("r"), GroupId::new("g"));
+    let member = MemberName::Rep(rep.clone());
+    let (rule, assignment) = (RuleId::new("u"), AssignmentId { log_index: 5, seq: 3, item: 1 });
+    let (rules, assigned) = (vec![rule.clone()], AssignmentState::Assigned);
     let campaign = CampaignId::new("c");
     let campaigns = vec![campaign.clone()];
     let groups = vec![group.clone()];
@@ -32,15 +38,11 @@ fn every_rejection() -> Vec<(Rejection, Code, &'static str)> {
             "EXTERNAL_ID_TAKEN",
         ),
         (
-            Rejection::AlreadyMember { rep: rep.clone(), group: group.clone() },
+            Rejection::AlreadyMember { member: member.clone(), group: group.clone() },
             AlreadyExists,
             "ALREADY_MEMBER",
         ),
-        (
-            Rejection::NotAMember { rep: rep.clone(), group: group.clone() },
-            NotFound,
-            "NOT_A_MEMBER",
-        ),
+        (Rejection::NotAMember { member, group: group.clone() }, NotFound, "NOT_A_MEMBER"),
         (Rejection::RequestIdReused, InvalidArgument, "REQUEST_ID_REUSED"),
         (
             Rejection::GroupTooSmall { groups: groups.clone() },
@@ -54,12 +56,17 @@ fn every_rejection() -> Vec<(Rejection, Code, &'static str)> {
         ),
         (Rejection::DefaultGroupImmutable, FailedPrecondition, "DEFAULT_GROUP_IMMUTABLE"),
         (
-            Rejection::GroupInUse { group, campaigns: campaigns.clone() },
+            Rejection::GroupInUse {
+                group: group.clone(),
+                campaigns: campaigns.clone(),
+                rules: rules.clone(),
+                groups: vec![],
+            },
             FailedPrecondition,
             "GROUP_IN_USE",
         ),
         (
-            Rejection::RepInUse { rep, campaigns: campaigns.clone() },
+            Rejection::RepInUse { rep: rep.clone(), campaigns: vec![], rules },
             FailedPrecondition,
             "REP_IN_USE",
         ),
@@ -85,6 +92,49 @@ fn every_rejection() -> Vec<(Rejection, Code, &'static str)> {
         ),
         (Rejection::TooManyIntervals { limit: 100 }, FailedPrecondition, "TOO_MANY_INTERVALS"),
         (Rejection::EmptyWindow, InvalidArgument, "EMPTY_WINDOW"),
+        (Rejection::DisplayNameTaken { rule: rule.clone() }, AlreadyExists, "DISPLAY_NAME_TAKEN"),
+        (Rejection::EtagMismatch { kind, id: "r".to_owned() }, Aborted, "ETAG_MISMATCH"),
+        (
+            Rejection::GroupTooLarge { group: group.clone(), limit: 100 },
+            FailedPrecondition,
+            "GROUP_TOO_LARGE",
+        ),
+        (Rejection::GroupCycle { group: group.clone() }, InvalidArgument, "GROUP_CYCLE"),
+        (Rejection::NestedTooDeep { limit: 4 }, InvalidArgument, "GROUP_CYCLE"),
+        (
+            Rejection::PayloadsTooLarge { group: group.clone(), limit: 9 },
+            FailedPrecondition,
+            "PAYLOADS_TOO_LARGE",
+        ),
+        (
+            Rejection::GroupKindMismatch { group: group.clone(), what: KindRule::LeastOpen },
+            InvalidArgument,
+            "GROUP_KIND_MISMATCH",
+        ),
+        (Rejection::InvalidReorder { group }, InvalidArgument, "INVALID_REORDER"),
+        (
+            Rejection::RuleInUse { rule, campaigns: vec![], is_default: true },
+            FailedPrecondition,
+            "RULE_IN_USE",
+        ),
+        (Rejection::TeamInUse { campaigns: vec![], open: 3 }, FailedPrecondition, "TEAM_IN_USE"),
+        (
+            Rejection::NotOffered { assignment, rep: rep.clone() },
+            FailedPrecondition,
+            "NOT_OFFERED_TO_REP",
+        ),
+        (Rejection::RepDisabled { rep }, FailedPrecondition, "REP_DISABLED"),
+        (Rejection::AlreadyClaimed { assignment, state: assigned }, Aborted, "ALREADY_CLAIMED"),
+        (
+            Rejection::WrongAssignmentState { assignment, state: assigned },
+            FailedPrecondition,
+            "WRONG_ASSIGNMENT_STATE",
+        ),
+        (
+            Rejection::Item { index: 7, rejection: Box::new(Rejection::EmptyWindow) },
+            InvalidArgument,
+            "EMPTY_WINDOW",
+        ),
     ]
 }
 
@@ -188,4 +238,34 @@ fn the_largest_status_fits_the_headers() {
     }
     let status = invalid(&violations);
     assert!(status.details().len() * 4 / 3 + status.message().len() < 14 * 1024);
+}
+
+#[test]
+fn what_uses_a_resource_is_named() {
+    let team = TeamId::new("t");
+    let rejection = Rejection::GroupInUse {
+        group: GroupId::new("g"),
+        campaigns: vec![CampaignId::new("c")],
+        rules: vec![RuleId::new("r")],
+        groups: vec![GroupId::new("h")],
+    };
+    let status = rejected(&team, &rejection);
+    for name in ["teams/t/campaigns/c", "teams/t/routingRules/r", "teams/t/groups/h"] {
+        assert!(status.message().contains(name), "{}", status.message());
+    }
+    let details = status.get_error_details();
+    assert_eq!(details.precondition_failure().unwrap().violations.len(), 3);
+    assert_eq!(details.error_info().unwrap().metadata["routing_rules"], "teams/t/routingRules/r");
+}
+
+#[test]
+fn a_refused_item_of_a_batch_is_named() {
+    let inner = Box::new(Rejection::CampaignNotRunning {
+        campaign: CampaignId::new("c"),
+        state: CampaignState::Draft,
+    });
+    let status = rejected(&TeamId::new("t"), &Rejection::Item { index: 7, rejection: inner });
+    let details = status.get_error_details();
+    assert_eq!(details.error_info().unwrap().metadata["item"], "7");
+    assert_eq!(details.bad_request().unwrap().field_violations[0].field, "requests[7]");
 }

@@ -5,64 +5,128 @@
 //! between runs: what is assigned stays assigned, so running it again gives the same file, with
 //! `existing` true.
 
-use std::{collections::BTreeMap, fs::File, io::Write as _, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    path::{Path, PathBuf},
+};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
-use super::{FileArguments, Owners, RESULT_COLUMNS, result_row};
+use super::{RESULT_COLUMNS, how::How, owners::Owners, result_row, rows::Rows};
 use crate::{
     cli::{
         Context,
+        change::{Change, say},
         failure::{Failure, to},
-        names, pages, text,
+        names, pages, words,
     },
-    client,
+    client::{self, Client},
     proto::turnwise::v1::{
-        AssignContactRequest, AssignContactResponse, OwnerKind, assign_contact_request::Via,
+        AssignContactRequest, AssignContactResponse, BatchAssignContactsRequest, OwnerKind,
     },
 };
 
+/// Contacts in a batch, unless another number is given: with any owners and labels, well below what an
+/// entry of the log takes.
+const BATCH: &str = "500";
+
+#[derive(clap::Args)]
+#[group(requires_all = ["from", "contact", "out"], multiple = true)]
+pub(super) struct FileArguments {
+    /// File with a row for each contact
+    #[arg(long, value_name = "FILE.csv", required = false)]
+    from: PathBuf,
+    /// Column of the contact's id
+    #[arg(long, value_name = "COLUMN", required = false)]
+    contact: String,
+    /// Column of the campaign, where it differs from row to row
+    #[arg(long, value_name = "COLUMN", conflicts_with_all = ["campaign", "rule", "group", "rep"])]
+    campaign_column: Option<String>,
+    /// Column of the owner: email, external id or rep id; an empty cell is no owner
+    #[arg(long, value_name = "COLUMN", requires = "owner_kind")]
+    owner_column: Option<String>,
+    /// Which record that owner was read from: contact, lead, account, opportunity
+    #[arg(long, value_name = "KIND", value_parser = words::owner_kind, requires = "owner_column")]
+    owner_kind: Option<OwnerKind>,
+    /// Where to write the result; replaced only when it is whole
+    #[arg(long, value_name = "RESULT.csv", required = false)]
+    out: PathBuf,
+    /// How many to have under way at once
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    concurrency: u16,
+    /// Assign so many in one step, all or none of them, with nothing of others in between
+    #[arg(
+        long,
+        value_name = "SIZE",
+        num_args = 0..=1,
+        default_missing_value = BATCH,
+        conflicts_with = "concurrency",
+        value_parser = clap::value_parser!(u16).range(1..=1000)
+    )]
+    batch: Option<u16>,
+}
+
 pub(super) async fn run(
     context: &Context,
-    team: &str,
-    campaign: Option<&str>,
+    how: How,
     arguments: &FileArguments,
+    change: &Change,
 ) -> Result<(), Failure> {
-    let FileArguments {
-        from,
-        contact,
-        campaign_column,
-        owner_column,
-        owner_kind,
-        out,
-        concurrency,
-    } = arguments;
+    let team = how.team()?.to_owned();
+    if !how.has_way() && arguments.campaign_column.is_none() {
+        return Err(Failure::usage("by which campaign?").advise(
+            "--campaign CAMPAIGN for all rows (or --rule, --group, --rep), or --campaign-column COLUMN \
+             where they differ",
+        ));
+    }
+    if how.has_owner() {
+        return Err(Failure::usage("--owner is for one contact")
+            .advise("of a file: --owner-column COLUMN --owner-kind KIND"));
+    }
+    if change.validate_only && arguments.batch.is_none() {
+        return Err(Failure::usage("--validate-only of a file needs --batch")
+            .advise("one batch is checked as a whole; or see: turnwise assign preview --help"));
+    }
     let client = context.client()?;
-    let owners = match owner_column {
-        Some(_) => Owners::new(&pages::reps(&client, team).await?),
+    let owners = match arguments.owner_column {
+        Some(_) => Owners::new(&pages::reps(&client, &team).await?),
         None => Owners::default(),
     };
     let rows = Rows {
-        file: from,
-        team,
-        campaign,
-        contact_column: contact,
-        campaign_column: campaign_column.as_deref(),
-        owner: owner_column.as_deref().zip(*owner_kind),
+        file: &arguments.from,
+        team: &team,
+        common: how.request(&client).await?,
+        // Of batches, the batch has one.
+        request_id: if arguments.batch.is_some() { "" } else { &change.request_id },
+        contact_column: &arguments.contact,
+        campaign_column: arguments.campaign_column.as_deref(),
+        owner: arguments.owner_column.as_deref().zip(arguments.owner_kind),
         owners,
     };
     let total = rows.check()?;
 
     let progress = bar(total);
-    let mut result = ResultFile::create(out)?;
-    let requests = rows.requests()?.map_while(Result::ok);
-    let done = client
-        .assign_many(requests, usize::from(*concurrency), |number, answer| {
-            progress.inc(1);
-            result.write(number, answer)
-        })
-        .await;
+    let mut result = ResultFile::create(&arguments.out)?;
+    let mut requests = rows.requests()?.map_while(Result::ok);
+    let each = |number, answer| {
+        progress.inc(1);
+        result.write(number, answer)
+    };
+    let done = match arguments.batch {
+        None => client.assign_many(requests, usize::from(arguments.concurrency), each).await,
+        Some(size) if change.validate_only && total > u64::from(size) => {
+            return Err(Failure::usage(format!(
+                "{total} contacts are more than one batch of {size}: what comes of the next one \
+                 depends on it, and can't be checked before"
+            )));
+        }
+        Some(size) => {
+            let batches = Batches { team: &team, size: usize::from(size), total, change };
+            batches.assign(&client, &mut requests, each).await
+        }
+    };
     progress.finish_and_clear();
     if let Err(failure) = done {
         return Err(failure.advise(
@@ -70,109 +134,61 @@ pub(super) async fn run(
              goes on where this ended.",
         ));
     }
+    let out = &arguments.out;
     let summary = result.finish(out)?;
     if summary.rows != total {
-        return Err(Failure::failed(format!("{} was changed while it was read", from.display())));
+        let from = arguments.from.display();
+        return Err(Failure::failed(format!("{from} was changed while it was read")));
     }
     let existing = summary.existing;
-    drop(writeln!(
-        std::io::stderr().lock(),
-        "{total} contacts, {existing} of them assigned before; written to {}",
-        out.display()
-    ));
+    change.tell();
+    let out = out.display();
+    say(&format!("{total} contacts, {existing} of them assigned before; written to {out}"));
     let counts = summary.by_rep.into_iter();
     let rows: Vec<Vec<Value>> = counts.map(|(rep, count)| vec![rep.into(), count.into()]).collect();
     context.output.list(&["rep", "contacts"], &rows)
 }
 
-/// The rows of a file as requests.
-struct Rows<'a> {
-    file: &'a Path,
+/// So many in one step.
+struct Batches<'a> {
     team: &'a str,
-    campaign: Option<&'a str>,
-    contact_column: &'a str,
-    campaign_column: Option<&'a str>,
-    owner: Option<(&'a str, OwnerKind)>,
-    owners: Owners,
+    size: usize,
+    total: u64,
+    change: &'a Change,
 }
 
-/// Problems shown of a file that has many.
-const PROBLEMS_SHOWN_MAX: usize = 20;
-
-impl Rows<'_> {
-    /// Reads all of it and counts the rows; what is wrong is named by line.
-    fn check(&self) -> Result<u64, Failure> {
-        let (mut count, mut problems) = (0, Vec::new());
-        for request in self.requests()? {
-            count += 1;
-            problems.extend(request.err());
-            if problems.len() > PROBLEMS_SHOWN_MAX {
-                problems.truncate(PROBLEMS_SHOWN_MAX);
-                problems.push("and more".to_owned());
-                break;
+impl Batches<'_> {
+    /// Assigns all of `requests` and hands the answers over in order.
+    async fn assign(
+        &self,
+        client: &Client,
+        requests: &mut impl Iterator<Item = AssignContactRequest>,
+        mut each: impl FnMut(u64, Result<AssignContactResponse, client::Error>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let Self { team, size, total, change } = self;
+        let batches = usize::try_from(*total).unwrap_or(usize::MAX).div_ceil(*size);
+        let mut done = 0;
+        for batch in 1..=batches {
+            let requests: Vec<_> = requests.by_ref().take(*size).collect();
+            let count = requests.len();
+            let last = done + u64::try_from(count).unwrap_or(u64::MAX);
+            let what = format!("assign the contacts of rows {} to {last}", done + 1);
+            let request = BatchAssignContactsRequest {
+                parent: names::team(team),
+                requests,
+                request_id: change.numbered(batch, batches),
+                validate_only: change.validate_only,
+            };
+            let answer = client.call(request).await.map_err(to(&what))?;
+            if answer.responses.len() != count {
+                return Err(Failure::failed(format!("cannot {what}: not every one was answered")));
+            }
+            for response in answer.responses {
+                each(done, Ok(response))?;
+                done += 1;
             }
         }
-        if problems.is_empty() {
-            return Ok(count);
-        }
-        let text = format!("{}:\n  {}", self.file.display(), problems.join("\n  "));
-        Err(Failure::failed(text).advise("Nothing was sent. Correct the file and run it again."))
-    }
-
-    /// A request for each row, or what is wrong with it.
-    fn requests(
-        &self,
-    ) -> Result<impl Iterator<Item = Result<AssignContactRequest, String>> + '_, Failure> {
-        let shown = self.file.display();
-        let failed = |error: String| Failure::failed(format!("cannot read {shown}: {error}"));
-        let mut reader = csv::Reader::from_path(self.file).map_err(|e| failed(e.to_string()))?;
-        let header = reader.headers().map_err(|error| failed(error.to_string()))?.clone();
-        let place = |column: &str| {
-            // A spreadsheet's byte order mark sticks to the first name.
-            let plain = |name: &str| name.trim_start_matches('\u{feff}').trim() == column;
-            let known = || header.iter().collect::<Vec<_>>().join(", ");
-            header.iter().position(plain).ok_or_else(|| {
-                Failure::failed(format!("{shown} has no column `{column}`; it has: {}", known()))
-            })
-        };
-        let contact_at = place(self.contact_column)?;
-        let campaign_at = self.campaign_column.map(place).transpose()?;
-        let owner_at = match self.owner {
-            Some((column, kind)) => Some((place(column)?, kind)),
-            None => None,
-        };
-        Ok(reader.into_records().map(move |record| {
-            let record = record.map_err(|error| error.to_string())?;
-            let line = record.position().map_or(0, csv::Position::line);
-            let cell = |at: usize| record.get(at).unwrap_or_default().trim();
-            let owner = owner_at.map(|(at, kind)| (cell(at), kind));
-            self.request(cell(contact_at), campaign_at.map(cell), owner)
-                .map_err(|problem| format!("line {line}: {problem}"))
-        }))
-    }
-
-    fn request(
-        &self,
-        contact: &str,
-        campaign: Option<&str>,
-        owner: Option<(&str, OwnerKind)>,
-    ) -> Result<AssignContactRequest, String> {
-        text::id(contact).map_err(|problem| format!("the contact: {problem}"))?;
-        if let Some(campaign) = campaign {
-            text::id(campaign).map_err(|problem| format!("the campaign: {problem}"))?;
-        }
-        let owner = match owner {
-            Some((text, kind)) => self.owners.resolve(kind, text)?,
-            None => None,
-        };
-        let via = campaign.or(self.campaign);
-        Ok(AssignContactRequest {
-            parent: names::team(self.team),
-            contact: contact.to_owned(),
-            owners: owner.into_iter().collect(),
-            request_id: String::new(),
-            via: via.map(|campaign| Via::Campaign(names::campaign(self.team, campaign))),
-        })
+        Ok(())
     }
 }
 

@@ -1,144 +1,129 @@
-//! `turnwise assign`: whose turn it is, for one contact or for a file of them.
+//! `turnwise assign`: whose turn it is, for one contact or for a file of them; who would be next.
 //!
 //! | File | Owns |
 //! |---|---|
 //! | `owners` | which rep an owner's name in a file or flag means: pure |
+//! | `how` | by what a contact is routed, and with what |
 //! | `why` | a decision in plain words: pure |
+//! | `rows` | a CSV file of contacts as requests |
 //! | `file` | a CSV file in, a CSV file out |
+//! | `preview` | who would be next, also if something were different |
 
 mod file;
+mod how;
 mod owners;
+mod preview;
+mod rows;
 mod why;
-
-use std::path::PathBuf;
 
 use serde_json::Value;
 
 use super::{
-    Context, campaign,
+    Context,
+    change::Change,
     failure::{Failure, to},
-    names, pages,
+    names, words,
 };
-use crate::proto::turnwise::v1::{
-    AssignContactRequest, Assignment, Cause, OwnerKind, assign_contact_request::Via,
-};
-use owners::Owners;
+use crate::proto::turnwise::v1::{AssignContactRequest, Assignment};
+use how::How;
+
+pub(super) use why::why;
 
 #[derive(clap::Args)]
-#[command(after_help = "\
-A contact that the campaign has assigned before stays with its rep and uses no turn, so both forms can be \
-run again at any time.
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_help = "\
+Without --campaign, --rule, --group or --rep, the team's default rule decides. A contact that has been \
+assigned the same way before stays with its rep and uses no turn, so all forms can be run again at any \
+time. Nobody being available is no failure: the state is then PENDING or UNASSIGNED, and the exit code 0.
 
 Examples:
   turnwise assign c-17 --team sales --campaign spring --owner lead=ana@example.com
+  turnwise assign c-18 --team sales --rep ana
+  turnwise assign preview --team sales --campaign spring --count 5
   turnwise assign --from leads.csv --team sales --contact lead_id --campaign spring --out assigned.csv
   turnwise assign --from leads.csv --team sales --contact lead_id --campaign-column office \\
-      --owner-column agent --owner-kind lead --out assigned.csv")]
+      --owner-column agent --owner-kind lead --out assigned.csv"
+)]
 pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// Whom to assign, by your own id
     #[arg(required_unless_present = "from", conflicts_with = "from")]
     contact_id: Option<String>,
-    /// Team
-    #[arg(long, env = "TURNWISE_TEAM")]
-    team: String,
-    /// Campaign whose targets to use
-    #[arg(long)]
-    campaign: Option<String>,
-    /// Owner in your CRM, by email, external id or rep id; may be given once for each kind
-    #[arg(long, value_name = "KIND=OWNER", value_parser = owner, conflicts_with = "from")]
-    owner: Vec<(OwnerKind, String)>,
     #[command(flatten)]
-    file: Option<FileArguments>,
+    how: How,
+    #[command(flatten)]
+    file: Option<file::FileArguments>,
+    #[command(flatten)]
+    change: Change,
 }
 
-#[derive(clap::Args)]
-#[group(requires_all = ["from", "contact", "out"], multiple = true)]
-struct FileArguments {
-    /// File with a row for each contact
-    #[arg(long, value_name = "FILE.csv", required = false)]
-    from: PathBuf,
-    /// Column of the contact's id
-    #[arg(long, value_name = "COLUMN", required = false)]
-    contact: String,
-    /// Column of the campaign, where it differs from row to row
-    #[arg(long, value_name = "COLUMN", conflicts_with = "campaign")]
-    campaign_column: Option<String>,
-    /// Column of the owner: email, external id or rep id; an empty cell is no owner
-    #[arg(long, value_name = "COLUMN", requires = "owner_kind")]
-    owner_column: Option<String>,
-    /// Which record that owner was read from: contact, lead, account, opportunity
-    #[arg(long, value_name = "KIND", value_parser = campaign::owner_kind, requires = "owner_column")]
-    owner_kind: Option<OwnerKind>,
-    /// Where to write the result; replaced only when it is whole
-    #[arg(long, value_name = "RESULT.csv", required = false)]
-    out: PathBuf,
-    /// How many to have under way at once
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
-    concurrency: u16,
+#[derive(clap::Subcommand)]
+enum Command {
+    /// Show who would be next, and why; nothing is changed
+    #[command(after_help = preview::HELP)]
+    Preview(preview::Arguments),
 }
 
 pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<(), Failure> {
-    let Arguments { contact_id, team, campaign, owner, file } = arguments;
+    let Arguments { command, contact_id, how, file, change } = arguments;
+    if let Some(Command::Preview(arguments)) = command {
+        return preview::run(context, arguments).await;
+    }
     if let Some(arguments) = file {
-        if campaign.is_none() && arguments.campaign_column.is_none() {
-            return Err(Failure::usage("by which campaign?").advise(
-                "--campaign CAMPAIGN for all rows, or --campaign-column COLUMN where they differ",
-            ));
-        }
-        return file::run(context, &team, campaign.as_deref(), &arguments).await;
+        return file::run(context, how, &arguments, &change).await;
     }
     let contact = contact_id.ok_or_else(|| Failure::usage("whom to assign?"))?;
     let client = context.client()?;
-    let owners = match owner.is_empty() {
-        true => Owners::default(),
-        false => Owners::new(&pages::reps(&client, &team).await?),
-    };
-    let mut found = Vec::new();
-    for (kind, text) in &owner {
-        found.extend(owners.resolve(*kind, text).map_err(Failure::failed)?);
-    }
     let request = AssignContactRequest {
-        parent: names::team(&team),
         contact: contact.clone(),
-        owners: found,
-        request_id: String::new(),
-        via: campaign.map(|campaign| Via::Campaign(names::campaign(&team, &campaign))),
+        request_id: change.request_id.clone(),
+        validate_only: change.validate_only,
+        ..how.request(&client).await?
     };
     let answer = client.call(request).await.map_err(to(format!("assign `{contact}`")))?;
     let assignment = answer.assignment.unwrap_or_default();
+    change.tell();
     let mut row = result_row(&assignment, answer.existing);
-    row.push(why::why(&assignment, answer.existing).into());
+    row.push(why(&assignment, answer.existing).into());
     let columns: Vec<&str> = RESULT_COLUMNS.iter().copied().chain(["why"]).collect();
     context.output.record(&columns, row)
 }
 
-const RESULT_COLUMNS: [&str; 8] =
-    ["contact", "campaign", "rep", "target", "cause", "existing", "log_index", "seq"];
+const RESULT_COLUMNS: [&str; 12] = [
+    "contact",
+    "campaign",
+    "rep",
+    "target",
+    "cause",
+    "existing",
+    "log_index",
+    "seq",
+    "state",
+    "assignment",
+    "option",
+    "payload",
+];
 
-/// One assignment as a row; the position is the assignment's own, so it is the same when asked again.
+/// One assignment as a row; the position is that of its last change, so it is the same when asked again.
 fn result_row(assignment: &Assignment, existing: bool) -> Vec<Value> {
-    let position = assignment.position.unwrap_or_default();
-    let cause = match assignment.cause() {
-        Cause::Owner => "OWNER",
-        Cause::Rotation => "ROTATION",
-        Cause::Rep => "REP",
-        Cause::NoTarget => "NO_TARGET",
-        Cause::Unspecified => "UNSPECIFIED",
-    };
+    // A dry run has none.
+    let position = assignment.position.as_ref();
+    let option = assignment.option.as_ref();
     vec![
         assignment.contact.as_str().into(),
         names::id(&assignment.campaign).into(),
         names::id(&assignment.rep).into(),
         assignment.target_index.map_or(Value::Null, Value::from),
-        cause.into(),
+        words::cause(assignment.cause()).into(),
         existing.into(),
-        position.log_index.into(),
-        position.seq.into(),
+        position.map(|position| position.log_index).into(),
+        position.map(|position| position.seq).into(),
+        words::state(assignment.state()).into(),
+        names::id(&assignment.name).into(),
+        option.map_or("", |option| option.id.as_str()).into(),
+        option.map_or("", |option| option.payload.as_str()).into(),
     ]
-}
-
-fn owner(text: &str) -> Result<(OwnerKind, String), String> {
-    let (kind, owner) =
-        text.split_once('=').ok_or("not KIND=OWNER, such as lead=ana@example.com")?;
-    Ok((campaign::owner_kind(kind)?, owner.to_owned()))
 }

@@ -1,93 +1,100 @@
-//! A decision in plain words, from what was stored with the assignment. Pure.
+//! A decision in one sentence, from what was stored with the assignment. Pure. `turnwise explain` tells
+//! the whole story.
 
 use crate::{
-    cli::names,
-    proto::turnwise::v1::{
-        Assignment, Cause, PassOverReason, PassedOver, TargetOutcome, TargetTrace,
-    },
+    cli::{names, words},
+    proto::turnwise::v1::{Assignment, AssignmentState, Cause, TargetOutcome, TargetTrace},
 };
 
-/// Why this rep, or nobody, has the contact: one sentence.
-pub(super) fn why(assignment: &Assignment, existing: bool) -> String {
+/// Why this rep, this option or nobody has the contact.
+pub(crate) fn why(assignment: &Assignment, existing: bool) -> String {
     let decision = assignment.decision.clone().unwrap_or_default();
-    let mut steps: Vec<String> =
-        decision.targets.iter().map(|trace| step(trace, assignment.cause())).collect();
-    if steps.is_empty() {
-        steps.push("the campaign has no target".to_owned());
+    let cause = assignment.cause();
+    let mut steps: Vec<String> = decision.targets.iter().map(|trace| step(trace, cause)).collect();
+    if !is_of_a_target(cause) {
+        // What the targets did is not why it is where it is.
+        steps = vec![words::because(cause).to_owned()];
+    } else if steps.is_empty() {
+        steps.push("there is no target: it waits for a person to claim it".to_owned());
     }
-    let steps = steps.join("; ");
-    match (existing, assignment.rep.is_empty()) {
-        (true, _) => format!("assigned before, so no turn was used; then: {steps}"),
-        (false, true) => format!("nobody: {steps}"),
-        (false, false) => steps,
+    let mut text = steps.join("; ");
+    match assignment.state() {
+        AssignmentState::Pending => text = format!("waiting: {text}"),
+        AssignmentState::Unassigned => text = format!("nobody: {text}"),
+        AssignmentState::Offered => text = format!("offered: {text}"),
+        AssignmentState::Assigned
+        | AssignmentState::Closed
+        | AssignmentState::Cancelled
+        | AssignmentState::Unspecified => {}
+    }
+    match existing {
+        true => format!("assigned before, so no turn was used; then: {text}"),
+        false => text,
+    }
+}
+
+/// Whether the walk over the targets led to it, and no person since.
+fn is_of_a_target(cause: Cause) -> bool {
+    match cause {
+        Cause::Owner
+        | Cause::Rotation
+        | Cause::Rep
+        | Cause::LastRep
+        | Cause::Option
+        | Cause::Waiting
+        | Cause::NoTarget
+        | Cause::Unspecified => true,
+        Cause::Manual
+        | Cause::Claim
+        | Cause::Reassign
+        | Cause::Accept
+        | Cause::Reject
+        | Cause::OfferTimeout
+        | Cause::Unassign
+        | Cause::Close
+        | Cause::Cancel
+        | Cause::CampaignCancelled => false,
     }
 }
 
 fn step(trace: &TargetTrace, cause: Cause) -> String {
-    let passed_over = passed_over(trace);
-    match trace.outcome() {
-        TargetOutcome::Picked => {
-            let because = match cause {
-                Cause::Owner => "they own the contact in the CRM",
-                Cause::Rotation => "it was their turn",
-                Cause::Rep => "the campaign names them",
-                Cause::NoTarget | Cause::Unspecified => "they were picked",
-            };
-            match passed_over {
-                Some(names) => format!("{because} (passed over: {names})"),
-                None => because.to_owned(),
-            }
+    let passed_over = words::passed_over(trace, |rep| names::id(rep).to_owned()).join(", ");
+    match (trace.outcome(), passed_over.as_str()) {
+        (TargetOutcome::Picked, "") => words::because(cause).to_owned(),
+        (TargetOutcome::Picked, names) => {
+            format!("{} (passed over: {names})", words::because(cause))
         }
-        TargetOutcome::NoOwner => "no owner was given".to_owned(),
-        TargetOutcome::OwnerIsQueue => "the owner is a queue".to_owned(),
-        TargetOutcome::OwnerNotARep => "the owner is not a rep of the team".to_owned(),
-        TargetOutcome::NoEligible => match passed_over {
-            Some(names) => format!("nobody could take it: {names}"),
-            None => "nobody could take it".to_owned(),
-        },
-        TargetOutcome::Unspecified => "a reason this version does not know".to_owned(),
+        (TargetOutcome::NoOwner, _) => "no owner was given".to_owned(),
+        (TargetOutcome::OwnerIsQueue, _) => "the owner is a queue".to_owned(),
+        (TargetOutcome::OwnerNotARep, _) => "the owner is not a rep of the team".to_owned(),
+        (TargetOutcome::NoEligible | TargetOutcome::Waiting, "") => {
+            "nobody could take it".to_owned()
+        }
+        (TargetOutcome::NoEligible | TargetOutcome::Waiting, names) => {
+            format!("nobody could take it: {names}")
+        }
+        (TargetOutcome::Unspecified, _) => "a reason this version does not know".to_owned(),
     }
-}
-
-/// Who was passed over and why; those not named are counted.
-fn passed_over(trace: &TargetTrace) -> Option<String> {
-    let mut names: Vec<String> = trace.passed_over.iter().map(named).collect();
-    let all: u64 = trace.passed_over_counts.iter().map(|count| count.count).sum();
-    let unnamed = all.saturating_sub(u64::try_from(names.len()).unwrap_or(u64::MAX));
-    if unnamed > 0 {
-        names.push(format!("{unnamed} more"));
-    }
-    (!names.is_empty()).then(|| names.join(", "))
-}
-
-fn named(passed_over: &PassedOver) -> String {
-    let reason = match passed_over.reason() {
-        PassOverReason::OutOfOffice => "out of office",
-        PassOverReason::Disabled => "disabled",
-        PassOverReason::Unspecified => "for a reason this version does not know",
-    };
-    format!("{} {reason}", names::id(&passed_over.rep))
 }
 
 #[cfg(test)]
 mod tests {
     use super::why;
     use crate::proto::turnwise::v1::{
-        Assignment, Cause, Decision, PassOverCount, PassOverReason, PassedOver, TargetOutcome,
+        Assignment, AssignmentState, Cause, Decision, PassOverReason, PassedOver, TargetOutcome,
         TargetTrace,
     };
 
-    fn trace(outcome: TargetOutcome, away: &[&str], count: u64) -> TargetTrace {
+    fn trace(outcome: TargetOutcome, away: &[&str], passed_over_total: u64) -> TargetTrace {
         let reason = PassOverReason::OutOfOffice.into();
         let passed_over = away
             .iter()
             .map(|rep| PassedOver { rep: format!("teams/t/reps/{rep}"), reason })
             .collect();
-        let passed_over_counts = vec![PassOverCount { reason, count }];
         TargetTrace {
             outcome: outcome.into(),
             passed_over,
-            passed_over_counts,
+            passed_over_total,
             ..Default::default()
         }
     }
@@ -96,6 +103,10 @@ mod tests {
         Assignment {
             rep: rep.to_owned(),
             cause: cause.into(),
+            state: match rep {
+                "" => AssignmentState::Unassigned.into(),
+                _ => AssignmentState::Assigned.into(),
+            },
             decision: Some(Decision { targets, ..Decision::default() }),
             ..Assignment::default()
         }
@@ -126,7 +137,9 @@ mod tests {
         );
         assert_eq!(
             why(&assignment("", Cause::NoTarget, vec![]), false),
-            "nobody: the campaign has no target"
+            "nobody: there is no target: it waits for a person to claim it"
         );
+        let claimed = assignment("r", Cause::Claim, vec![trace(TargetOutcome::NoEligible, &[], 0)]);
+        assert_eq!(why(&claimed, false), "they took it themselves");
     }
 }

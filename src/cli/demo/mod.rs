@@ -36,7 +36,7 @@ use crate::{
         Campaign, ClearOutOfOfficeRequest, ClusterMember, CreateCampaignRequest,
         CreateGroupRequest, CreateRepRequest, CreateTeamRequest, GetClusterRequest, Group,
         GroupMember, LaunchCampaignRequest, LogPosition, Rep, SetOutOfOfficeRequest, Target,
-        TargetList, target::Kind,
+        TargetList, group_member::Member, target::Kind,
     },
 };
 use tamper::Break;
@@ -239,7 +239,10 @@ async fn set_up(client: &Client) -> Result<(), Failure> {
             };
             client.call(request).await.map_err(to(format!("create rep `{rep}`")))?;
         }
-        let member = |rep| GroupMember { rep: names::rep(TEAM, rep), ..GroupMember::default() };
+        let member = |rep| GroupMember {
+            member: Some(Member::Rep(names::rep(TEAM, rep))),
+            ..GroupMember::default()
+        };
         let request = CreateGroupRequest {
             parent: names::team(TEAM),
             group_id: group.to_owned(),

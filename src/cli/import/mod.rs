@@ -24,6 +24,7 @@ use crate::{
     client::Client,
     proto::turnwise::v1::{
         AddGroupMemberRequest, CreateGroupRequest, CreateRepRequest, Group, GroupMember, Rep,
+        group_member::Member,
     },
 };
 use plan::Change;
@@ -139,7 +140,10 @@ async fn make(client: &Client, team: &str, change: &Change) -> Result<(), Failur
 }
 
 fn group_members(team: &str, members: &[String]) -> Vec<GroupMember> {
-    let member = |rep: &String| GroupMember { rep: names::rep(team, rep), ..Default::default() };
+    let member = |rep: &String| GroupMember {
+        member: Some(Member::Rep(names::rep(team, rep))),
+        ..GroupMember::default()
+    };
     members.iter().map(member).collect()
 }
 

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use super::rows::Person;
 use crate::{
     cli::{names, text},
-    proto::turnwise::v1::{Group, Rep},
+    proto::turnwise::v1::{Group, Rep, group_member::Member},
 };
 
 /// The system under which the name as written is kept as external id.
@@ -88,7 +88,10 @@ fn memberships(people: &[Person], groups: &[Group]) -> Vec<Change> {
     let present: HashMap<&str, HashSet<&str>> = groups
         .iter()
         .map(|group| {
-            let members = group.members.iter().map(|member| names::id(&member.rep));
+            let members = group.members.iter().filter_map(|member| match &member.member {
+                Some(Member::Rep(rep)) => Some(names::id(rep)),
+                Some(Member::Option(_) | Member::Group(_)) | None => None,
+            });
             (names::id(&group.name), members.collect())
         })
         .collect();
@@ -124,7 +127,7 @@ mod tests {
     use super::{Change, SYSTEM, plan};
     use crate::{
         cli::import::rows::{Columns, Person, read},
-        proto::turnwise::v1::{Group, GroupMember, Rep},
+        proto::turnwise::v1::{Group, GroupMember, Rep, group_member::Member},
     };
 
     fn people(file: &str) -> Vec<Person> {
@@ -142,7 +145,7 @@ mod tests {
     impl Team {
         fn make(&mut self, change: &Change) {
             let member = |rep: &String| GroupMember {
-                rep: format!("teams/t/reps/{rep}"),
+                member: Some(Member::Rep(format!("teams/t/reps/{rep}"))),
                 ..GroupMember::default()
             };
             match change {

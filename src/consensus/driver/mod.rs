@@ -10,6 +10,7 @@
 //! | `turn` | one turn: inputs, effects, replies |
 //! | `start` | from a configuration to a running node |
 //! | `data_dir` | from a data directory to what a node starts with; over any disk |
+//! | `look` | what a data directory holds, without changing it |
 //! | `checkpoints` | whether this node's state is the one that the others hold |
 //! | `snapshots` | taking, installing and sending snapshots |
 //!
@@ -17,6 +18,7 @@
 
 mod checkpoints;
 mod data_dir;
+mod look;
 mod snapshots;
 mod start;
 mod turn;
@@ -33,6 +35,7 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use data_dir::{DataDir, Founding, Opened, load_snapshot, write_snapshot};
+pub use look::Contents;
 pub use start::{Setup, StartError, start};
 
 use super::{
@@ -70,6 +73,8 @@ pub struct ReadAt {
     pub term: u64,
     /// This node's wall clock, microseconds since the Unix epoch.
     pub wall_us: u64,
+    /// Leader time, if this node leads: what a command proposed now would be stamped with.
+    pub leader_us: Option<u64>,
 }
 
 /// How this node is.

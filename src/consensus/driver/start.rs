@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     consensus::{
-        Incarnation, Node, NodeConfig, NodeId, Role, StateMachine,
+        EventSink, Incarnation, Node, NodeConfig, NodeId, Role, StateMachine,
         log::{Disk, DiskError, LogConfig, LogError, RealDisk, snapshot::SnapshotError},
         peers::{Links, Local, PeerAddress, PeerEvent, PeerService, PeerView},
     },
@@ -119,7 +119,7 @@ pub enum StartError {
     Thread(#[from] std::io::Error),
 }
 
-/// Opens the data directory and starts the consensus thread.
+/// Opens the data directory and starts the consensus thread, which tells `events` what happens.
 ///
 /// Gives the running node and the service to mount on the peer port. Must be called on a runtime.
 ///
@@ -128,6 +128,7 @@ pub enum StartError {
 pub fn start<S: StateMachine>(
     setup: Setup,
     metrics: Arc<Metrics>,
+    events: Box<dyn EventSink<S::Event>>,
 ) -> Result<(Running<S>, PeerService<RealDisk>), StartError> {
     let path = setup.data_dir.clone();
     if !setup.members.contains_key(&setup.node_id) {
@@ -144,7 +145,7 @@ pub fn start<S: StateMachine>(
     let log = LogConfig::default();
     let data_dir = DataDir { path: &path, cluster_id, node_id, log, founding };
     let opened = data_dir.open::<S, _>(Arc::clone(&disk))?;
-    launch(setup, disk, opened, metrics)
+    launch(setup, disk, opened, metrics, events)
 }
 
 fn launch<S: StateMachine, D: Disk>(
@@ -152,6 +153,7 @@ fn launch<S: StateMachine, D: Disk>(
     disk: Arc<D>,
     opened: Opened<S, D>,
     metrics: Arc<Metrics>,
+    mut events: Box<dyn EventSink<S::Event>>,
 ) -> Result<(Running<S>, PeerService<D>), StartError> {
     let Opened { store, log, identity, recovered, machine, .. } = opened;
     let node_id = setup.node_id;
@@ -163,6 +165,7 @@ fn launch<S: StateMachine, D: Disk>(
         ..setup.node
     };
     let last_index = log.last_index();
+    events.loaded(recovered.snapshot.index);
     let node = Node::new(config, recovered, &raft_logger(node_id)).map_err(|fault| {
         StartError::State { path: setup.data_dir.clone(), source: Box::new(fault.into()) }
     })?;
@@ -190,6 +193,7 @@ fn launch<S: StateMachine, D: Disk>(
         machine,
         links,
         snapshots: Snapshots { store, peers: address },
+        events,
         metrics,
         status,
         view,

@@ -21,8 +21,8 @@ use super::{
 use crate::{
     clock,
     consensus::{
-        Committed, Effect, Input, Node, NodeId, NotProposed, Now, Persist, Proposal, ProposalId,
-        ReadId, Role, StateMachine,
+        Committed, Effect, EventSink, Input, Node, NodeId, NotProposed, Now, Persist, Proposal,
+        ProposalId, ReadId, Role, StateMachine,
         log::{Batch, Disk, Log, LogError, Spare, snapshot::SnapshotId},
         peers::{Links, PeerEvent, PeerView},
     },
@@ -67,6 +67,7 @@ pub(super) struct Parts<S: StateMachine, D: Disk> {
     pub(super) machine: S,
     pub(super) links: Links,
     pub(super) snapshots: Snapshots<D>,
+    pub(super) events: Box<dyn EventSink<S::Event>>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) status: watch::Sender<Status>,
     pub(super) view: watch::Sender<PeerView>,
@@ -180,7 +181,10 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
                     self.reads.insert(id, read);
                     reads.push(id);
                 }
-                Request::Inspect(read) => read(Ok((&self.parts.machine, self.read_at()))),
+                Request::Inspect(read) => {
+                    let at = self.read_at();
+                    read(Ok((&self.parts.machine, at)));
+                }
                 Request::HandOver => self.handle(Input::HandOver)?,
             }
         }
@@ -199,12 +203,14 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
         Ok(())
     }
 
-    fn read_at(&self) -> ReadAt {
+    fn read_at(&mut self) -> ReadAt {
         let Status { applied_index, term, .. } = *self.parts.status.borrow();
+        let now = now();
         ReadAt {
             applied_index: applied_index.max(self.applied_index),
             term,
-            wall_us: clock::wall().0,
+            wall_us: now.wall_us,
+            leader_us: self.parts.node.leader_time_us(now),
         }
     }
 
@@ -281,10 +287,7 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
     fn handle(&mut self, input: Input) -> Result<(), Ended> {
         self.follow_ups.push_back(input);
         while let Some(input) = self.follow_ups.pop_front() {
-            let monotonic = clock::monotonic().as_micros();
-            let monotonic_us = u64::try_from(monotonic).unwrap_or(u64::MAX);
-            let now = Now { monotonic_us, wall_us: clock::wall().0 };
-            for effect in self.parts.node.handle(now, input)? {
+            for effect in self.parts.node.handle(now(), input)? {
                 self.perform(effect)?;
             }
         }
@@ -361,6 +364,7 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
         let mut reset = None;
         if let Some(install) = install {
             self.parts.machine = self.parts.snapshots.install(&install)?;
+            self.parts.events.loaded(install.index);
             self.applied_index = install.index;
             reset = Some((install.index, install.term));
         }
@@ -373,7 +377,10 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
         let mut through = self.applied_index;
         let now = clock::monotonic();
         for Committed { index, term, stamp_us, commands, proposals } in committed {
-            let replies = self.parts.machine.apply(index, term, stamp_us, &commands)?;
+            let mut events = Vec::new();
+            let replies =
+                self.parts.machine.apply(index, term, stamp_us, &commands, &mut events)?;
+            self.parts.events.applied(index, events);
             for (id, reply) in proposals.into_iter().zip(replies) {
                 if let Some(waiter) = self.waiters.remove(&id) {
                     let took = now.saturating_sub(waiter.since);
@@ -461,6 +468,11 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
             changed
         });
     }
+}
+
+fn now() -> Now {
+    let monotonic_us = u64::try_from(clock::monotonic().as_micros()).unwrap_or(u64::MAX);
+    Now { monotonic_us, wall_us: clock::wall().0 }
 }
 
 impl<S: StateMachine, D: Disk> Drop for Driver<S, D> {

@@ -68,6 +68,13 @@ pub struct TornTail {
     pub bytes: u64,
 }
 
+/// Of the segments among these files, in order.
+fn generations(names: &[String]) -> Vec<u64> {
+    let mut generations: Vec<u64> = names.iter().filter_map(|name| generation(name)).collect();
+    generations.sort_unstable();
+    generations
+}
+
 /// A segment as it is on the disk.
 struct Found<F> {
     segment: Segment<F>,
@@ -115,18 +122,20 @@ impl<F: DiskFile> Chain<F> {
     fn read<D: Disk<File = F>>(
         disk: &D,
         generations: &[u64],
-        expected: Expected,
+        expected: Option<Expected>,
     ) -> Result<Self, LogError> {
         let last = *generations.last().ok_or(LogError::Missing)?;
         let Found { segment, header, header_crc, bytes } = Found::read(disk, last)?;
         let found = header.identity;
-        if found.cluster_id != expected.cluster_id {
-            let (found, expected) = (found.cluster_id, expected.cluster_id);
-            return Err(LogError::WrongCluster { found, expected });
-        }
-        if found.node_id != expected.node_id {
-            let (found, expected) = (found.node_id.0, expected.node_id.0);
-            return Err(LogError::WrongNode { found, expected });
+        if let Some(Expected { cluster_id, node_id }) = expected {
+            if found.cluster_id != cluster_id {
+                let (found, expected) = (found.cluster_id, cluster_id);
+                return Err(LogError::WrongCluster { found, expected });
+            }
+            if found.node_id != node_id {
+                let (found, expected) = (found.node_id.0, node_id.0);
+                return Err(LogError::WrongNode { found, expected });
+            }
         }
         let (scan, torn) = scan::last(&segment.name, &header, header_crc, &bytes)?;
         let torn_tail = (torn > 0).then(|| TornTail {
@@ -236,12 +245,11 @@ impl<D: Disk> Log<D> {
     ) -> Result<(Self, Recovered), LogError> {
         config.check();
         let names = disk.list().map_err(LogError::io("list", "the data directory"))?;
-        let mut generations: Vec<u64> = names.iter().filter_map(|name| generation(name)).collect();
-        generations.sort_unstable();
+        let generations = generations(&names);
         let used = names.iter().filter_map(|name| temporary_generation(name));
         let next_generation = used.chain(generations.iter().copied()).max().unwrap_or(0) + 1;
 
-        let mut chain = Chain::read(&*disk, &generations, expected)?;
+        let mut chain = Chain::read(&*disk, &generations, Some(expected))?;
         let torn_tail = chain.torn_tail.take();
         let mut replayed = chain.replay()?;
         remove_temporary(&*disk)?;
@@ -257,6 +265,23 @@ impl<D: Disk> Log<D> {
             torn_tail,
         };
         Ok((log, recovered))
+    }
+
+    /// What the log says, whoever's it is, without changing or making sure of anything: for those who
+    /// only look.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`].
+    pub fn look(disk: &D) -> Result<Recovered, LogError> {
+        let names = disk.list().map_err(LogError::io("list", "the data directory"))?;
+        let mut chain = Chain::read(disk, &generations(&names), None)?;
+        let torn_tail = chain.torn_tail.take();
+        let identity = chain.last.1.identity;
+        let Replay { hard_state, base, entries, .. } = chain.replay()?.replay;
+        let (base_index, base_term) = base;
+        let entries = entries.into_iter().map(|(entry, _)| entry).collect();
+        Ok(Recovered { identity, hard_state, base_index, base_term, entries, torn_tail })
     }
 
     /// Writes what lives in the last segment to a new one in its place.

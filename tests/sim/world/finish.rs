@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use turnwise::{
     codec,
     consensus::NodeStatus,
-    routing::{AssignmentFilter, LogPosition, Outcome, Stamp, Time},
+    routing::{AssignmentFilter, LogPosition, Outcome, Stamp, Time, limits::HISTORY_MAX},
 };
 
 use super::{World, id_of};
@@ -69,14 +69,18 @@ impl World {
             for (command, outcome) in &self.told.done {
                 let Ok(reply) = outcome else { continue };
                 let Outcome::Assigned(assigned) = &reply.outcome else { continue };
-                let id = assigned.assignment.id;
-                let found = state.assignment(&team, id);
-                assert_eq!(found.as_ref(), Ok(&assigned.assignment), "acknowledged: {command:?}");
+                let told = &assigned.assignment;
+                let found = state.assignment(&team, told.id).expect("it was acknowledged");
+                assert_eq!((&found.contact, &found.via), (&told.contact, &told.via), "{command:?}");
+                // It may have moved on since, but what was told is a part of its life.
+                let kept = found.history.len() < HISTORY_MAX;
+                let is_past = !kept || found.history.starts_with(&told.history);
+                assert!(is_past && found.position >= told.position, "{command:?}: {found:?}");
             }
             let filter = AssignmentFilter::default();
             let all = state.assignments(&team, &filter, None, usize::MAX).unwrap_or_default();
             let mut open = BTreeSet::new();
-            for assignment in &all {
+            for assignment in all.iter().filter(|assignment| assignment.state.is_open()) {
                 let work = (&assignment.contact, &assignment.via);
                 assert!(open.insert(work), "{work:?} is assigned twice");
             }

@@ -51,7 +51,13 @@ impl<D: Disk> SnapshotStore<D> {
         for name in names.iter().filter(|name| name.ends_with(TEMPORARY)) {
             disk.remove(name).map_err(SnapshotError::io("remove", name))?;
         }
-        Ok(Arc::new(Self { disk, cluster_id, group_id, temporary: AtomicU64::new(0) }))
+        Ok(Self::existing(disk, cluster_id, group_id))
+    }
+
+    /// The same for one who only looks: nothing is removed.
+    #[must_use]
+    pub fn existing(disk: Arc<D>, cluster_id: u128, group_id: u64) -> Arc<Self> {
+        Arc::new(Self { disk, cluster_id, group_id, temporary: AtomicU64::new(0) })
     }
 
     /// All snapshots under their final names, the newest last. Sound or not: see

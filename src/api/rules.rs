@@ -1,0 +1,112 @@
+//! `RoutingRuleService`.
+
+use tonic::{Request, Response, Status};
+
+use crate::{
+    proto::turnwise::v1::{
+        CreateRoutingRuleRequest, CreateRoutingRuleResponse, DeleteRoutingRuleRequest,
+        DeleteRoutingRuleResponse, GetRoutingRuleRequest, GetRoutingRuleResponse,
+        ListRoutingRulesRequest, ListRoutingRulesResponse, RoutingRule, UpdateRoutingRuleRequest,
+        UpdateRoutingRuleResponse, routing_rule_service_server::RoutingRuleService,
+    },
+    replica::ReadAt,
+    routing::{RuleId, State},
+};
+
+use super::{
+    Answer, Call, Gateway, convert,
+    deadline::Deadline,
+    filter::{self, Filter},
+    names, paging, reads, status,
+    violations::Violations,
+};
+
+#[derive(Debug)]
+pub(super) struct Rules {
+    pub(super) gateway: Gateway,
+}
+
+/// What a list may be filtered by.
+const FIELDS: &[&str] = &["display_name", "labels."];
+
+fn value(rule: &RoutingRule, field: &str) -> Option<String> {
+    match field {
+        "display_name" => Some(rule.display_name.clone()),
+        label => filter::label(label, &rule.labels),
+    }
+}
+
+#[tonic::async_trait]
+impl RoutingRuleService for Rules {
+    async fn create_routing_rule(
+        &self,
+        request: Request<CreateRoutingRuleRequest>,
+    ) -> Result<Response<CreateRoutingRuleResponse>, Status> {
+        let answer = self.gateway.unary(request, Call::CreateRoutingRule).await?;
+        let Answer::CreateRoutingRule(answer) = answer else { return Err(status::internal()) };
+        Ok(Response::new(answer))
+    }
+
+    async fn get_routing_rule(
+        &self,
+        request: Request<GetRoutingRuleRequest>,
+    ) -> Result<Response<GetRoutingRuleResponse>, Status> {
+        let time = Deadline::of(&request);
+        let mut wrong = Violations::default();
+        let named = wrong.take("name", names::rule(&request.get_ref().name));
+        let (team, rule) = reads::checked(wrong, named)?;
+        let of = team.clone();
+        let look = move |state: &State, _: ReadAt| state.rule(&of, &rule);
+        let found = reads::read(self.gateway.replica(), time, &team, look).await?;
+        reads::fitting(GetRoutingRuleResponse { routing_rule: Some(convert::rule(&team, found)) })
+    }
+
+    async fn list_routing_rules(
+        &self,
+        request: Request<ListRoutingRulesRequest>,
+    ) -> Result<Response<ListRoutingRulesResponse>, Status> {
+        let time = Deadline::of(&request);
+        let r = request.into_inner();
+        let mut wrong = Violations::default();
+        let team = wrong.take("parent", names::team(&r.parent));
+        let size = wrong.take("page_size", paging::size(r.page_size));
+        let after = paging::after(&r.page_token, |token| names::id(token).ok());
+        let after = wrong.take("page_token", after);
+        let filter = wrong.take("filter", Filter::read(&r.filter, FIELDS));
+        let built = team.zip(size).zip(after.zip(filter));
+        let ((team, size), (after, filter)) = reads::checked(wrong, built)?;
+        let of = team.clone();
+        let look = move |state: State, _: ReadAt| {
+            paging::scan(
+                after,
+                size,
+                |after, limit| state.rules(&of, after, limit),
+                |rule| rule.id.clone(),
+                RuleId::to_string,
+                |rule| convert::rule(&of, rule),
+                |rule| filter.keeps(|field| value(rule, field)),
+            )
+        };
+        let (routing_rules, next_page_token) =
+            reads::on_copy(self.gateway.replica(), time, &team, look).await?;
+        reads::fitting(ListRoutingRulesResponse { routing_rules, next_page_token })
+    }
+
+    async fn update_routing_rule(
+        &self,
+        request: Request<UpdateRoutingRuleRequest>,
+    ) -> Result<Response<UpdateRoutingRuleResponse>, Status> {
+        let answer = self.gateway.unary(request, Call::UpdateRoutingRule).await?;
+        let Answer::UpdateRoutingRule(answer) = answer else { return Err(status::internal()) };
+        Ok(Response::new(answer))
+    }
+
+    async fn delete_routing_rule(
+        &self,
+        request: Request<DeleteRoutingRuleRequest>,
+    ) -> Result<Response<DeleteRoutingRuleResponse>, Status> {
+        let answer = self.gateway.unary(request, Call::DeleteRoutingRule).await?;
+        let Answer::DeleteRoutingRule(answer) = answer else { return Err(status::internal()) };
+        Ok(Response::new(answer))
+    }
+}

@@ -1,0 +1,393 @@
+//! What each refusal of a rule becomes.
+
+use tonic::{Code, Status};
+
+use crate::{
+    api::{
+        convert,
+        instant::rfc3339,
+        limits::NAMED_RESOURCES_MAX,
+        names::{self, campaign_name, group_name, rep_name, rule_name, team_name},
+    },
+    proto::turnwise::v1::ErrorReason as R,
+    routing::{
+        AssignmentId, AssignmentState, CampaignId, CampaignState, GroupId, Interval, KindRule,
+        Rejection, ResourceKind, RuleId, TeamId, Time,
+    },
+};
+
+use super::Answer;
+
+/// A rule said no. `team` is the one that the call was about.
+pub(in crate::api) fn rejected(team: &TeamId, rejection: &Rejection) -> Status {
+    answer(team, rejection).status()
+}
+
+fn failed(reason: R) -> Answer {
+    Answer::new(Code::FailedPrecondition, reason)
+}
+
+fn exists(reason: R) -> Answer {
+    Answer::new(Code::AlreadyExists, reason)
+}
+
+fn wrong(reason: R) -> Answer {
+    Answer::new(Code::InvalidArgument, reason)
+}
+
+fn answer(team: &TeamId, rejection: &Rejection) -> Answer {
+    let of = Names(team);
+    match rejection {
+        Rejection::NotFound { kind, id } => {
+            let name = of.resource(*kind, id);
+            Answer::new(Code::NotFound, R::ResourceNotFound)
+                .about("resource", &name)
+                .saying(format!("`{name}` does not exist; check the name, or create it first"))
+        }
+        Rejection::AlreadyExists { kind, id } => {
+            let name = of.resource(*kind, id);
+            exists(R::ResourceAlreadyExists)
+                .about("resource", &name)
+                .saying(format!("`{name}` exists already; use it, or choose another id"))
+        }
+        Rejection::EmailTaken { rep } => {
+            let rep = rep_name(team, rep);
+            exists(R::EmailTaken)
+                .about("rep", &rep)
+                .field("rep.email", "unique in the team, in any letter case")
+                .saying(format!("the email belongs to `{rep}`; use that rep, or another email"))
+        }
+        Rejection::ExternalIdTaken { rep, system } => {
+            let rep = rep_name(team, rep);
+            exists(R::ExternalIdTaken)
+                .about("rep", &rep)
+                .about("system", system)
+                .field(&format!("rep.external_ids[{system}]"), "unique in the team")
+                .saying(format!(
+                    "the external id of system `{system}` belongs to `{rep}`; use that rep, or \
+                     another id"
+                ))
+        }
+        Rejection::DisplayNameTaken { rule } => {
+            let rule = rule_name(team, rule);
+            exists(R::DisplayNameTaken)
+                .about("routing_rule", &rule)
+                .field("routing_rule.display_name", "unique among the rules of the team")
+                .saying(format!("the name belongs to `{rule}`; use that rule, or another name"))
+        }
+        Rejection::AlreadyMember { member, group } => {
+            let (member, group) = (convert::member_name(team, member), group_name(team, group));
+            exists(R::AlreadyMember).about("member", &member).about("group", &group).saying(
+                format!("`{member}` is in `{group}` already, in the same place; leave it out"),
+            )
+        }
+        Rejection::NotAMember { member, group } => {
+            let (member, group) = (convert::member_name(team, member), group_name(team, group));
+            Answer::new(Code::NotFound, R::NotAMember)
+                .about("member", &member)
+                .about("group", &group)
+                .saying(format!("`{member}` is not in `{group}`; see its members"))
+        }
+        Rejection::EtagMismatch { kind, id } => {
+            let name = of.resource(*kind, id);
+            Answer::new(Code::Aborted, R::EtagMismatch)
+                .about("resource", &name)
+                .violation(&name)
+                .saying(format!("`{name}` has changed; read it again, then change what it is now"))
+        }
+        Rejection::RequestIdReused => wrong(R::RequestIdReused)
+            .field("request_id", "one id for each intended call")
+            .saying("the request id was used for a different call; use a fresh id for a new call"),
+        Rejection::GroupTooSmall { groups } => {
+            let groups = of.groups(groups);
+            failed(R::GroupTooSmall).about("groups", &groups).violation(&groups).saying(format!(
+                "it would leave {groups} without a member, or with one option; add another first, or \
+                 delete the group"
+            ))
+        }
+        Rejection::GroupTooLarge { group, limit } => {
+            let group = group_name(team, group);
+            failed(R::GroupTooLarge)
+                .about("group", &group)
+                .about("limit", limit)
+                .violation(&group)
+                .saying(format!("`{group}` can have at most {limit} members; remove some first"))
+        }
+        Rejection::GroupCycle { group } => {
+            let group = group_name(team, group);
+            wrong(R::GroupCycle)
+                .about("group", &group)
+                .saying(format!("`{group}` would contain itself; leave one of the links out"))
+        }
+        Rejection::NestedTooDeep { limit } => wrong(R::GroupCycle)
+            .about("limit", limit)
+            .saying(format!("groups nest at most {limit} deep; put the options into fewer groups")),
+        Rejection::PayloadsTooLarge { group, limit } => {
+            let group = group_name(team, group);
+            failed(R::PayloadsTooLarge)
+                .about("group", &group)
+                .about("limit_bytes", limit)
+                .violation(&group)
+                .saying(format!(
+                    "the payloads of `{group}` can have {limit} bytes together; send references \
+                     instead of contents"
+                ))
+        }
+        Rejection::GroupKindMismatch { group, what } => {
+            let group = group_name(team, group);
+            let (field, text) = kind_rule(*what);
+            wrong(R::GroupKindMismatch)
+                .about("group", &group)
+                .about("what", field)
+                .saying(format!("{text}, which `{group}` is not; use a group of the other kind"))
+        }
+        Rejection::InvalidReorder { group } => {
+            let group = group_name(team, group);
+            wrong(R::InvalidReorder)
+                .about("group", &group)
+                .field("members", "all members of the group, each once")
+                .saying(format!("the list is not exactly the members of `{group}`; read it again"))
+        }
+        Rejection::TooMany { what, limit } => failed(R::LimitReached)
+            .about("what", what)
+            .about("limit", limit)
+            .violation(&team_name(team))
+            .saying(format!("at most {limit} {what}; remove some first")),
+        Rejection::DefaultGroupImmutable => failed(R::DefaultGroupImmutable)
+            .violation(&names::child_name(team, "groups", "default"))
+            .saying("the default group's members follow the team's reps; use a group of your own"),
+        Rejection::GroupInUse { group, campaigns, rules, groups } => {
+            let group = group_name(team, group);
+            let users = [of.campaigns(campaigns), of.rules(rules), of.groups(groups)];
+            of.in_use(R::GroupInUse, "group", &group, &users, "name something else there first")
+        }
+        Rejection::RepInUse { rep, campaigns, rules } => {
+            let rep = rep_name(team, rep);
+            let users = [of.campaigns(campaigns), of.rules(rules), String::new()];
+            of.in_use(R::RepInUse, "rep", &rep, &users, "name somebody else there first")
+        }
+        Rejection::RuleInUse { rule, campaigns, is_default } => {
+            let rule = rule_name(team, rule);
+            let default = if *is_default { team_name(team) } else { String::new() };
+            let users = [of.campaigns(campaigns), String::new(), default];
+            of.in_use(R::RuleInUse, "routing_rule", &rule, &users, "name another rule there first")
+        }
+        Rejection::TeamInUse { campaigns, open } => {
+            let (team, campaigns) = (team_name(team), of.campaigns(campaigns));
+            failed(R::TeamInUse)
+                .about("team", &team)
+                .about("campaigns", &campaigns)
+                .about("open_assignments", open)
+                .violation(&team)
+                .saying(format!(
+                    "`{team}` has active campaigns ({campaigns}) or open assignments ({open}); cancel \
+                     and close them first"
+                ))
+        }
+        Rejection::LastAvailableRep { team: whole, campaigns, groups, gap } => {
+            last_available(of, whole.as_ref(), campaigns, groups, gap)
+        }
+        Rejection::GroupHasNoAvailableRep { campaign, groups } => {
+            let (campaign, groups) = (campaign_name(team, campaign), of.groups(groups));
+            failed(R::GroupHasNoAvailableRep)
+                .about("campaign", &campaign)
+                .about("groups", &groups)
+                .violation(&groups)
+                .saying(format!(
+                    "nobody is available for `{campaign}`; add at least one available rep to one of \
+                     its groups first"
+                ))
+        }
+        Rejection::CampaignNotRunning { campaign, state } => {
+            let (campaign, state) = (campaign_name(team, campaign), campaign_state(*state));
+            failed(R::CampaignNotRunning)
+                .about("campaign", &campaign)
+                .about("state", state)
+                .violation(&campaign)
+                .saying(format!("`{campaign}` does not route contacts ({state}); launch it first"))
+        }
+        Rejection::WrongCampaignState { campaign, state } => {
+            let (campaign, state) = (campaign_name(team, campaign), campaign_state(*state));
+            failed(R::WrongCampaignState)
+                .about("campaign", &campaign)
+                .about("state", state)
+                .violation(&campaign)
+                .saying(format!(
+                    "`{campaign}` can't do that in its state ({state}); see its states"
+                ))
+        }
+        Rejection::RepDisabled { rep } => {
+            let rep = rep_name(team, rep);
+            failed(R::RepDisabled)
+                .about("rep", &rep)
+                .violation(&rep)
+                .saying(format!("`{rep}` is disabled; enable them first, or choose somebody else"))
+        }
+        Rejection::AlreadyClaimed { assignment, state } => {
+            let answer = Answer::new(Code::Aborted, R::AlreadyClaimed);
+            of.assignment(
+                answer,
+                *assignment,
+                *state,
+                "somebody has it, or it has ended; take another",
+            )
+        }
+        Rejection::WrongAssignmentState { assignment, state } => {
+            let answer = failed(R::WrongAssignmentState);
+            of.assignment(
+                answer,
+                *assignment,
+                *state,
+                "it can't do that in its state; read it again",
+            )
+        }
+        Rejection::NotOffered { assignment, rep } => {
+            let (name, rep) = (names::assignment_name(team, *assignment), rep_name(team, rep));
+            failed(R::NotOfferedToRep)
+                .about("assignment", &name)
+                .about("rep", &rep)
+                .violation(&name)
+                .saying(format!(
+                    "`{name}` is not offered to `{rep}` now; the offer has moved on to somebody else"
+                ))
+        }
+        Rejection::Item { index, rejection } => {
+            let at = format!("requests[{index}]");
+            let inner = answer(team, rejection);
+            let text = format!("{at}: {} (nothing of the batch was done)", inner.text);
+            inner.about("item", index).field(&at, "refused, and with it the batch").saying(text)
+        }
+        Rejection::TooManyIntervals { limit } => failed(R::TooManyIntervals)
+            .about("limit", limit)
+            .saying(format!("at most {limit} separate absences; clear some first")),
+        Rejection::EmptyWindow => wrong(R::EmptyWindow)
+            .field("end_time", "must be after start_time and after now")
+            .saying("the window ends before it starts; nothing can be away in it"),
+    }
+}
+
+fn last_available(
+    of: Names<'_>,
+    whole: Option<&TeamId>,
+    campaigns: &[CampaignId],
+    groups: &[GroupId],
+    gap: &Interval,
+) -> Answer {
+    let (campaigns, groups) = (of.campaigns(campaigns), of.groups(groups));
+    let answer = failed(R::LastAvailableRep)
+        .about("campaigns", &campaigns)
+        .about("groups", &groups)
+        .gap(gap)
+        .violation(if whole.is_some() { &groups } else { &campaigns });
+    let answer = match whole {
+        Some(team) => answer.about("team", team_name(team)),
+        None => answer,
+    };
+    answer.saying(format!(
+        "it would leave nobody available for {campaigns} {}; make another rep available first, or \
+         cancel the campaign",
+        spoken(gap)
+    ))
+}
+
+/// What does not go with a group of the other kind: for programs, and for people.
+fn kind_rule(what: KindRule) -> (&'static str, &'static str) {
+    match what {
+        KindRule::LeastOpen => ("strategy", "LEAST_OPEN needs a group of reps"),
+        KindRule::RequireOnline => ("require_online", "`require_online` needs a group of reps"),
+        KindRule::PeriodCap => ("period_cap", "`period_cap` needs a group of reps"),
+        KindRule::AcceptTimeout => ("accept_timeout", "`accept_timeout` needs a group of reps"),
+        KindRule::RepMember => ("rep", "a rep needs a group of reps"),
+        KindRule::OptionMember => ("option", "an option or a group needs a group of options"),
+        KindRule::Payload => ("payload", "a payload needs an option"),
+        KindRule::Credits => ("credits", "credits need a group with ROUND_ROBIN"),
+    }
+}
+
+fn campaign_state(state: CampaignState) -> &'static str {
+    convert::campaign_state(state).as_str_name()
+}
+
+/// Names of what is in the team.
+#[derive(Clone, Copy)]
+struct Names<'a>(&'a TeamId);
+
+impl Names<'_> {
+    fn resource(self, kind: ResourceKind, id: &str) -> String {
+        let collection = match kind {
+            // The id of the rejection: on CreateTeam it is the same as the call's team.
+            ResourceKind::Team => return format!("teams/{id}"),
+            ResourceKind::Rep => "reps",
+            ResourceKind::Group => "groups",
+            ResourceKind::Rule => "routingRules",
+            ResourceKind::Campaign => "campaigns",
+            ResourceKind::Assignment => "assignments",
+        };
+        names::child_name(self.0, collection, id)
+    }
+
+    fn groups(self, groups: &[GroupId]) -> String {
+        list(groups, |group| group_name(self.0, group))
+    }
+
+    fn campaigns(self, campaigns: &[CampaignId]) -> String {
+        list(campaigns, |campaign| campaign_name(self.0, campaign))
+    }
+
+    fn rules(self, rules: &[RuleId]) -> String {
+        list(rules, |rule| rule_name(self.0, rule))
+    }
+
+    /// `users` are campaigns, rules, and whatever else.
+    fn in_use(
+        self,
+        reason: R,
+        kind: &str,
+        name: &str,
+        [campaigns, rules, others]: &[String; 3],
+        what_to_do: &str,
+    ) -> Answer {
+        let users: Vec<_> =
+            [campaigns, rules, others].into_iter().filter(|u| !u.is_empty()).cloned().collect();
+        let mut answer = failed(reason).about(kind, name);
+        for (key, users) in [("campaigns", campaigns), ("routing_rules", rules), ("others", others)]
+        {
+            if !users.is_empty() {
+                answer = answer.about(key, users).violation(users);
+            }
+        }
+        answer.saying(format!("`{name}` is named by {}; {what_to_do}", users.join(", ")))
+    }
+
+    fn assignment(
+        self,
+        answer: Answer,
+        assignment: AssignmentId,
+        state: AssignmentState,
+        text: &str,
+    ) -> Answer {
+        let name = names::assignment_name(self.0, assignment);
+        let state = convert::assignment_state(state).as_str_name();
+        answer
+            .about("assignment", &name)
+            .about("state", state)
+            .violation(&name)
+            .saying(format!("`{name}` is {state}: {text}"))
+    }
+}
+
+/// Names for people and for metadata: the first few, and how many more.
+fn list<T>(things: &[T], name: impl Fn(&T) -> String) -> String {
+    let named: Vec<_> = things.iter().take(NAMED_RESOURCES_MAX).map(name).collect();
+    let more = things.len() - named.len();
+    let named = named.join(", ");
+    if more == 0 { named } else { format!("{named} and {more} more") }
+}
+
+fn spoken(gap: &Interval) -> String {
+    let start = rfc3339(gap.start);
+    if gap.end == Time::FOREVER {
+        return format!("from {start} on");
+    }
+    format!("from {start} until {}", rfc3339(gap.end))
+}

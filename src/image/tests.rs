@@ -1,0 +1,276 @@
+//! The golden file of every version, and bytes that are no state.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::*;
+use crate::routing::{
+    Assign, AssignmentId, CampaignId, Command, ContactId, GroupId, GroupKind, GroupSettings, Hours,
+    Interval, IntervalSet, Labels, LogPosition, MemberName, MemberSpec, Operation, OptionId,
+    OwnerKind, OwnerRef, OwnerType, PeriodCap, RepId, RepSettings, RequestId, RequestKey, Route,
+    RuleId, Stamp, Target, TargetKind, TeamId, Time, Via, WeeklySpan,
+};
+
+fn spring() -> CampaignId {
+    CampaignId::new("spring")
+}
+fn member(id: &str, weight: u32) -> MemberSpec {
+    let (member, payload) = (MemberName::Rep(RepId::new(id)), String::new());
+    MemberSpec { member, payload, weight }
+}
+fn rep(id: &str, settings: RepSettings) -> Operation {
+    let settings = RepSettings {
+        display_name: id.to_uppercase(),
+        email: Some(format!("{id}@example.com")),
+        external_ids: [("crm".to_owned(), format!("005{id}"))].into(),
+        disabled: id == "cem",
+        ..settings
+    };
+    Operation::CreateRep { rep: RepId::new(id), settings }
+}
+fn assign(contact: &str, via: Via, owners: Vec<OwnerRef>) -> Operation {
+    Operation::AssignContact(Assign { owners, ..Assign::new(ContactId::new(contact), via) })
+}
+
+/// What the state of version 1 was made by: one of each record.
+fn version_1() -> Vec<Operation> {
+    let members = ["ana", "bo", "cem"].map(|id| member(id, 2));
+    let owner = OwnerRef {
+        kind: OwnerKind::Lead,
+        owner_type: OwnerType::User,
+        email: Some("bo@example.com".to_owned()),
+        external_id: None,
+    };
+    let via = || Via::Campaign(spring());
+    let targets = vec![
+        Target::new(TargetKind::Owner(vec![OwnerKind::Lead])),
+        Target::new(TargetKind::Group(GroupId::new("west"))),
+    ];
+    let (labels, settings) = (Labels::new(), RepSettings::default());
+    let west = GroupSettings { display_name: "West".to_owned(), ..GroupSettings::default() };
+    vec![
+        Operation::CreateTeam {
+            display_name: "Sales".to_owned(),
+            labels: labels.clone(),
+            time_zone: String::new(),
+        },
+        rep("ana", settings.clone()),
+        rep("bo", settings.clone()),
+        rep("cem", settings),
+        Operation::CreateGroup {
+            group: GroupId::new("west"),
+            settings: west,
+            members: members.to_vec(),
+        },
+        Operation::CreateCampaign {
+            campaign: spring(),
+            display_name: String::new(),
+            labels,
+            route: Route::Targets(targets),
+        },
+        Operation::LaunchCampaign { campaign: spring() },
+        Operation::SetOutOfOffice {
+            rep: RepId::new("ana"),
+            start: None,
+            end: Some(Time(9_000)),
+            note: "lunch".to_owned(),
+        },
+        assign("c-1", via(), Vec::new()),
+        assign("c-2", via(), vec![owner]),
+        assign("c-1", via(), Vec::new()),
+    ]
+}
+
+/// What version 2 added: the records that there were none of.
+fn version_2() -> Vec<Operation> {
+    let labels = || Labels::from([("tier".to_owned(), "gold".to_owned())]);
+    let hours = Hours {
+        time_zone: "Europe/Berlin".to_owned(),
+        weekly: vec![WeeklySpan { weekday: 1, start_minute: 540, end_minute: 1_020 }],
+        holidays: vec!["2026-12-24".to_owned()],
+        open: IntervalSet::of(vec![Interval { start: Time(500), end: Time(90_000) }]),
+        horizon: Time(100_000),
+    };
+    let options = GroupSettings { kind: GroupKind::Options, ..GroupSettings::default() };
+    let option = |id: &str| MemberSpec {
+        member: MemberName::Option(OptionId::new(id)),
+        payload: format!("{{\"send\":\"{id}\"}}"),
+        weight: 1,
+    };
+    let capped = GroupSettings {
+        labels: labels(),
+        period_cap: Some(PeriodCap { count: 2, period_us: 1_000_000 }),
+        ..GroupSettings::default()
+    };
+    let group = |id: &str| GroupId::new(id);
+    let offered = Target { accept_timeout_us: 5_000, ..to_group("capped") };
+    let waiting = Target { wait_us: 60_000, require_online: true, ..to_group("capped") };
+    let rule = |id: &str, targets| Operation::CreateRule {
+        rule: RuleId::new(id),
+        display_name: id.to_uppercase(),
+        labels: labels(),
+        targets,
+    };
+    vec![
+        rep("dana", RepSettings { max_open: 2, hours: Some(hours), ..RepSettings::default() }),
+        Operation::SetPresence { rep: RepId::new("bo"), online: true, ttl_us: 50 },
+        Operation::CreateGroup {
+            group: group("steps"),
+            settings: options,
+            members: vec![option("mail"), option("call")],
+        },
+        Operation::CreateGroup {
+            group: group("capped"),
+            settings: capped,
+            members: vec![member("bo", 1), member("dana", 3)],
+        },
+        rule("asks", vec![offered]),
+        rule("waits", vec![waiting]),
+        Operation::AdjustRotation {
+            group: group("west"),
+            campaign: Some(spring()),
+            member: MemberName::Rep(RepId::new("bo")),
+            credits: -2,
+            reason: "had two".to_owned(),
+        },
+        assign("c-3", Via::Rule(RuleId::new("asks")), Vec::new()),
+        assign("c-4", Via::Group(group("steps")), Vec::new()),
+        assign("c-5", Via::Rep(RepId::new("bo")), Vec::new()),
+        Operation::CloseAssignment { assignment: AssignmentId { log_index: 5, seq: 20, item: 0 } },
+        Operation::SetPresence { rep: RepId::new("bo"), online: false, ttl_us: 0 },
+        assign("c-6", Via::Rule(RuleId::new("waits")), Vec::new()),
+        Operation::AssignBatch {
+            items: ["c-7", "c-8"]
+                .map(|contact| Assign {
+                    priority: 7,
+                    labels: labels(),
+                    ..Assign::new(ContactId::new(contact), Via::Group(group("capped")))
+                })
+                .to_vec(),
+        },
+        Operation::UnassignAssignment {
+            assignment: AssignmentId { log_index: 5, seq: 9, item: 0 },
+        },
+        Operation::ScheduleCampaign { campaign: spring(), launch_time: Some(Time(5)) },
+    ]
+}
+
+fn to_group(id: &str) -> Target {
+    Target::new(TargetKind::Group(GroupId::new(id)))
+}
+
+/// The state after these, each at a place of its own; and how many were refused.
+fn after(operations: Vec<Operation>) -> (State, usize) {
+    let mut state = State::new();
+    let mut refused = 0;
+    for (seq, operation) in (0..).zip(operations) {
+        let command = Command {
+            request: Some(RequestKey {
+                id: RequestId::new(&format!("r-{seq}")),
+                fingerprint: u128::from(seq),
+            }),
+            principal: "ops".to_owned(),
+            team: TeamId::new("sales"),
+            etag: None,
+            operation,
+        };
+        let position = LogPosition { log_index: 5, seq, term: 2 };
+        let answer = state.apply(&command, Stamp { time: Time(1_000), position });
+        refused += usize::from(answer.is_err());
+    }
+    (state, refused)
+}
+
+/// A state with one of each record, and an answer that is a refusal.
+fn full() -> State {
+    let (state, refused) = after([version_1(), version_2()].concat());
+    assert_eq!(refused, 1, "a running campaign is not scheduled");
+    state
+}
+
+/// Version 1, as it was first written: read for ever.
+#[test]
+fn the_golden_file_of_version_1_reads_as_the_state_that_the_same_commands_make_now() {
+    let golden = include_bytes!("../../tests/golden/state-v1.bin");
+    let (loaded, hash) = load(golden).unwrap();
+    // As the nodes of that version computed it, and wrote it beside the snapshot.
+    assert_eq!(hash, 0x2c77_8764_5f5f_9985_b3dd_2f42_57f7_7cf8);
+    assert_eq!(loaded.hash(), loaded.recomputed_hash());
+
+    let (now, _) = after(version_1());
+    assert_ne!(json(&loaded), json(&now));
+    assert_eq!(without_news(json(&loaded)), without_news(json(&now)));
+}
+
+/// The records of a state.
+fn json(state: &State) -> Value {
+    serde_json::from_str(&serde_json::to_string(&state.image()).unwrap()).unwrap()
+}
+
+/// The same but for what version 1 can't tell: where a resource last changed, by which rules something
+/// was decided, and who made a step of an assignment's life happen.
+fn without_news(mut value: Value) -> Value {
+    match &mut value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                let is_new = ["revision", "engine_version", "principal"].contains(&key.as_str());
+                *value = if is_new { Value::Null } else { without_news(value.take()) };
+            }
+        }
+        Value::Array(items) => {
+            items.iter_mut().for_each(|item| *item = without_news(item.take()));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+    value
+}
+
+#[test]
+fn the_golden_state_has_one_of_each_record() {
+    let full = json(&full());
+    let lists = full["teams"][0].as_object().unwrap();
+    assert!(lists.len() > 10);
+    for (name, list) in lists {
+        assert!(list.as_array().is_none_or(|list| !list.is_empty()), "{name}");
+    }
+    let states: BTreeSet<_> = lists["assignments"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|record| record["assignment"]["state"].as_str().unwrap())
+        .collect();
+    assert_eq!(Vec::from_iter(states), ["Assigned", "Closed", "Offered", "Pending", "Unassigned"]);
+}
+
+/// Version 2, as it was first written: read for ever, and still written so.
+#[test]
+fn the_golden_file_of_version_2_reads_and_writes_as_ever() {
+    let mut written = Vec::new();
+    save(&full(), &mut written).unwrap();
+    let golden = include_bytes!("../../tests/golden/state-v2.bin");
+    assert_eq!(written, golden, "new bytes need a new version");
+    let (loaded, hash) = load(golden).unwrap();
+    assert_eq!(loaded, full());
+    assert_eq!((hash, loaded.recomputed_hash()), (full().hash(), full().hash()));
+}
+
+#[test]
+fn damaged_bodies_are_refused_and_ask_for_no_memory() {
+    let old = include_bytes!("../../tests/golden/state-v1.bin").to_vec();
+    let mut new = Vec::new();
+    save(&full(), &mut new).unwrap();
+    for mut body in [old, new] {
+        for len in 0..body.len() {
+            assert!(load(&body[..len]).is_err(), "the first {len} bytes");
+        }
+        body.push(0);
+        assert!(load(&body).is_err(), "one byte more");
+    }
+    for version in [0, 3, 9] {
+        assert!(load(&[version, 0, 0, 0, 0]).is_err(), "version {version}");
+    }
+    for version in [1, 2] {
+        assert!(load(&[version, 0, 0, 0, 0, 253, 255, 255, 255, 255, 255, 255, 255, 127]).is_err());
+    }
+}

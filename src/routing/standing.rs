@@ -1,0 +1,141 @@
+//! How reps stand, and where they sit: keeps the classes and loads in the rings as the reps' own are.
+//!
+//! Everything that changes what a filter reads of a rep, or the time, goes through `stands`; everything
+//! that changes who is in a ring through `join` and `leave`.
+
+use super::{
+    GroupId, Time,
+    digest::Sum,
+    filter::Class,
+    group::GroupState,
+    record::{Occupant, RepUid},
+    reps::Reps,
+    ring::Seat,
+    team::Team,
+};
+
+impl Team {
+    /// Changes something about a rep, and sorts them anew in every ring they are in.
+    pub(super) fn stands(
+        &mut self,
+        uid: RepUid,
+        now: Time,
+        change: impl FnOnce(&mut Reps, &mut Sum),
+    ) {
+        let Some(rep) = self.reps.get(uid) else { return };
+        let (groups, open) = (rep.groups.clone(), rep.open);
+        change(&mut self.reps, &mut self.sum);
+        let Some((_, class)) = self.reps.classify(uid, now) else { return };
+        let new_open = self.reps.get(uid).map_or(0, |rep| rep.open);
+        for id in &groups {
+            let Some(group) = self.groups.get(id) else { continue };
+            let occupant = Occupant::Rep(uid);
+            let Some(seat) = group.ring.seat(&occupant) else { continue };
+            let Some(old) = group.ring.class(seat) else { continue };
+            let new = class_in(group, seat, class, now);
+            let by_load = group.is_by_load();
+            if old == new && (open == new_open || !by_load) {
+                continue;
+            }
+            let Some(group) = self.groups.get_mut(id) else { continue };
+            if by_load {
+                group.ring.remove_load(seat, old, open);
+            }
+            group.ring.set_class(&occupant, seat, new);
+            if by_load {
+                group.ring.add_load(seat, new, new_open);
+            }
+        }
+    }
+
+    /// Adds somebody who is not a member yet, at the end of a ring.
+    pub(super) fn join(
+        &mut self,
+        id: &GroupId,
+        occupant: Occupant,
+        payload: &str,
+        weight: u32,
+        now: Time,
+    ) {
+        let Some(group) = self.groups.get_mut(id) else { return };
+        let (class, open) = standing(&self.reps, &occupant);
+        let seat = group.add(&mut self.sum, occupant.clone(), payload, weight, now, class);
+        if group.is_by_load() {
+            group.ring.add_load(seat, class, open);
+        }
+        if let Occupant::Rep(uid) = occupant {
+            self.reps.joins(uid, id);
+        }
+    }
+
+    /// Takes a member out of a ring.
+    pub(super) fn leave(&mut self, id: &GroupId, occupant: &Occupant, now: Time) {
+        let Some(group) = self.groups.get_mut(id) else { return };
+        forget_load(group, &self.reps, occupant);
+        group.remove(&mut self.sum, occupant, now);
+        if let Occupant::Rep(uid) = occupant {
+            self.reps.leaves(*uid, id);
+        }
+    }
+
+    /// Changes a member's weight or payload, where they sit.
+    pub(super) fn change_member(
+        &mut self,
+        id: &GroupId,
+        occupant: &Occupant,
+        weight: u32,
+        payload: &str,
+    ) {
+        let Some(group) = self.groups.get_mut(id) else { return };
+        forget_load(group, &self.reps, occupant);
+        let seat = group.change_member(&mut self.sum, occupant, weight, payload);
+        if let Some(seat) = seat.filter(|_| group.is_by_load())
+            && let Some(class) = group.ring.class(seat)
+        {
+            group.ring.add_load(seat, class, standing(&self.reps, occupant).1);
+        }
+    }
+
+    /// Sorts all members of a group anew, after its settings or its order changed or it was loaded.
+    pub(super) fn seat_all(&mut self, id: &GroupId, now: Time) {
+        let Some(group) = self.groups.get_mut(id) else { return };
+        group.ring.clear_loads();
+        let members: Vec<_> = group.ring.members().map(|(o, seat)| (o.clone(), seat)).collect();
+        let mut is_capped = false;
+        for (occupant, seat) in members {
+            let (class, open) = standing(&self.reps, &occupant);
+            is_capped |= group.is_capped(seat.key, now);
+            let class = class_in(group, seat, class, now);
+            group.ring.set_class(&occupant, seat, class);
+            if group.is_by_load() {
+                group.ring.add_load(seat, class, open);
+            }
+        }
+        if let Some(cap) = group.record.period_cap.filter(|_| is_capped) {
+            self.rollovers.insert((cap.window_end(now), id.clone()));
+        }
+    }
+}
+
+/// The class and the open work of an occupant; options are always ready.
+fn standing(reps: &Reps, occupant: &Occupant) -> (Class, u64) {
+    match occupant {
+        Occupant::Rep(uid) => {
+            reps.get(*uid).map_or((Class::Barred, 0), |rep| (rep.class, rep.open))
+        }
+        Occupant::Option(_) | Occupant::Group(_) => (Class::Ready, 0),
+    }
+}
+
+fn class_in(group: &GroupState, seat: Seat, class: Class, now: Time) -> Class {
+    if group.is_capped(seat.key, now) { Class::Barred } else { class }
+}
+
+fn forget_load(group: &mut GroupState, reps: &Reps, occupant: &Occupant) {
+    if group.is_by_load()
+        && let Some(seat) = group.ring.seat(occupant)
+        && let Some(class) = group.ring.class(seat)
+    {
+        group.ring.remove_load(seat, class, standing(reps, occupant).1);
+    }
+}

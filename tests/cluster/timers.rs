@@ -1,0 +1,160 @@
+//! What happens by time alone, on a cluster that nobody else asks anything.
+
+use std::{ops::ControlFlow, time::Duration};
+
+use tonic::Streaming;
+use turnwise::{
+    client::{Client, Error, Watched},
+    proto::turnwise::v1::{
+        AssignContactRequest, Assignment, AssignmentState, Cause, CreateRoutingRuleRequest, Event,
+        EventType, GetAssignmentRequest, Rep, RoutingRule, Target, WatchEventsRequest,
+        WatchEventsResponse, assign_contact_request::Via, event_service_client::EventServiceClient,
+    },
+};
+
+use crate::{
+    harness::{Cluster, eventually},
+    service::{create_group, create_rep, create_team, to_group},
+};
+
+const TEAM: &str = "teams/sales";
+
+/// Reps `a` and `b` in the group `near`, `last` in the group `far`, and a rule with these targets.
+async fn set_up(client: &Client, targets: Vec<Target>) {
+    create_team(client, "sales").await;
+    let mut near = Vec::new();
+    for id in ["a", "b"] {
+        near.push(create_rep(client, TEAM, id, Rep::default()).await);
+    }
+    let last = create_rep(client, TEAM, "last", Rep::default()).await;
+    create_group(client, TEAM, "near", &near).await;
+    create_group(client, TEAM, "far", &[last]).await;
+    let rule = RoutingRule { display_name: "Rule".to_owned(), targets, ..RoutingRule::default() };
+    let request = CreateRoutingRuleRequest {
+        parent: TEAM.to_owned(),
+        routing_rule_id: "rule".to_owned(),
+        routing_rule: Some(rule),
+        ..CreateRoutingRuleRequest::default()
+    };
+    client.call(request).await.unwrap();
+}
+
+/// Held for so long at a group of whom nobody is online; then the other group.
+fn waits(wait: Duration) -> Vec<Target> {
+    let near = Target {
+        require_online: true,
+        wait: Some(wait.try_into().unwrap()),
+        ..to_group("teams/sales/groups/near")
+    };
+    vec![near, to_group("teams/sales/groups/far")]
+}
+
+async fn assign(client: &Client) -> (Assignment, u64) {
+    let request = AssignContactRequest {
+        parent: TEAM.to_owned(),
+        contact: "c-1".to_owned(),
+        via: Some(Via::RoutingRule("teams/sales/routingRules/rule".to_owned())),
+        ..AssignContactRequest::default()
+    };
+    let answer = client.call(request).await.unwrap();
+    (answer.assignment.unwrap(), answer.position.unwrap().log_index)
+}
+
+async fn watch(cluster: &Cluster, start_index: u64) -> Streaming<WatchEventsResponse> {
+    let node = cluster.follower().await;
+    let mut service = EventServiceClient::new(cluster.channel(node).await);
+    let request = WatchEventsRequest { parent: TEAM.to_owned(), start_index };
+    service.watch_events(request).await.unwrap().into_inner()
+}
+
+/// Events until one of this type, that one included; and where to go on.
+async fn until(stream: &mut Streaming<WatchEventsResponse>, last: EventType) -> (Vec<Event>, u64) {
+    let mut seen = Vec::new();
+    let next = eventually(async || {
+        let message = stream.message().await.unwrap().unwrap();
+        seen.extend(message.events);
+        seen.iter().any(|event| event.r#type() == last).then_some(message.next_index)
+    });
+    let next = next.await.unwrap_or_else(|| panic!("no {last:?}"));
+    (seen, next)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s4_10e4_a_wait_ends_by_time_alone_and_then_the_log_stands_still() {
+    let cluster = Cluster::start().await;
+    let client = cluster.client(&cluster.ids());
+    set_up(&client, waits(Duration::from_secs(1))).await;
+    let (waiting, index) = assign(&client).await;
+    assert_eq!(waiting.state(), AssignmentState::Pending);
+
+    let mut stream = watch(&cluster, index).await;
+    let (seen, next) = until(&mut stream, EventType::AssignmentAssigned).await;
+    let types: Vec<_> = seen.iter().map(Event::r#type).collect();
+    assert_eq!(types, [EventType::AssignmentPending, EventType::AssignmentAssigned]);
+    let assigned = seen.last().unwrap();
+    assert_eq!(assigned.assignment.as_ref().unwrap().rep, "teams/sales/reps/last");
+    assert_eq!(assigned.principal, "", "nobody asked");
+    let (made, moved) = (waiting.create_time.unwrap(), assigned.time.unwrap());
+    let micros = |at: prost_types::Timestamp| at.seconds * 1_000_000 + i64::from(at.nanos) / 1_000;
+    assert!(micros(moved) - micros(made) >= 1_000_000, "not before its time, in log time");
+
+    // Nothing is due, so nothing is written: not in a hundred looks.
+    for _ in 0..5 {
+        let message = stream.message().await.unwrap().unwrap();
+        assert_eq!((message.events.len(), message.next_index), (0, next));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_offer_that_nobody_answers_goes_from_rep_to_rep_by_time_alone() {
+    let cluster = Cluster::start().await;
+    let client = cluster.client(&cluster.ids());
+    let accept_timeout = Some(Duration::from_secs(1).try_into().unwrap());
+    let near = to_group("teams/sales/groups/near");
+    set_up(&client, vec![Target { accept_timeout, ..near }]).await;
+    let (offered, index) = assign(&client).await;
+    assert_eq!(offered.state(), AssignmentState::Offered);
+    assert_eq!(offered.rep, "teams/sales/reps/a");
+
+    let mut stream = watch(&cluster, index).await;
+    let (seen, _) = until(&mut stream, EventType::AssignmentUnassigned).await;
+    let seen: Vec<_> = seen
+        .iter()
+        .map(|event| (event.r#type(), event.cause(), event.after.as_ref().unwrap().rep.as_str()))
+        .collect();
+    let expected = [
+        (EventType::AssignmentOffered, Cause::Rotation, "teams/sales/reps/a"),
+        (EventType::AssignmentRejected, Cause::OfferTimeout, ""),
+        (EventType::AssignmentOffered, Cause::Rotation, "teams/sales/reps/b"),
+        (EventType::AssignmentRejected, Cause::OfferTimeout, ""),
+        (EventType::AssignmentUnassigned, Cause::NoTarget, ""),
+    ];
+    assert_eq!(seen, expected);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wait_ends_though_the_leader_was_killed_in_the_middle() {
+    let mut cluster = Cluster::start().await;
+    let client = cluster.client(&cluster.ids());
+    set_up(&client, waits(Duration::from_secs(3))).await;
+    let leader = cluster.leader().await;
+    let (waiting, index) = assign(&client).await;
+    assert_eq!(waiting.state(), AssignmentState::Pending);
+    cluster.kill(leader);
+
+    let client = cluster.client(&cluster.others(leader));
+    let mut events = Vec::new();
+    let each = |told: Watched| {
+        if let Watched::Events { events: more, .. } = told {
+            events.extend(more);
+        }
+        let is_over = events.iter().any(|e: &Event| e.r#type() == EventType::AssignmentAssigned);
+        Ok::<_, Error>(if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    };
+    client.watch_events(TEAM, index, each).await.unwrap();
+    let request = GetAssignmentRequest { name: waiting.name };
+    let now = client.call(request).await.unwrap().assignment.unwrap();
+    assert_eq!(now.rep, "teams/sales/reps/last");
+    let position = events.last().unwrap().position.unwrap();
+    assert!(position.term > waiting.position.unwrap().term, "by the next leader");
+}

@@ -1,0 +1,344 @@
+//! What a ring can do besides going round: scope, order, resets, credits, caps, reports, previews.
+
+use turnwise::routing::{
+    Assign, Cause, ContactId, CursorScope, GroupChange, GroupSettings, MemberName, Operation,
+    PeriodCap, Preview, Reason, Route, Time, Via,
+};
+
+use super::world::{
+    DAY, HOUR, World, assign, campaign, close, group, if_online, member, members, name, named,
+    new_group, option, out, owned_by, rep, retarget, taker, team, to_group, to_owner, via, waiting,
+};
+
+fn adjust(of: &str, under: Option<&str>, who: MemberName, credits: i32) -> Operation {
+    let (group, campaign, reason) = (group(of), under.map(campaign), String::new());
+    Operation::AdjustRotation { group, campaign, member: who, credits, reason }
+}
+fn reorder(list: &str) -> Operation {
+    let members = list.split(' ').map(member).collect();
+    Operation::ReorderGroup { group: group("g"), members }
+}
+fn change(change: GroupChange) -> Operation {
+    Operation::UpdateGroup { group: group("g"), change }
+}
+
+#[test]
+fn s0_1_with_scope_group_all_campaigns_share_one_place() {
+    let mut world = World::with_ring("A B C");
+    world.run_campaign("d", vec![to_group("g")]);
+    assert_eq!((world.next("c"), world.next("d")), ("A".into(), "A".into()));
+    world.ok(change(GroupChange {
+        cursor_scope: Some(CursorScope::Group),
+        ..GroupChange::default()
+    }));
+    let picks = ["c", "d", "c", "d"].map(|id| world.next(id));
+    assert_eq!(picks, ["A", "B", "C", "A"]);
+    world.ok(change(GroupChange {
+        cursor_scope: Some(CursorScope::Campaign),
+        ..GroupChange::default()
+    }));
+    assert_eq!(world.next("c"), "B", "changing the scope keeps every place");
+}
+
+#[test]
+fn v7_least_open_is_round_robin_with_a_load() {
+    let mut world = World::with_reps("A B C");
+    let strategy = turnwise::routing::Strategy::LeastOpen;
+    let settings = GroupSettings { strategy, ..GroupSettings::default() };
+    world.ok(new_group("g", settings, members("A B C")));
+    world.run_campaign("c", vec![to_group("g")]);
+    assert_eq!(world.picks("c", 6), "A B C A B C");
+    world.step("contact-2", close);
+    world.step("contact-5", close);
+    assert_eq!(world.picks("c", 4), "B B C A");
+}
+
+#[test]
+fn v8_an_added_option_starts_the_ring_over() {
+    let mut world = World::with_options("1 2 3");
+    assert_eq!(world.picks("c", 2), "1 2");
+    let members = super::world::options("4");
+    world.ok(Operation::AddGroupMembers { group: group("g"), members });
+    assert_eq!(world.picks("c", 5), "1 2 3 4 1");
+}
+
+#[test]
+fn a_weight_changed_in_mid_cycle_ends_at_most_one_cycle_early() {
+    let mut world = World::with_ring("A*3 B*2 C*2");
+    assert_eq!(world.picks("c", 5), "A B C A B");
+    let (member, weight, payload) = (member("A"), Some(2), None);
+    world.ok(Operation::UpdateGroupMember { group: group("g"), member, weight, payload });
+    assert_eq!(world.picks("c", 4), "A B C A");
+}
+
+#[test]
+fn a_new_order_leaves_the_cursor_with_its_member() {
+    let mut world = World::with_ring("A B C D");
+    assert_eq!(world.picks("c", 2), "A B");
+    world.ok(reorder("D B A C"));
+    assert_eq!(world.picks("c", 4), "A C D B");
+    for (list, refusal) in
+        [("A B C", "InvalidReorder"), ("A B C D D", "InvalidReorder"), ("A B C Z", "NotFound")]
+    {
+        assert_eq!(name(&world.refused(reorder(list))), refusal, "{list}");
+    }
+    let keys: Vec<u64> =
+        world.state.group(&team(), &group("g")).unwrap().members.iter().map(|m| m.key).collect();
+    world.ok(reorder("D B A C"));
+    let after = world.state.group(&team(), &group("g")).unwrap();
+    assert_eq!(
+        after.members.iter().map(|m| m.key).collect::<Vec<_>>(),
+        keys,
+        "said again, done once"
+    );
+}
+
+#[test]
+fn in_a_new_order_who_is_gone_leaves_the_cursor_with_the_one_before_in_the_ring() {
+    let mut world = World::with_ring("A B C D");
+    assert_eq!(world.picks("c", 3), "A B C");
+    world.remove("g", "C");
+    world.ok(reorder("B A D"));
+    assert_eq!(world.picks("c", 3), "A D B", "it stood behind B");
+    let mut world = World::with_ring("A B C D");
+    assert_eq!(world.next("c"), "A");
+    world.remove("g", "A");
+    world.ok(reorder("C D B"));
+    assert_eq!(world.picks("c", 3), "B C D", "before the first comes the last: it stood behind D");
+}
+
+#[test]
+fn a_reset_puts_the_ring_before_its_first_pick() {
+    let mut world = World::with_ring("A B C");
+    world.picks("c", 2);
+    world.run_campaign("d", vec![to_group("g")]);
+    world.picks("d", 1);
+    world.now += 7;
+    world.ok(Operation::ResetRotation { group: group("g"), campaign: Some(campaign("c")) });
+    assert_eq!(world.rotation("g", Some("c"), 0).restart_time, Some(Time(world.now)));
+    assert_eq!((world.next("c"), world.next("d")), ("A".into(), "B".into()));
+}
+
+#[test]
+fn a_rotation_lives_with_its_group_and_campaign() {
+    let mut world = World::with_ring("A B C");
+    assert_eq!(world.next("c"), "A");
+    world.ok(super::world::cancel("c"));
+    assert_eq!(
+        world.rotation("g", Some("c"), 1).next_members,
+        [member("B")],
+        "cancelling keeps it"
+    );
+    world.ok(Operation::DeleteCampaign { campaign: campaign("c"), allow_missing: false });
+    world.run_campaign("c", vec![to_group("g")]);
+    assert_eq!(world.next("c"), "A", "another campaign of that name starts anew");
+}
+
+#[test]
+fn a_positive_credit_is_served_first_and_moves_nothing() {
+    let mut world = World::with_ring("A B C D");
+    assert_eq!(world.next("c"), "A");
+    world.ok(adjust("g", Some("c"), member("D"), 2));
+    let before = world.cursor("g", "c");
+    assert_eq!(world.picks("c", 2), "D D");
+    assert_eq!(world.cursor("g", "c"), before);
+    let trace = world.work("contact-3").decision.targets.remove(0);
+    assert_eq!(trace.cursor_before, trace.cursor_after);
+    assert_eq!(trace.skipped.total, 0, "nobody was passed over: it was owed");
+    assert_eq!(world.picks("c", 4), "B C D A");
+    assert!(world.rotation("g", Some("c"), 0).credits.is_empty());
+}
+
+#[test]
+fn of_several_who_are_owed_a_turn_the_nearest_and_eligible_is_first() {
+    let mut world = World::with_ring("A B C D");
+    assert_eq!(world.picks("c", 2), "A B");
+    for id in ["A", "C", "D"] {
+        world.ok(adjust("g", Some("c"), member(id), 1));
+    }
+    world.out("C");
+    assert_eq!(world.picks("c", 2), "D A");
+    world.back("C");
+    assert_eq!(world.picks("c", 2), "C C", "the credit, and then the turn");
+}
+
+#[test]
+fn a_negative_credit_is_passed_over_and_said_so() {
+    let mut world = World::with_ring("A B C");
+    assert_eq!(world.next("c"), "A");
+    world.ok(adjust("g", Some("c"), member("B"), -2));
+    assert_eq!(world.picks("c", 5), "C A C A B");
+    let skipped = world.work("contact-2").decision.targets.remove(0).skipped;
+    let named: Vec<_> = skipped.named.iter().map(|p| (p.rep.as_str(), p.reason)).collect();
+    assert_eq!((named, skipped.total), (vec![("B", Reason::Credit)], 1));
+}
+
+#[test]
+fn where_all_owe_turns_who_has_paid_first_is_served() {
+    let mut world = World::with_ring("A B");
+    world.ok(adjust("g", Some("c"), member("A"), -2));
+    world.ok(adjust("g", Some("c"), member("B"), -1));
+    assert_eq!(world.next("c"), "B", "A pays, B pays, A pays, B has paid");
+    assert_eq!(world.next("c"), "A");
+}
+
+#[test]
+fn a_credit_is_one_turn_also_for_a_member_of_some_weight() {
+    let mut world = World::with_ring("A*4 B");
+    assert_eq!(world.picks("c", 5), "A B A A A");
+    assert_eq!(world.picks("c", 2), "A B");
+    world.ok(adjust("g", Some("c"), member("A"), -1));
+    assert_eq!(world.picks("c", 4), "A A A B", "one of the three in a row is gone");
+}
+
+#[test]
+fn who_cannot_be_served_keeps_their_credits() {
+    let mut world = World::with_ring("A B");
+    world.ok(adjust("g", Some("c"), member("B"), -1));
+    world.ok(adjust("g", Some("c"), member("A"), 1));
+    world.out("A");
+    assert_eq!(world.next("c"), "B", "alone, B pays and is served");
+    let credits = world.rotation("g", Some("c"), 0).credits;
+    assert_eq!(credits, [(member("A"), 1)]);
+}
+
+#[test]
+fn credits_are_for_members_of_rings_that_go_round() {
+    let mut world = World::with_ring("A");
+    world.create_rep("Z").unwrap();
+    for (who, refusal) in [("Z", "NotAMember"), ("Y", "NotFound")] {
+        assert_eq!(name(&world.refused(adjust("g", None, member(who), 1))), refusal);
+    }
+    world.ok(adjust("g", None, member("A"), 5));
+    let strategy = Some(turnwise::routing::Strategy::LeastOpen);
+    world.ok(change(GroupChange { strategy, ..GroupChange::default() }));
+    let refused = world.refused(adjust("g", None, member("A"), 1));
+    assert_eq!(name(&refused), "GroupKindMismatch");
+    world.add("g", "Z");
+    world.remove("g", "A");
+    world.add("g", "A");
+    assert!(world.rotation("g", None, 0).credits.is_empty(), "removal drops them");
+}
+
+#[test]
+fn options_have_credits_too() {
+    let mut world = World::with_options("1 2 3");
+    world.ok(adjust("g", Some("c"), option("3"), 1));
+    world.ok(adjust("g", Some("c"), option("1"), -1));
+    assert_eq!(world.picks("c", 5), "3 2 3 1 2");
+}
+
+#[test]
+fn a_period_cap_counts_the_picks_of_a_ring_in_fixed_windows() {
+    let mut world = World::with_ring("A B");
+    world.now = 10 * DAY + HOUR;
+    let cap = Some(Some(PeriodCap { count: 2, period_us: DAY }));
+    world.ok(change(GroupChange { period_cap: cap, ..GroupChange::default() }));
+    world.run_campaign("d", vec![to_owner(), to_group("g")]);
+    assert_eq!(
+        world.next_of("d", &[owned_by("A")]),
+        "A",
+        "an owner's contact is no pick of the ring"
+    );
+    assert_eq!(world.picks("c", 2), "A B");
+    assert_eq!(world.picks("d", 2), "A B", "all campaigns together");
+    let none = world.assign("x", &via("c"), &[]).assignment;
+    let reasons: Vec<_> = none.decision.targets[0].skipped.named.iter().map(|p| p.reason).collect();
+    assert_eq!(reasons, [Reason::PeriodCap; 2]);
+    assert_eq!(world.next_of("d", &[owned_by("B")]), "B", "it stops nobody elsewhere");
+    world.now = 11 * DAY - 1;
+    assert_eq!(world.next("c"), "-");
+    world.now = 11 * DAY;
+    assert_eq!(world.next("c"), "A");
+}
+
+#[test]
+fn a_preview_is_what_then_happens_and_changes_nothing() {
+    let mut world = World::with_ring("A*2 B C");
+    world.create_rep("D").unwrap();
+    world.picks("c", 2);
+    let before = world.state.clone();
+    let preview = |changes: Vec<Operation>, count| {
+        let assign = Assign::new(ContactId::new("x"), via("c"));
+        let preview = Preview { changes, assign, count };
+        let shown = world.state.preview(&team(), &preview, Time(world.now)).unwrap();
+        shown.iter().map(|one| taker(&one.assignment)).collect::<Vec<_>>().join(" ")
+    };
+    let plain = preview(vec![], 7);
+    let without_c = preview(vec![out("C")], 4);
+    let added = Operation::AddGroupMembers { group: group("g"), members: members("D") };
+    let with_d = preview(vec![added], 4);
+    let elsewhere = preview(vec![retarget("c", vec![to_group("default")])], 3);
+    assert!(world.state == before);
+    assert_eq!(world.picks("c", 7), plain);
+    assert_eq!([without_c, with_d, elsewhere], ["A A B A", "C D A A", "A B C"]);
+    let refused = Preview {
+        changes: vec![super::world::delete_group("nowhere")],
+        assign: Assign::new(ContactId::new("x"), via("c")),
+        count: 1,
+    };
+    assert!(world.state.preview(&team(), &refused, Time(world.now)).is_err());
+}
+
+#[test]
+fn a_report_counts_turns_owner_hits_and_why_somebody_was_passed_over() {
+    let mut world = World::with_ring("A B C");
+    world.run_campaign("d", vec![to_owner(), to_group("g")]);
+    assert_eq!(world.picks("c", 3), "A B C");
+    world.out("B");
+    world.now += DAY;
+    assert_eq!(world.picks("c", 2), "A C");
+    world.next_of("d", &[owned_by("C")]);
+    world.step("contact-1", close);
+    let report = |since| world.state.report(&team(), &group("g"), since).unwrap();
+    let rows = |since: Option<Time>| -> Vec<_> {
+        let members = report(since).members;
+        let row = |m: &turnwise::routing::RepReport| {
+            let passed = m.passed_over.get(&Reason::OutOfOffice).copied().unwrap_or_default();
+            (named(&m.member), m.place, m.turns, m.owner_hits, passed, m.open)
+        };
+        members.iter().map(row).collect()
+    };
+    let expected = [
+        ("A".to_owned(), Some(1), 2, 0, 0, 1),
+        ("B".to_owned(), Some(2), 1, 0, 1, 1),
+        ("C".to_owned(), Some(3), 2, 1, 0, 3),
+    ];
+    assert_eq!(rows(None), expected);
+    let since = rows(Some(Time(world.now)));
+    assert_eq!(since.iter().map(|row| row.2).collect::<Vec<_>>(), [1, 0, 1], "since a day");
+}
+
+#[test]
+fn the_next_members_shown_are_the_next_picks_whatever_is_in_the_way() {
+    let mut world = World::with_ring("A*2 B C D");
+    world.ok(adjust("g", Some("c"), member("D"), 1));
+    world.ok(adjust("g", Some("c"), member("A"), -1));
+    world.out("B");
+    let next: Vec<_> = world.rotation("g", Some("c"), 6).next_members.iter().map(named).collect();
+    assert_eq!(world.picks("c", 6), next.join(" "));
+}
+
+#[test]
+fn the_default_group_is_a_ring_like_any_other() {
+    let mut world = World::with_reps("A B C");
+    let members = ["C", "B", "A"].map(member).to_vec();
+    world.ok(Operation::ReorderGroup { group: group("default"), members });
+    let (of, who) = (group("default"), member("B"));
+    let heavier =
+        Operation::UpdateGroupMember { group: of, member: who, weight: Some(2), payload: None };
+    world.ok(heavier);
+    world.draft_by("c", Route::Default);
+    world.ok(super::world::launch("c"));
+    assert_eq!(world.picks("c", 5), "C B A B C");
+    let again = world.assign("x", &Via::DefaultRule, &[]).assignment;
+    assert_eq!((again.rep, again.cause), (Some(rep("C")), Cause::Rotation));
+}
+
+#[test]
+fn a_ring_waited_for_shows_who_would_be_next_now() {
+    let mut world = World::with_ring("A B");
+    world.ok(retarget("c", vec![waiting(HOUR, if_online(to_group("g")))]));
+    world.ok(assign("x", &via("c"), &[]));
+    assert_eq!(world.rotation("g", Some("c"), 2).next_members, ["A", "B"].map(member));
+}

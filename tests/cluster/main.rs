@@ -10,6 +10,7 @@
 //! | `identity` | a node with somebody else's data, or with none, is refused |
 //! | `stopping` | SIGTERM on the leader fails no call |
 //! | `input` | bad input changes nothing on any node; metrics count what happened |
+//! | `races` | calls that race from several nodes: the guard, claims, capacities, the same work |
 //! | `events` | every node tells the same; a watcher misses nothing while nodes die |
 //! | `timers` | what happens by time alone, on an idle cluster |
 //! | `verify` | a node's data against its own log |
@@ -35,6 +36,7 @@ mod identity;
 mod input;
 mod kills;
 mod preload;
+mod races;
 mod reference;
 mod service;
 mod stale_reads;

@@ -24,7 +24,9 @@ use super::{
     filter::{self, Filter},
     instant,
     limits::{LISTED_NEXT_COUNT_MAX, NEXT_COUNT_DEFAULT, NEXT_COUNT_MAX},
-    names, paging, reads, status,
+    names,
+    paging::{self, Asked},
+    reads, status,
     violations::Violations,
 };
 
@@ -89,14 +91,8 @@ impl GroupService for Groups {
     ) -> Result<Response<ListGroupsResponse>, Status> {
         let time = Deadline::of(&request);
         let r = request.into_inner();
-        let mut wrong = Violations::default();
-        let team = wrong.take("parent", names::team(&r.parent));
-        let size = wrong.take("page_size", paging::size(r.page_size));
-        let after = paging::after(&r.page_token, |token| names::id(token).ok());
-        let after = wrong.take("page_token", after);
-        let filter = wrong.take("filter", Filter::read(&r.filter, FIELDS));
-        let built = team.zip(size).zip(after.zip(filter));
-        let ((team, size), (after, filter)) = reads::checked(wrong, built)?;
+        let asked = Asked::read(&r.parent, r.page_size, &r.page_token, &r.filter, FIELDS)?;
+        let Asked { team, after, size, filter } = asked;
         let of = team.clone();
         let look = move |state: State, _: ReadAt| {
             paging::scan(
@@ -180,11 +176,11 @@ impl GroupService for Groups {
         let next = wrong.take("next_count", next);
         let ((team, group, campaign), next) = reads::checked(wrong, named.zip(next))?;
         let of = team.clone();
-        let look = move |state: &State, at: ReadAt| {
+        let look = move |state: State, at: ReadAt| {
             let found = state.rotation(&of, &group, campaign.as_ref(), next, at.now)?;
             Ok((found, at.applied_index))
         };
-        let (found, index) = reads::read(self.gateway.replica(), time, &team, look).await?;
+        let (found, index) = reads::on_copy(self.gateway.replica(), time, &team, look).await?;
         let rotation = Some(convert::rotation(&team, found, index));
         reads::fitting(GetRotationResponse { rotation })
     }

@@ -1,12 +1,15 @@
 //! Pages of a list: bounded in items and in bytes, continued after the last id of the page.
 
 use prost::Message;
+use tonic::Status;
 
-use crate::routing::Rejection;
+use crate::routing::{Id, Rejection, TeamId};
 
 use super::{
+    filter::Filter,
     limits::{PAGE_LEN_MAX, PAGE_SCAN_MAX, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX},
-    violations::Wrong,
+    names, reads,
+    violations::{Violations, Wrong},
 };
 
 /// Items fetched at a time: one may be large.
@@ -35,6 +38,37 @@ pub(super) fn after<T>(
         return Ok(None);
     }
     read(token).map(Some).ok_or_else(|| Wrong::new("not a token of this list; start without one"))
+}
+
+/// What page of a team's resources, listed by id, is asked for.
+pub(super) struct Asked<Kind> {
+    pub(super) team: TeamId,
+    pub(super) after: Option<Id<Kind>>,
+    pub(super) size: usize,
+    pub(super) filter: Filter,
+}
+
+impl<Kind> Asked<Kind> {
+    /// Reads the fields that all such requests have; `fields` are those that the list is filtered by.
+    ///
+    /// # Errors
+    /// A status that names every wrong field.
+    pub(super) fn read(
+        parent: &str,
+        page_size: i32,
+        page_token: &str,
+        filter: &str,
+        fields: &[&str],
+    ) -> Result<Self, Status> {
+        let mut wrong = Violations::default();
+        let team = wrong.take("parent", names::team(parent));
+        let size = wrong.take("page_size", size(page_size));
+        let after = wrong.take("page_token", after(page_token, |token| names::id(token).ok()));
+        let filter = wrong.take("filter", Filter::read(filter, fields));
+        let built = team.zip(size).zip(after.zip(filter));
+        let ((team, size), (after, filter)) = reads::checked(wrong, built)?;
+        Ok(Self { team, after, size, filter })
+    }
 }
 
 /// A page of a list, and the token of the next one.

@@ -16,8 +16,9 @@ use crate::{
 use super::{
     Answer, Call, Gateway, convert,
     deadline::Deadline,
-    filter::{self, Filter},
-    names, paging, reads, status,
+    filter, names,
+    paging::{self, Asked},
+    reads, status,
     violations::Violations,
 };
 
@@ -67,14 +68,8 @@ impl RoutingRuleService for Rules {
     ) -> Result<Response<ListRoutingRulesResponse>, Status> {
         let time = Deadline::of(&request);
         let r = request.into_inner();
-        let mut wrong = Violations::default();
-        let team = wrong.take("parent", names::team(&r.parent));
-        let size = wrong.take("page_size", paging::size(r.page_size));
-        let after = paging::after(&r.page_token, |token| names::id(token).ok());
-        let after = wrong.take("page_token", after);
-        let filter = wrong.take("filter", Filter::read(&r.filter, FIELDS));
-        let built = team.zip(size).zip(after.zip(filter));
-        let ((team, size), (after, filter)) = reads::checked(wrong, built)?;
+        let asked = Asked::read(&r.parent, r.page_size, &r.page_token, &r.filter, FIELDS)?;
+        let Asked { team, after, size, filter } = asked;
         let of = team.clone();
         let look = move |state: State, _: ReadAt| {
             paging::scan(

@@ -57,7 +57,7 @@ fn rep(rep: &Rep) -> usize {
         + rep.out_of_office_note.len()
         + rep.out_of_office_set_by.len();
     let away = size_of_val(rep.out_of_office.intervals());
-    let hours = rep.hours.as_ref().map_or(0, hours);
+    let hours = rep.hours.as_deref().map_or(0, hours);
     size_of::<Rep>() + ID + text + texts(&rep.external_ids) + away + hours + meta(&rep.meta)
 }
 

@@ -169,7 +169,7 @@ pub(super) fn availability(rep: &Rep, now: Time) -> Availability {
         uid: RepUid(0),
         disabled: rep.disabled,
         out_of_office: &rep.out_of_office,
-        hours: rep.hours.as_ref(),
+        hours: rep.hours.as_deref(),
         presence: rep.presence,
         max_open: rep.max_open,
         open: rep.open_count,

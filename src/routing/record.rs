@@ -59,7 +59,7 @@ pub(super) struct HoursRecord {
 }
 
 impl RepRecord {
-    pub(super) fn view(&self, hours: Option<&Hours>, open_count: u64) -> Rep {
+    pub(super) fn view(&self, hours: Option<Arc<Hours>>, open_count: u64) -> Rep {
         let Self {
             uid: _,
             id,
@@ -81,7 +81,7 @@ impl RepRecord {
             external_ids,
             disabled,
             max_open,
-            hours: hours.cloned(),
+            hours,
             presence,
             out_of_office,
             out_of_office_note,

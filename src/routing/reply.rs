@@ -2,7 +2,7 @@
 //!
 //! These are values for readers. How the state keeps them is its own affair.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -104,7 +104,7 @@ pub struct Rep {
     /// Open assignments at which they get no more; 0 = no limit.
     pub max_open: u32,
     /// When they work; `None` = always.
-    pub hours: Option<Hours>,
+    pub hours: Option<Arc<Hours>>,
     /// Whether they are at their desk.
     pub presence: Presence,
     /// When they are away.

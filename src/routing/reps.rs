@@ -32,7 +32,7 @@ pub(super) struct RepState {
 
 impl RepState {
     pub(super) fn view(&self) -> Rep {
-        self.record.view(self.hours.as_deref(), self.open)
+        self.record.view(self.hours.clone(), self.open)
     }
 
     pub(super) fn hours_record(&self) -> Option<HoursRecord> {

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use imbl::{OrdMap, OrdSet};
 
 use super::{
-    Assigned, Assignment, AssignmentId, Campaign, CampaignId, CampaignState, Command, GroupId,
-    Operation, Outcome, OwnerKind, Rejection, RepId, Reply, RequestKey, ResourceKind, Revision,
-    Rule, RuleId, Target, TargetKind, Time, Via,
+    Assignment, AssignmentId, Campaign, CampaignId, CampaignState, Command, GroupId, Operation,
+    Outcome, OwnerKind, Rejection, RepId, Reply, RequestKey, ResourceKind, Revision, Rule, RuleId,
+    Target, TargetKind, Time, Via,
     assign::Routed,
     assignments::Assignments,
     coverage,
@@ -19,7 +19,7 @@ use super::{
     event::Change,
     group::{GroupState, RotationKey},
     life,
-    record::{Answer, AnswerRecord, TeamRecord},
+    record::{Answer, AnswerRecord, AssignmentRecord, TeamRecord},
     reps::Reps,
     requests::{Memory, Requests},
     settings::Route,
@@ -110,57 +110,44 @@ impl Team {
         self.drop_ended(at.now);
         self.catch_up(at);
         let done = self.perform_wholly(command, at);
-        let (answer, made) = match done {
-            Ok(done) => self.answer_of(&done, at),
-            Err(rejection) => (Answer::other(Err(rejection)), None),
-        };
-        match made {
-            Some(reply) => Ok(reply),
-            None => self.remember(request, answer, at),
-        }
-    }
-
-    /// What is answered, and if an assignment remembers that itself, the reply.
-    fn answer_of(&self, done: &Done, at: At) -> (Answer, Option<Reply>) {
-        let shared = |id: AssignmentId| {
-            self.assignments.get(id).map(|record| Arc::clone(&record.assignment))
-        };
+        let shared = |id: AssignmentId| Arc::clone(&self.kept(id).assignment);
         let answer = match done {
-            Done::Routed(Routed::Made(id)) => {
-                let reply = self.assignments.get(*id).map(|record| {
-                    let assignment = Assignment::clone(&record.assignment);
-                    let assigned = Assigned { assignment, existing: false };
-                    Reply { position: at.position, outcome: Outcome::Assigned(assigned) }
-                });
-                return (Answer::other(Ok(Outcome::Ticked)), reply);
+            // It remembers the request itself.
+            Ok(Done::Routed(Routed::Made(id))) => return Ok(self.kept(id).first_reply()),
+            Ok(Done::Routed(Routed::Existing(id))) => Answer::Existing(shared(id)),
+            Ok(Done::Batch(items)) => Answer::Batch(items),
+            Ok(Done::Step(id)) => Answer::Step(shared(id)),
+            Ok(Done::Team) => Answer::other(Ok(Outcome::Team(self.view()))),
+            Ok(Done::Rep(id)) => {
+                Answer::other(self.reps.find(&id).map(|rep| Outcome::Rep(rep.view())))
             }
-            Done::Routed(Routed::Existing(id)) => shared(*id).map(Answer::Existing),
-            Done::Batch(items) => Some(Answer::Batch(items.clone())),
-            Done::Step(id) => shared(*id).map(Answer::Step),
-            Done::Team => Some(Answer::other(Ok(Outcome::Team(self.view())))),
-            Done::Rep(id) => {
-                let rep = self.reps.find(id).map(|rep| Outcome::Rep(rep.view()));
-                Some(Answer::other(rep))
+            Ok(Done::Group(id)) => {
+                let view = |group: &GroupState| Outcome::Group(group.view(&self.reps));
+                Answer::other(self.group(&id).map(view))
             }
-            Done::Group(id) => {
-                let group = self.group(id).map(|group| Outcome::Group(group.view(&self.reps)));
-                Some(Answer::other(group))
+            Ok(Done::Rotation(id, key)) => {
+                let view = |group: &GroupState| {
+                    Outcome::Rotation(group.rotation_view(&key, &self.reps, at.now))
+                };
+                Answer::other(self.group(&id).map(view))
             }
-            Done::Rotation(id, key) => {
-                let view = |group: &GroupState| group.rotation_view(key, &self.reps, at.now);
-                Some(Answer::other(self.group(id).map(|group| Outcome::Rotation(view(group)))))
+            Ok(Done::Rule(id)) => {
+                Answer::other(self.rule(&id).map(|rule| Outcome::Rule(Rule::clone(rule))))
             }
-            Done::Rule(id) => {
-                Some(Answer::other(self.rule(id).map(|rule| Outcome::Rule(Rule::clone(rule)))))
-            }
-            Done::Campaign(id) => Some(Answer::other(self.campaign(id).map(|campaign| {
+            Ok(Done::Campaign(id)) => Answer::other(self.campaign(&id).map(|campaign| {
                 let warnings = coverage::warnings(self, campaign, at.now);
                 Outcome::Campaign(Campaign::clone(campaign), warnings)
-            }))),
-            Done::Deleted => Some(Answer::other(Ok(Outcome::Deleted))),
-            Done::Ticked => Some(Answer::other(Ok(Outcome::Ticked))),
+            })),
+            Ok(Done::Deleted) => Answer::other(Ok(Outcome::Deleted)),
+            Ok(Done::Ticked) => Answer::other(Ok(Outcome::Ticked)),
+            Err(rejection) => Answer::other(Err(rejection)),
         };
-        (answer.unwrap_or(Answer::other(Ok(Outcome::Deleted))), None)
+        self.remember(request, answer, at)
+    }
+
+    /// The assignment that the command at hand made, found or changed.
+    fn kept(&self, id: AssignmentId) -> &AssignmentRecord {
+        self.assignments.get(id).expect("what has ended is dropped before a command, not by it")
     }
 
     /// Gives an answer, and remembers it for the request.
@@ -199,13 +186,9 @@ impl Team {
 
     /// Does all of an operation, with the drain that may follow from it, or nothing.
     fn perform_wholly(&mut self, command: &Command, at: At) -> Result<Done, Rejection> {
-        if let Operation::AssignContact(asked) = &command.operation {
+        if matches!(command.operation, Operation::AssignContact(_) | Operation::Tick) {
             // Refuses before it changes anything, and makes nobody eligible.
-            let (request, by) = (command.request.as_ref(), &command.principal);
-            return self.assign(asked, request, 0, by, at).map(Done::Routed);
-        }
-        if matches!(command.operation, Operation::Tick) {
-            return Ok(Done::Ticked);
+            return self.perform(command, at);
         }
         let before = self.clone(); // Costs little: the maps are shared until they change.
         let result = match (self.check_etag(command), self.perform(command, at)) {
@@ -237,11 +220,11 @@ impl Team {
 
     /// Does an operation; on a rejection, possibly only a part of it.
     fn perform(&mut self, command: &Command, at: At) -> Result<Done, Rejection> {
-        let Command { request: _, principal: by, team: _, etag: _, operation } = command;
+        let Command { request, principal: by, team: _, etag: _, operation } = command;
         let step = |id: &AssignmentId| life::Asked { id: *id, by, at };
         match operation {
             Operation::AssignContact(asked) => {
-                self.assign(asked, None, 0, by, at).map(Done::Routed)
+                self.assign(asked, request.as_ref(), 0, by, at).map(Done::Routed)
             }
             Operation::AssignBatch { items } => {
                 let mut routed = Vec::with_capacity(items.len());
@@ -255,8 +238,7 @@ impl Team {
                             Routed::Made(id) => (id, false),
                             Routed::Existing(id) => (id, true),
                         };
-                    let record = self.assignments.get(id);
-                    routed.extend(record.map(|record| (Arc::clone(&record.assignment), existing)));
+                    routed.push((Arc::clone(&self.kept(id).assignment), existing));
                 }
                 Ok(Done::Batch(routed))
             }

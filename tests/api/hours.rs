@@ -1,5 +1,7 @@
 //! Working hours that were expanded long ago are expanded further by the node that leads.
 
+use std::sync::Arc;
+
 use turnwise::{
     clock, hours,
     routing::{
@@ -39,7 +41,7 @@ async fn set(node: &Node, rep: &str, hours: Hours) {
 async fn seen(node: &Node, rep: &str) -> Hours {
     let (team, rep) = (TeamId::new("t"), RepId::new(rep));
     let hours = node.replica.read(move |state, _| state.rep(&team, &rep).unwrap().hours);
-    hours.await.unwrap().unwrap()
+    Arc::unwrap_or_clone(hours.await.unwrap().unwrap())
 }
 
 #[tokio::test]

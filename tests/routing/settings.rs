@@ -1,5 +1,7 @@
 //! Reps, groups, rules and teams as people set them up: hours, etags, guards, what is in use, retention.
 
+use std::sync::Arc;
+
 use turnwise::routing::{
     AssignmentFilter, AssignmentState, Availability, CampaignState, Command, Hours, Interval,
     IntervalSet, Labels, MemberName, Operation, Reason, Rejection, RepChange, Revision, Route,
@@ -70,9 +72,13 @@ fn hours_are_renewed_before_they_run_out_and_only_if_they_are_still_the_same() {
     let etag = world.rep("A").meta.revision;
     let other_zone = Hours { time_zone: "Europe/Berlin".into(), ..further.clone() };
     world.ok(renew(other_zone));
-    assert_eq!(world.rep("A").hours, Some(hours(HOUR, 2 * HOUR)), "they have others by now");
+    assert_eq!(
+        world.rep("A").hours,
+        Some(Arc::new(hours(HOUR, 2 * HOUR))),
+        "they have others by now"
+    );
     world.ok(renew(further.clone()));
-    assert_eq!(world.rep("A").hours, Some(further));
+    assert_eq!(world.rep("A").hours, Some(Arc::new(further)));
     assert_eq!(world.rep("A").meta.revision, etag, "nobody changed what was said");
 }
 

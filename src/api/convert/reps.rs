@@ -43,7 +43,7 @@ pub(in crate::api) fn rep(team: &TeamId, rep: Rep, now: Time) -> pb::Rep {
         labels,
         update_time: Some(timestamp(update_time)),
         etag: revision.to_string(),
-        working_hours: hours.map(working_hours),
+        working_hours: hours.as_deref().map(working_hours),
         presence: Some(self::presence(presence, now)),
         max_open,
         availability_reason,
@@ -88,10 +88,10 @@ fn words(availability: Availability, rep: &Rep, now: Time) -> String {
     }
 }
 
-fn working_hours(hours: Hours) -> pb::WorkingHours {
+fn working_hours(hours: &Hours) -> pb::WorkingHours {
     let Hours { time_zone, weekly, holidays, open: _, horizon: _ } = hours;
-    let span = |span| {
-        let WeeklySpan { weekday, start_minute, end_minute } = span;
+    let span = |span: &WeeklySpan| {
+        let WeeklySpan { weekday, start_minute, end_minute } = *span;
         pb::WorkingSpan {
             // The numbers of the two are the same: Monday is 1.
             day_of_week: i32::from(weekday),
@@ -99,7 +99,9 @@ fn working_hours(hours: Hours) -> pb::WorkingHours {
             end_minute: u32::from(end_minute),
         }
     };
-    pb::WorkingHours { time_zone, weekly: weekly.into_iter().map(span).collect(), holidays }
+    let weekly = weekly.iter().map(span).collect();
+    let (time_zone, holidays) = (time_zone.clone(), holidays.clone());
+    pb::WorkingHours { time_zone, weekly, holidays }
 }
 
 fn presence(presence: Presence, now: Time) -> pb::Presence {

@@ -11,6 +11,7 @@ mod events;
 mod forwarding;
 mod hours;
 mod life;
+mod limits;
 mod lists;
 mod nodes;
 mod rings;

@@ -234,13 +234,15 @@ impl Node {
             let team = TeamId::new("t");
             let reps = state.reps(&team, None, 1_000);
             let groups = state.groups(&team, None, 1_000);
+            let rules = state.rules(&team, None, 1_000);
             let campaigns = state.campaigns(&team, None, 1_000);
             let all = AssignmentFilter::default();
             let assignments = state.assignments(&team, &all, None, 1_000);
             let (group, run) = (GroupId::new("g"), CampaignId::new("run"));
             let rotation = state.rotation(&team, &group, Some(&run), 9, at.now);
             let teams = state.teams(None, 1_000);
-            format!("{teams:?} {reps:?} {groups:?} {campaigns:?} {assignments:?} {rotation:?}")
+            let set_up = format!("{teams:?} {reps:?} {groups:?} {rules:?} {campaigns:?}");
+            format!("{set_up} {assignments:?} {rotation:?}")
         };
         self.replica.read(look).await.unwrap()
     }

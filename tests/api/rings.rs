@@ -141,7 +141,8 @@ async fn s3_3_groups_nest_four_deep_and_never_in_a_circle() {
         ..Default::default()
     };
     let refused = groups.add_group_member(back).await.unwrap_err();
-    assert_eq!(why(&refused), (Code::InvalidArgument, "GROUP_CYCLE".to_owned(), vec![]));
+    let fields = vec!["members".to_owned()];
+    assert_eq!(why(&refused), (Code::InvalidArgument, "GROUP_CYCLE".to_owned(), fields));
 
     let request = pb::AssignContactRequest {
         via: Some(Via::Group("teams/t/groups/o3".to_owned())),

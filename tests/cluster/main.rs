@@ -10,6 +10,7 @@
 //! | `identity` | a node with somebody else's data, or with none, is refused |
 //! | `stopping` | SIGTERM on the leader fails no call |
 //! | `input` | bad input changes nothing on any node; metrics count what happened |
+//! | `every_call` | every call there is, each on another node than the one before |
 //! | `races` | calls that race from several nodes: the guard, claims, capacities, the same work |
 //! | `events` | every node tells the same; a watcher misses nothing while nodes die |
 //! | `timers` | what happens by time alone, on an idle cluster |
@@ -17,7 +18,8 @@
 //! | `crm` | a whole CRM, while the leader is killed |
 //!
 //! `harness` starts and ends the processes, `crowd` is the load, `service` is what tests ask of a
-//! cluster, `reference` is the rotation computed once more, `preload` makes a disk fail or stall.
+//! cluster, `wire` records the calls that went out, `reference` is the rotation computed once more,
+//! `preload` makes a disk fail or stall.
 
 #![expect(
     clippy::unwrap_used,
@@ -30,6 +32,7 @@ mod crm;
 mod crowd;
 mod disks;
 mod events;
+mod every_call;
 mod forwarding;
 mod harness;
 mod identity;
@@ -43,3 +46,4 @@ mod stale_reads;
 mod stopping;
 mod timers;
 mod verify;
+mod wire;

@@ -117,10 +117,12 @@ fn answer(team: &TeamId, rejection: &Rejection) -> Answer {
             let group = group_name(team, group);
             wrong(R::GroupCycle)
                 .about("group", &group)
+                .field("members", "none leads back to the group itself")
                 .saying(format!("`{group}` would contain itself; leave one of the links out"))
         }
         Rejection::NestedTooDeep { limit } => wrong(R::GroupCycle)
             .about("limit", limit)
+            .field("members", "a chain of groups in groups has an end")
             .saying(format!("groups nest at most {limit} deep; put the options into fewer groups")),
         Rejection::PayloadsTooLarge { group, limit } => {
             let group = group_name(team, group);

@@ -2,10 +2,12 @@
 //! the 16 names in a decision are with S0-19.
 
 use turnwise::routing::{
-    Command, LogPosition, MemberSpec, Operation, Rejection, RepSettings, Stamp, State, Time,
+    Assign, AssignmentFilter, Command, ContactId, LogPosition, MemberSpec, Operation, Rejection,
+    RepSettings, Stamp, State, Time, Via,
     limits::{
-        ANSWERS_PER_TEAM_MAX, HISTORY_MAX, NESTING_MAX, OPTIONS_MAX, OUT_OF_OFFICE_INTERVALS_MAX,
-        PAYLOAD_LEN_MAX, PAYLOADS_LEN_MAX, REPS_PER_TEAM_MAX, TARGETS_MAX,
+        ANSWER_RETENTION_US, ANSWERS_PER_TEAM_MAX, BATCH_MAX, ENDED_PER_TEAM_MAX, HISTORY_MAX,
+        NESTING_MAX, OPTIONS_MAX, OUT_OF_OFFICE_INTERVALS_MAX, PAYLOAD_LEN_MAX, PAYLOADS_LEN_MAX,
+        REPS_PER_TEAM_MAX, TARGETS_MAX,
     },
 };
 
@@ -88,6 +90,72 @@ fn a_team_remembers_a_million_answers_and_drops_the_oldest() {
     assert!(!remembers(&state, "r1"), "and dropped for one more");
     assert!(remembers(&state, "r2"));
     assert_eq!(state.hash(), state.recomputed_hash());
+}
+
+/// A team in which every assignment has ended when it is made: each takes an option.
+struct Ended {
+    state: State,
+    index: u64,
+    made: usize,
+}
+
+impl Ended {
+    fn new() -> Self {
+        let mut ended = Self { state: State::new(), index: 0, made: 0 };
+        ended.send(0, new_team());
+        ended.send(0, new_group("g", of_options(), numbered(2)));
+        ended
+    }
+
+    fn send(&mut self, now: u64, operation: Operation) {
+        self.index += 1;
+        let (request, principal, etag) = (None, String::new(), None);
+        let command = Command { request, principal, team: team(), etag, operation };
+        let position = LogPosition { log_index: self.index, seq: 0, term: 1 };
+        self.state.apply(&command, Stamp { time: Time(now), position }).unwrap();
+    }
+
+    /// So many more, by one command.
+    fn make(&mut self, now: u64, n: usize) {
+        let item = |i: usize| Assign::new(ContactId::new(&i.to_string()), Via::Group(group("g")));
+        let items = (self.made..self.made + n).map(item).collect();
+        self.made += n;
+        self.send(now, Operation::AssignBatch { items });
+    }
+
+    /// The oldest that is still there, of the first few.
+    fn oldest(&self) -> usize {
+        let is_kept = |i: &usize| {
+            let contact = Some(ContactId::new(&i.to_string()));
+            let filter = AssignmentFilter { contact, ..AssignmentFilter::default() };
+            !self.state.assignments(&team(), &filter, None, 1).unwrap().is_empty()
+        };
+        (0..10).find(is_kept).unwrap()
+    }
+}
+
+#[test]
+fn a_team_keeps_a_million_of_what_has_ended_and_more_only_within_the_request_window() {
+    let mut ended = Ended::new();
+    let first = 1_000;
+    ended.make(first, 1);
+    ended.make(first, BATCH_MAX - 1);
+    while ended.made < ENDED_PER_TEAM_MAX {
+        ended.make(first + 1, BATCH_MAX);
+    }
+    assert_eq!(ended.made, ENDED_PER_TEAM_MAX);
+    let window = first + ANSWER_RETENTION_US;
+    ended.make(window - 1, 1);
+    ended.send(window - 1, Operation::Tick);
+    assert_eq!(ended.oldest(), 0, "one too many, but a retry of the first may still come");
+    ended.send(window, Operation::Tick);
+    assert_eq!(ended.oldest(), 1, "the oldest goes");
+    ended.send(window + 100, Operation::Tick);
+    assert_eq!(ended.oldest(), 1, "and a million stay, past the window");
+    ended.make(window + 100, 1);
+    ended.send(window + 100, Operation::Tick);
+    assert_eq!(ended.oldest(), 2);
+    assert_eq!(ended.state.hash(), ended.state.recomputed_hash());
 }
 
 /// So many options, `1` to `n`.

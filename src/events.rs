@@ -264,7 +264,7 @@ impl Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::routing::{Change, GroupAction, GroupId, LogPosition, TeamId, Time};
+    use crate::routing::{Change, GroupAction, GroupId, LogPosition, Revision, TeamId, Time};
 
     fn event(index: u64, principal: &str) -> Event {
         Event {
@@ -272,7 +272,12 @@ mod tests {
             time: Time(index),
             team: TeamId::new("sales"),
             principal: principal.to_owned(),
-            change: Change::Group { group: GroupId::new("west"), action: GroupAction::Updated },
+            change: Change::Group {
+                group: GroupId::new("west"),
+                before: Some(Revision { log_index: 1, seq: 0 }),
+                after: Some(Revision { log_index: 2, seq: 0 }),
+                action: GroupAction::Updated,
+            },
         }
     }
     fn some(index: u64, count: usize) -> Vec<Event> {

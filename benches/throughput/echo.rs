@@ -41,6 +41,7 @@ fn answer() -> pb::AssignContactResponse {
                 ..pb::HistoryEntry::default()
             }],
             decision: Some(pb::Decision {
+                log_index: 1,
                 time,
                 engine_version: 1,
                 targets: vec![pb::TargetTrace {

@@ -243,6 +243,10 @@ impl Parts<'_> {
             for step in sent.history.iter_mut().filter(|step| step.position == made) {
                 step.position = None;
             }
+            let made = made.map_or(0, |made| made.log_index);
+            for decision in sent.decision.iter_mut().filter(|found| found.log_index == made) {
+                decision.log_index = 0;
+            }
             if !existing {
                 sent.name.clear();
             }

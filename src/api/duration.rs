@@ -65,6 +65,8 @@ mod tests {
             assert_eq!(within(written.as_ref(), 0, DAY_US, ""), Ok(micros));
         }
         assert_eq!((sent(0), within(None, 0, 1, "")), (None, Ok(0)));
+        let with_a_rest = Duration { seconds: 1, nanos: 999 };
+        assert_eq!(within(Some(&with_a_rest), 0, SECOND_US, ""), Ok(SECOND_US), "dropped");
         assert!(within(None, 1, 2, "required").is_err());
         assert!(within(sent(DAY_US + 1).as_ref(), 0, DAY_US, "").is_err());
         assert!(within(sent(SECOND_US - 1).as_ref(), SECOND_US, DAY_US, "").is_err());

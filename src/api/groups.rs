@@ -8,11 +8,12 @@ use crate::{
         AdjustRotationResponse, CreateGroupRequest, CreateGroupResponse, DeleteGroupRequest,
         DeleteGroupResponse, GetGroupReportRequest, GetGroupReportResponse, GetGroupRequest,
         GetGroupResponse, GetRotationRequest, GetRotationResponse, Group, GroupKind,
-        ListGroupsRequest, ListGroupsResponse, ListRotationsRequest, ListRotationsResponse,
-        RemoveGroupMemberRequest, RemoveGroupMemberResponse, ReorderGroupRequest,
-        ReorderGroupResponse, ResetRotationRequest, ResetRotationResponse, Rotation, Strategy,
-        UpdateGroupMemberRequest, UpdateGroupMemberResponse, UpdateGroupRequest,
-        UpdateGroupResponse, group_service_server::GroupService,
+        ListGroupMembersRequest, ListGroupMembersResponse, ListGroupsRequest, ListGroupsResponse,
+        ListRotationsRequest, ListRotationsResponse, RemoveGroupMemberRequest,
+        RemoveGroupMemberResponse, ReorderGroupRequest, ReorderGroupResponse, ResetRotationRequest,
+        ResetRotationResponse, Rotation, Strategy, UpdateGroupMemberRequest,
+        UpdateGroupMemberResponse, UpdateGroupRequest, UpdateGroupResponse,
+        group_service_server::GroupService,
     },
     replica::ReadAt,
     routing::{CampaignId, GroupId, RotationView, State},
@@ -51,6 +52,11 @@ fn value(group: &Group, field: &str) -> Option<String> {
         }
         label => filter::label(label, &group.labels),
     }
+}
+
+/// A page token of members: the key of the last one, which nobody gets again.
+fn member_key(token: &str) -> Option<u64> {
+    token.parse().ok().filter(|key: &u64| *key > 0 && key.to_string() == token)
 }
 
 /// What a list of rotations may be filtered by.
@@ -108,6 +114,35 @@ impl GroupService for Groups {
         let (groups, next_page_token) =
             reads::on_copy(self.gateway.replica(), time, &team, look).await?;
         reads::fitting(ListGroupsResponse { groups, next_page_token })
+    }
+
+    async fn list_group_members(
+        &self,
+        request: Request<ListGroupMembersRequest>,
+    ) -> Result<Response<ListGroupMembersResponse>, Status> {
+        let time = Deadline::of(&request);
+        let r = request.into_inner();
+        let mut wrong = Violations::default();
+        let named = wrong.take("parent", names::group(&r.parent));
+        let size = wrong.take("page_size", paging::size(r.page_size));
+        let after = wrong.take("page_token", paging::after(&r.page_token, member_key));
+        let built = named.zip(size.zip(after));
+        let ((team, group), (size, after)) = reads::checked(wrong, built)?;
+        let of = team.clone();
+        let look = move |state: State, _: ReadAt| {
+            paging::scan(
+                after,
+                size,
+                |after, limit| state.group_members(&of, &group, after.copied(), limit),
+                |member| member.key,
+                u64::to_string,
+                |member| convert::member(&of, member),
+                |_| true,
+            )
+        };
+        let (members, next_page_token) =
+            reads::on_copy(self.gateway.replica(), time, &team, look).await?;
+        reads::fitting(ListGroupMembersResponse { members, next_page_token })
     }
 
     async fn update_group(

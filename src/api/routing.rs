@@ -90,6 +90,9 @@ fn shown(state: &State, team: &TeamId, found: routing::Assignment) -> Assignment
 fn previewed(team: &TeamId, number: usize, is_named: bool, pick: Assigned) -> PreviewedPick {
     let Assigned { assignment, existing } = pick;
     let mut assignment = convert::assignment(team, assignment);
+    if let Some(decision) = assignment.decision.as_mut() {
+        decision.log_index = 0;
+    }
     if !existing {
         assignment.name.clear();
         assignment.position = None;

@@ -167,11 +167,24 @@ const COLUMNS: &[&str] = &[
     "principal",
     "labels",
     "etag",
+    "note",
+    "members",
+    "credits",
 ];
 
 /// What a list shows on a terminal.
-const BRIEF: &[&str] =
-    &["event", "time", "type", "resource", "contact", "rep_before", "rep", "cause"];
+const BRIEF: &[&str] = &[
+    "event",
+    "time",
+    "type",
+    "resource",
+    "contact",
+    "rep_before",
+    "rep",
+    "cause",
+    "note",
+    "members",
+];
 
 fn row(event: &Event) -> Vec<Value> {
     let [before, after] =
@@ -201,7 +214,33 @@ fn row(event: &Event) -> Vec<Value> {
         event.principal.as_str().into(),
         change::labels(&assignment.labels),
         after.etag.as_str().into(),
+        event.note.as_str().into(),
+        event.members.iter().map(|name| Value::from(member(name))).collect(),
+        // Only an adjustment has them.
+        is_adjusted(event).then_some(event.credits).into(),
     ]
+}
+
+/// A member as `turnwise group` writes it.
+fn member(name: &str) -> String {
+    let id = names::id(name);
+    if name.contains("/groups/") { format!("group:{id}") } else { id.to_owned() }
+}
+
+fn is_adjusted(event: &Event) -> bool {
+    event.r#type() == EventType::Rotation && !event.members.is_empty()
+}
+
+/// Members that a line names; the rest is counted.
+const MEMBERS_NAMED: usize = 5;
+
+fn members(event: &Event) -> String {
+    let mut named: Vec<String> = event.members.iter().map(|name| member(name)).collect();
+    let more = named.split_off(named.len().min(MEMBERS_NAMED)).len();
+    if more > 0 {
+        named.push(format!("{more} more"));
+    }
+    words::and(&named)
 }
 
 /// The state of what has one; empty otherwise.
@@ -243,22 +282,36 @@ fn line(event: &Event) -> String {
         EventType::AssignmentUnassigned => format!("{contact} is with nobody{from}: {because}"),
         EventType::AssignmentClosed => format!("{contact} is done"),
         EventType::AssignmentCancelled => format!("{contact} is called off"),
-        EventType::Created => format!("{resource} created"),
-        EventType::Updated => format!("{resource} changed"),
+        EventType::Created if event.members.is_empty() => format!("{resource} created"),
+        EventType::Created => format!("{resource} created with {}", members(event)),
+        EventType::Updated if event.members.is_empty() => format!("{resource} changed"),
+        EventType::Updated => format!("{resource} changed: {}", members(event)),
         EventType::Deleted => format!("{resource} deleted"),
         EventType::OutOfOffice => format!("{resource} marked as away or back"),
         EventType::Presence => format!("{resource} said whether they are online"),
         EventType::CampaignState => {
             format!("{resource} is {}, was {}", state(&after), state(&before))
         }
-        EventType::Rotation => format!("{resource} reset or adjusted"),
+        EventType::Rotation if is_adjusted(event) => {
+            let credits = words::count(event.credits.unsigned_abs().into(), "turn");
+            match event.credits {
+                0 => format!("{resource} adjusted: {} is owed nothing", members(event)),
+                1.. => format!("{resource} adjusted: {} is owed {credits}", members(event)),
+                ..0 => format!("{resource} adjusted: {} owes {credits}", members(event)),
+            }
+        }
+        EventType::Rotation => format!("{resource} put back to the start"),
         EventType::Unspecified => format!("{resource}: something this version does not know"),
     };
     let owner = match assignment.owner_changed && event.r#type() == EventType::AssignmentAssigned {
         true if assignment.option.is_none() => " (not its owner in the CRM)",
         true | false => "",
     };
-    format!("{id}  {at}  {what}{owner}")
+    let note = match event.note.as_str() {
+        "" => String::new(),
+        note => format!(" ({note})"),
+    };
+    format!("{id}  {at}  {what}{owner}{note}")
 }
 
 /// Reads a type in any letter case, for clap.
@@ -304,6 +357,48 @@ mod tests {
         event.r#type = EventType::Deleted.into();
         event.resource = "teams/t/routingRules/chat".to_owned();
         assert!(line(&event).ends_with("rule chat deleted"), "{}", line(&event));
+    }
+
+    #[test]
+    fn a_line_says_the_note_the_members_and_the_turns_owed() {
+        let line = |event: &Event| {
+            let line = line(event);
+            line.rsplit_once("UTC  ").unwrap().1.to_owned()
+        };
+        let reps = |ids: &[&str]| ids.iter().map(|id| format!("teams/t/reps/{id}")).collect();
+        let mut event = Event {
+            r#type: EventType::OutOfOffice.into(),
+            time: Some(prost_types::Timestamp { seconds: 1_000, nanos: 0 }),
+            resource: "teams/t/reps/ana".to_owned(),
+            note: "by the sea".to_owned(),
+            ..Event::default()
+        };
+        assert_eq!(line(&event), "rep ana marked as away or back (by the sea)");
+
+        event.note.clear();
+        event.r#type = EventType::Created.into();
+        event.resource = "teams/t/groups/west".to_owned();
+        event.members = reps(&["a", "b", "c", "d", "e", "f", "g"]);
+        assert_eq!(line(&event), "group west created with a, b, c, d, e and 2 more");
+        event.r#type = EventType::Updated.into();
+        event.members = vec!["hello".to_owned(), "teams/t/groups/polite".to_owned()];
+        assert_eq!(line(&event), "group west changed: hello and group:polite");
+
+        event.r#type = EventType::Rotation.into();
+        event.resource = "teams/t/groups/west/rotations/-".to_owned();
+        event.members = reps(&["a"]);
+        for (credits, expected) in [
+            (2, "a is owed 2 turns (a duplicate)"),
+            (-1, "a owes 1 turn (a duplicate)"),
+            (0, "a is owed nothing (a duplicate)"),
+        ] {
+            event.credits = credits;
+            event.note = "a duplicate".to_owned();
+            assert_eq!(line(&event), format!("rotation of group west adjusted: {expected}"));
+        }
+        event.members.clear();
+        event.note.clear();
+        assert_eq!(line(&event), "rotation of group west put back to the start");
     }
 
     #[test]

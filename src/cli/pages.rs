@@ -7,9 +7,10 @@ use super::{
 use crate::{
     client::{Call, Client},
     proto::turnwise::v1::{
-        Assignment, Campaign, Event, Group, ListAssignmentsRequest, ListCampaignsRequest,
-        ListEventsRequest, ListGroupsRequest, ListRepsRequest, ListRotationsRequest,
-        ListRoutingRulesRequest, ListTeamsRequest, Rep, Rotation, RoutingRule, Team,
+        Assignment, Campaign, Event, Group, GroupMember, ListAssignmentsRequest,
+        ListCampaignsRequest, ListEventsRequest, ListGroupMembersRequest, ListGroupsRequest,
+        ListRepsRequest, ListRotationsRequest, ListRoutingRulesRequest, ListTeamsRequest, Rep,
+        Rotation, RoutingRule, Team,
     },
 };
 
@@ -86,6 +87,21 @@ pub(crate) async fn groups_by(
     };
     let what = format!("groups of `{team}`");
     all(client, &what, usize::MAX, request, |page| (page.groups, page.next_page_token)).await
+}
+
+/// All members of a group, in ring order.
+pub(crate) async fn group_members(
+    client: &Client,
+    team: &str,
+    group: &str,
+) -> Result<Vec<GroupMember>, Failure> {
+    let request = |page_token| ListGroupMembersRequest {
+        parent: names::group(team, group),
+        page_size: PAGE_SIZE,
+        page_token,
+    };
+    let what = format!("members of group `{group}`");
+    all(client, &what, usize::MAX, request, |page| (page.members, page.next_page_token)).await
 }
 
 /// All rotations of a group, each with the next members.

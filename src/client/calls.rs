@@ -50,6 +50,7 @@ calls! {
         "CreateGroup" CreateGroupRequest -> CreateGroupResponse request_id;
         "GetGroup" GetGroupRequest -> GetGroupResponse;
         "ListGroups" ListGroupsRequest -> ListGroupsResponse;
+        "ListGroupMembers" ListGroupMembersRequest -> ListGroupMembersResponse;
         "UpdateGroup" UpdateGroupRequest -> UpdateGroupResponse request_id;
         "DeleteGroup" DeleteGroupRequest -> DeleteGroupResponse request_id;
         "AddGroupMember" AddGroupMemberRequest -> AddGroupMemberResponse request_id;

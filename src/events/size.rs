@@ -19,7 +19,7 @@ pub(super) fn of(event: &Event) -> usize {
     let change = match change {
         Change::Team { before, after } => both(before.as_ref(), after.as_ref(), team),
         Change::Rep { before, after } => both(before.as_deref(), after.as_deref(), rep),
-        Change::Group { group: _, action } => ID + group_action(action),
+        Change::Group { group: _, before: _, after: _, action } => ID + group_action(action),
         Change::Rotation { group: _, campaign: _, action } => 2 * ID + rotation_action(action),
         Change::Rule { before, after } => both(before.as_ref(), after.as_ref(), rule),
         Change::Campaign { before, after } => both(before.as_deref(), after.as_deref(), campaign),

@@ -56,6 +56,48 @@ pub struct Assignment {
     pub history: Vec<Step>,
 }
 
+impl Assignment {
+    /// The step of its history that took its decision: the newest one that fits it. Steps that decide
+    /// nothing (an acceptance, an end) come after it at most.
+    #[must_use]
+    pub fn decided(&self) -> Option<&Step> {
+        let outcome = self.decision.targets.last().map(|trace| trace.outcome);
+        let fits = |cause| match outcome {
+            Some(TargetOutcome::Picked) => is_pick(cause),
+            Some(TargetOutcome::Waiting) => cause == Cause::Waiting,
+            Some(
+                TargetOutcome::NoOwner
+                | TargetOutcome::OwnerIsQueue
+                | TargetOutcome::OwnerNotARep
+                | TargetOutcome::NoEligible,
+            ) => cause == Cause::NoTarget,
+            None => {
+                matches!(cause, Cause::NoTarget | Cause::Manual | Cause::Claim | Cause::Reassign)
+            }
+        };
+        let steps = self.history.iter().rev();
+        steps.filter(|step| step.time == self.decision.time).find(|step| fits(step.cause))
+    }
+}
+
+fn is_pick(cause: Cause) -> bool {
+    match cause {
+        Cause::Owner | Cause::Rotation | Cause::Rep | Cause::LastRep | Cause::Option => true,
+        Cause::Waiting
+        | Cause::NoTarget
+        | Cause::Manual
+        | Cause::Claim
+        | Cause::Reassign
+        | Cause::Accept
+        | Cause::Unassign
+        | Cause::Close
+        | Cause::Cancel
+        | Cause::Reject
+        | Cause::OfferTimeout
+        | Cause::CampaignCancelled => false,
+    }
+}
+
 /// Where an assignment is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum AssignmentState {

@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use super::{
-    Assignment, Campaign, CampaignId, GroupId, LogPosition, MemberName, Rep, Rule, Team, TeamId,
-    Time,
+    Assignment, Campaign, CampaignId, GroupId, LogPosition, MemberName, Rep, Revision, Rule, Team,
+    TeamId, Time,
 };
 
 /// One change of one team.
@@ -45,6 +45,10 @@ pub enum Change {
     Group {
         /// Which.
         group: GroupId,
+        /// Its revision as it was.
+        before: Option<Revision>,
+        /// As it is.
+        after: Option<Revision>,
         /// What about it.
         action: GroupAction,
     },

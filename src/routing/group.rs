@@ -434,13 +434,17 @@ impl GroupState {
         self.payloads.get(&key).map_or_else(|| Arc::from(""), Arc::clone)
     }
 
-    pub(super) fn view(&self, reps: &Reps) -> Group {
-        let members = self.ring.members().filter_map(|(occupant, seat)| {
+    /// The members with greater keys, in ring order. Keys begin at 1.
+    pub(super) fn members_after(&self, key: u64, reps: &Reps) -> impl Iterator<Item = Member> {
+        self.ring.members_after(key).filter_map(|(occupant, seat)| {
             let Seat { key, weight, last_added_time } = seat;
             let (name, payload) = (name(occupant, reps)?, self.payload(key).to_string());
             Some(Member { name, payload, weight, last_added_time, key })
-        });
-        let members = members.collect();
+        })
+    }
+
+    pub(super) fn view(&self, reps: &Reps) -> Group {
+        let members = self.members_after(0, reps).collect();
         let GroupRecord {
             id,
             display_name,

@@ -189,16 +189,18 @@ impl Team {
         let group = self.group(id)?;
         let mut order = Vec::with_capacity(members.len());
         let mut seen = std::collections::BTreeSet::new();
+        let wrong = || Rejection::InvalidReorder { group: id.clone() };
         for member in members {
-            let occupant = self.occupant(member)?;
+            // Who does not exist is no member either.
+            let occupant = self.occupant(member).map_err(|_| wrong())?;
             let fits = group.ring.seat(&occupant).is_some() && seen.insert(occupant.clone());
             if !fits {
-                return Err(Rejection::InvalidReorder { group: id.clone() });
+                return Err(wrong());
             }
             order.push(occupant);
         }
         if order.len() != group.ring.len() {
-            return Err(Rejection::InvalidReorder { group: id.clone() });
+            return Err(wrong());
         }
         let now: Vec<Occupant> = group.ring.members().map(|(o, _)| o.clone()).collect();
         if order != now {
@@ -325,7 +327,7 @@ impl Team {
             (GroupKind::Options, MemberName::Option(_)) => return Ok(()),
             (GroupKind::Options, MemberName::Group(inner)) => {
                 if self.group(inner)?.is_of(GroupKind::Reps) {
-                    (inner, KindRule::RepMember)
+                    (inner, KindRule::OptionMember)
                 } else if payload.is_empty() {
                     return Ok(());
                 } else {

@@ -63,7 +63,8 @@ impl Team {
         Ok(Done::Step(asked.id))
     }
 
-    /// To a rep; or by its own targets from the first, without the rep who has it.
+    /// To a rep; or by its own targets from the first, without the rep who has it. A cancelled campaign
+    /// routes nothing, so nothing anew; where a person decides, it does not matter.
     pub(super) fn reassign(
         &mut self,
         to: Option<&RepId>,
@@ -79,7 +80,10 @@ impl Team {
             Some((uid, rep)) => {
                 self.give(record, uid, &rep, Cause::Reassign, asked.by, asked.at);
             }
-            None => self.reroute(record, asked.by, asked.at),
+            None => {
+                self.check_routes(&record.assignment.via)?;
+                self.reroute(record, asked.by, asked.at);
+            }
         }
         Ok(Done::Step(asked.id))
     }

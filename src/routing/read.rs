@@ -8,8 +8,8 @@ use imbl::OrdMap;
 
 use super::{
     Assignment, AssignmentId, AssignmentState, Campaign, CampaignId, ContactId, Group, GroupId,
-    Rejection, Rep, RepId, ResourceKind, RotationView, Rule, RuleId, State, TeamId, Time, Warning,
-    coverage, group::RotationKey, team::Team,
+    Member, Rejection, Rep, RepId, ResourceKind, RotationView, Rule, RuleId, State, TeamId, Time,
+    Warning, coverage, group::RotationKey, team::Team,
 };
 
 /// Which assignments to list: those for which all that is given holds.
@@ -73,6 +73,23 @@ impl State {
     pub fn group(&self, team: &TeamId, group: &GroupId) -> Result<Group, Rejection> {
         let team = self.at(team)?;
         team.group(group).map(|group| group.view(&team.reps))
+    }
+
+    /// Members of a group in ring order, those with greater keys than `after`.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::NotFound`].
+    pub fn group_members(
+        &self,
+        team: &TeamId,
+        group: &GroupId,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Member>, Rejection> {
+        let team = self.at(team)?;
+        let members = team.group(group)?.members_after(after.unwrap_or(0), &team.reps);
+        Ok(members.take(limit).collect())
     }
 
     /// Groups by id.

@@ -272,7 +272,7 @@ pub enum KindRule {
     AcceptTimeout,
     /// A rep as member: for reps only.
     RepMember,
-    /// An option or a group as member: for options only.
+    /// An option or a group as member, or being one: for options only.
     OptionMember,
     /// A payload: of options only.
     Payload,

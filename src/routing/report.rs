@@ -2,11 +2,14 @@
 //!
 //! Owns nothing and is paid for by nobody but its reader: no pick counts anything for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Assignment, Cause, GroupId, MemberName, Reason, Rejection, State, TargetKind, TargetOutcome,
-    TeamId, Time, group::name, record::Occupant,
+    Assignment, Cause, GroupId, MemberName, Reason, Rejection, State, Step, TargetKind,
+    TargetOutcome, TeamId, Time,
+    group::name,
+    record::Occupant,
+    team::{Targets, Team},
 };
 
 /// How a group's work was shared.
@@ -29,9 +32,9 @@ pub struct RepReport {
     pub member: MemberName,
     /// 1-based place in the ring; `None` if no longer a member.
     pub place: Option<u64>,
-    /// Times they were picked from this group's ring.
+    /// Times they were picked from this group's ring, as [`State::report`] counts.
     pub turns: u64,
-    /// Contacts they got as owner, in the whole team.
+    /// Times a contact of their own came to them, in the whole team.
     pub owner_hits: u64,
     /// Times they were named as passed over in this group's ring, by reason.
     pub passed_over: BTreeMap<Reason, u64>,
@@ -40,8 +43,13 @@ pub struct RepReport {
 }
 
 impl State {
-    /// How a group's work was shared, from the decisions that are kept, each assignment's latest, since
-    /// a time or all of them. Only members named as passed over count as such (at most 16 a decision).
+    /// How a group's work was shared, since a time or in all that is kept.
+    ///
+    /// Owner hits are counted from the histories of the assignments, and so are turns: one whose offer
+    /// was turned down, or whose work was taken away, was a turn. A history does not say by which group a
+    /// turn was. That of the latest decision is known; an earlier one counts where the assignment goes by
+    /// this group and no other, and the rep is still a member. Who was passed over is known of the latest
+    /// decision only, and only members named there count (at most 16 a target).
     ///
     /// # Errors
     ///
@@ -63,27 +71,36 @@ impl State {
             };
             members.insert(name.clone(), RepReport { place: Some(place), open, ..nothing(name) });
         }
+        let present: BTreeSet<MemberName> = members.keys().cloned().collect();
+        let is_member = |name: &MemberName| present.contains(name);
         let mut decisions = 0;
         for record in team.assignments.iter() {
             let assignment = &*record.assignment;
-            if since.is_some_and(|since| assignment.decision.time < since) {
-                continue;
-            }
+            let is_in_time = |time: Time| since.is_none_or(|since| time >= since);
             let mut of = |name: MemberName, count: &mut dyn FnMut(&mut RepReport)| {
                 count(members.entry(name.clone()).or_insert_with(|| nothing(name)));
             };
-            let mut is_counted = false;
-            if let Some(rep) = decided(assignment, Cause::Owner) {
+            for rep in given(&assignment.history, Cause::Owner, is_in_time) {
                 of(rep, &mut |report| report.owner_hits += 1);
             }
+            let (earlier, latest) = by_decision(assignment);
+            if goes_only_by(team, assignment, group) {
+                for rep in given(earlier, Cause::Rotation, is_in_time).filter(&is_member) {
+                    of(rep, &mut |report| report.turns += 1);
+                }
+            }
+            if !is_in_time(assignment.decision.time) {
+                continue;
+            }
+            let mut is_counted = false;
             for trace in &assignment.decision.targets {
                 if trace.target.kind != TargetKind::Group(group.clone()) {
                     continue;
                 }
                 is_counted = true;
                 if trace.outcome == TargetOutcome::Picked {
-                    let rep = decided(assignment, Cause::Rotation);
-                    rep.into_iter().for_each(|rep| of(rep, &mut |report| report.turns += 1));
+                    let mut rep = given(latest, Cause::Rotation, is_in_time);
+                    rep.next().into_iter().for_each(|rep| of(rep, &mut |r| r.turns += 1));
                 }
                 for passed in &trace.skipped.named {
                     let count = &mut |report: &mut RepReport| {
@@ -105,12 +122,37 @@ impl State {
     }
 }
 
-/// The rep that the latest decision gave for this cause.
-fn decided(assignment: &Assignment, cause: Cause) -> Option<MemberName> {
-    let steps = assignment.history.iter().rev();
-    let mut steps = steps.filter(|step| step.time == assignment.decision.time);
-    let rep = steps.find(|step| step.cause == cause)?.rep.clone();
-    rep.map(MemberName::Rep)
+/// Whom the steps of this cause name.
+fn given(
+    steps: &[Step],
+    cause: Cause,
+    is_in_time: impl Fn(Time) -> bool,
+) -> impl Iterator<Item = MemberName> {
+    let steps = steps.iter().filter(move |step| step.cause == cause && is_in_time(step.time));
+    steps.filter_map(|step| step.rep.clone().map(MemberName::Rep))
+}
+
+/// The history before the latest decision, and from it on.
+fn by_decision(assignment: &Assignment) -> (&[Step], &[Step]) {
+    let history = assignment.history.as_slice();
+    let is_decided = |step: &Step| assignment.decided().is_some_and(|d| std::ptr::eq(d, step));
+    let place = history.iter().position(is_decided).unwrap_or(history.len());
+    history.split_at_checked(place).unwrap_or((history, &[]))
+}
+
+/// Whether this is the one group that its targets name, as they are and as the decision tried them.
+fn goes_only_by(team: &Team, assignment: &Assignment, group: &GroupId) -> bool {
+    let targets = team.standing_targets(&assignment.via).unwrap_or(Targets::None);
+    let tried = assignment.decision.targets.iter().map(|trace| &trace.target);
+    let mut groups = targets.iter().chain(tried).filter_map(|target| match &target.kind {
+        TargetKind::Group(group) => Some(group),
+        TargetKind::Owner(_) | TargetKind::Rep(_) => None,
+    });
+    let mut is_named = false;
+    groups.all(|other| {
+        is_named = true;
+        other == group
+    }) && is_named
 }
 
 fn nothing(member: MemberName) -> RepReport {

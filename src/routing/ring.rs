@@ -236,6 +236,14 @@ impl Ring {
         turns.filter_map(move |turn| Some((turn.occupant, seat(turn)?)))
     }
 
+    /// Those with greater keys, in ring order.
+    pub(super) fn members_after(&self, key: u64) -> impl Iterator<Item = (&Occupant, Seat)> {
+        // The first leg of a walk: round 0, beyond the cursor.
+        let turns =
+            self.walk(Cursor { round: 0, key }, Which::All).take_while(|turn| turn.leg == 0);
+        turns.filter_map(|turn| Some((turn.occupant, self.seat(turn.occupant)?)))
+    }
+
     fn leg(&self, number: usize, leg: Leg, which: Which) -> impl Iterator<Item = Turn<'_>> {
         let (round, keys) = (leg.round, leg.keys.clone());
         let lists = self.in_leg(&leg).map(|seats| Head::of(seats.range(keys.clone(), which)));

@@ -380,21 +380,27 @@ impl Team {
     ///
     /// [`Rejection::NotFound`], [`Rejection::CampaignNotRunning`].
     pub(super) fn targets_via(&self, via: &Via) -> Result<Targets, Rejection> {
-        if let Via::Campaign(campaign) = via {
-            let campaign = self.campaign(campaign)?;
-            match campaign.state {
-                CampaignState::Running | CampaignState::Paused => {}
-                state @ (CampaignState::Draft
-                | CampaignState::Scheduled
-                | CampaignState::Cancelled) => {
-                    return Err(Rejection::CampaignNotRunning {
-                        campaign: campaign.id.clone(),
-                        state,
-                    });
-                }
-            }
-        }
+        self.check_routes(via)?;
         self.standing_targets(via)
+    }
+
+    /// That no campaign which is there, but does not run, is to route.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::CampaignNotRunning`].
+    pub(super) fn check_routes(&self, via: &Via) -> Result<(), Rejection> {
+        let campaign = match via {
+            Via::Campaign(campaign) => self.campaigns.get(campaign),
+            Via::DefaultRule | Via::Rule(_) | Via::Group(_) | Via::Rep(_) => None,
+        };
+        match campaign {
+            Some(campaign) if !coverage::routes(campaign.state) => {
+                let (campaign, state) = (campaign.id.clone(), campaign.state);
+                Err(Rejection::CampaignNotRunning { campaign, state })
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// The targets of a call, whatever the state of its campaign.

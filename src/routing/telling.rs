@@ -35,7 +35,11 @@ impl Team {
             }
             Resource::Group(_) if before.sum == self.sum => None,
             Resource::Group(id) => match (group_action(operation), rotation_action(operation)) {
-                (Some(action), _) => Some(Change::Group { group: id.clone(), action }),
+                (Some(action), _) => {
+                    let revision = |team: &Self| Some(team.groups.get(id)?.record.meta.revision);
+                    let (before, after) = (revision(before), revision(self));
+                    Some(Change::Group { group: id.clone(), before, after, action })
+                }
                 (None, Some((campaign, action))) => {
                     Some(Change::Rotation { group: id.clone(), campaign, action })
                 }

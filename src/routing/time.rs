@@ -90,7 +90,8 @@ impl IntervalSet {
     }
 
     /// With `more`, which must not be empty; what it overlaps or touches becomes one with it.
-    pub(super) fn union(&self, more: Interval) -> Self {
+    #[must_use]
+    pub fn union(&self, more: Interval) -> Self {
         let mut merged = more;
         let mut result = Vec::with_capacity(self.0.len() + 1);
         let mut later = Vec::new();

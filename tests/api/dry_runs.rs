@@ -240,4 +240,5 @@ async fn a_call_tried_out_is_refused_like_one_in_earnest_and_remembers_nothing()
     let assignment = tried.assignment.unwrap();
     assert_eq!((assignment.name.as_str(), assignment.rep.as_str()), ("", "teams/t/reps/a"));
     assert_eq!((assignment.position, tried.position), (None, None));
+    assert_eq!(assignment.decision.unwrap().log_index, 0);
 }

@@ -122,7 +122,8 @@ async fn every_kind_of_change_is_told_with_what_it_was_and_is() {
     node.set_up().await;
     let rep = "teams/t/reps/a".to_owned();
     let mut reps = node.reps().await;
-    let away = pb::SetOutOfOfficeRequest { name: rep.clone(), ..Default::default() };
+    let note = "two weeks by the sea".to_owned();
+    let away = pb::SetOutOfOfficeRequest { name: rep.clone(), note, ..Default::default() };
     reps.set_out_of_office(away).await.unwrap();
     let renamed = pb::UpdateRepRequest {
         rep: Some(pb::Rep { name: rep, display_name: "Ana".to_owned(), ..Default::default() }),
@@ -130,8 +131,17 @@ async fn every_kind_of_change_is_told_with_what_it_was_and_is() {
         ..Default::default()
     };
     let renamed = reps.update_rep(renamed).await.unwrap().into_inner().rep.unwrap();
-    let delete =
-        pb::DeleteGroupRequest { name: "teams/t/groups/g".to_owned(), ..Default::default() };
+    let group = "teams/t/groups/g".to_owned();
+    let west = pb::UpdateGroupRequest {
+        group: Some(pb::Group {
+            name: group.clone(),
+            display_name: "West".to_owned(),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let west = node.groups().await.update_group(west).await.unwrap().into_inner().group.unwrap();
+    let delete = pb::DeleteGroupRequest { name: group, ..Default::default() };
     let cancel = |id: &str| pb::CancelCampaignRequest {
         name: format!("teams/t/campaigns/{id}"),
         ..Default::default()
@@ -140,6 +150,18 @@ async fn every_kind_of_change_is_told_with_what_it_was_and_is() {
         node.campaigns().await.cancel_campaign(cancel(id)).await.unwrap();
     }
     node.groups().await.delete_group(delete).await.unwrap();
+
+    let owed = pb::AdjustRotationRequest {
+        name: "teams/t/groups/default/rotations/-".to_owned(),
+        member: "teams/t/reps/b".to_owned(),
+        credits: 2,
+        reason: "covered for Ana".to_owned(),
+        ..Default::default()
+    };
+    node.groups().await.adjust_rotation(owed).await.unwrap();
+    let back =
+        pb::ClearOutOfOfficeRequest { name: "teams/t/reps/a".to_owned(), ..Default::default() };
+    reps.clear_out_of_office(back).await.unwrap();
 
     let events = listed(node, list()).await;
     let seen: Vec<_> =
@@ -156,11 +178,20 @@ async fn every_kind_of_change_is_told_with_what_it_was_and_is() {
         (EventType::Created, draft),
         (EventType::OutOfOffice, "teams/t/reps/a"),
         (EventType::Updated, "teams/t/reps/a"),
+        (EventType::Updated, "teams/t/groups/g"),
         (EventType::CampaignState, run),
         (EventType::CampaignState, draft),
         (EventType::Deleted, "teams/t/groups/g"),
+        (EventType::Rotation, "teams/t/groups/default/rotations/-"),
+        (EventType::OutOfOffice, "teams/t/reps/a"),
     ];
     assert_eq!(seen, expected);
+    let notes = [8, 9, 15].map(|place| events[place].note.as_str());
+    assert_eq!(notes, ["two weeks by the sea", "", ""], "said when it is set, and not again");
+    let adjusted = &events[14];
+    let told = (adjusted.note.as_str(), adjusted.credits, adjusted.members.as_slice());
+    assert_eq!(told, ("covered for Ana", 2, ["teams/t/reps/b".to_owned()].as_slice()));
+    assert_eq!(events[4].members.len(), 3, "those the group was created with");
     let update = &events[9];
     let etag = |state: &Option<pb::EventState>| state.clone().unwrap().etag;
     assert_ne!(etag(&update.before), etag(&update.after));
@@ -169,7 +200,12 @@ async fn every_kind_of_change_is_told_with_what_it_was_and_is() {
     let state = |state: &Option<pb::EventState>| state.clone().unwrap().campaign_state();
     assert_eq!(state(&launch.before), pb::CampaignState::Draft);
     assert_eq!(state(&launch.after), pb::CampaignState::Running);
-    assert_eq!(events[12].after, None);
+    let [created, changed, deleted] = [&events[4], &events[10], &events[13]];
+    assert_eq!((&created.before, &deleted.after), (&None, &None));
+    assert_eq!(etag(&created.after), etag(&changed.before));
+    assert_ne!(etag(&changed.before), etag(&changed.after));
+    assert_eq!(etag(&changed.after), west.etag);
+    assert_eq!(etag(&deleted.before), west.etag);
 }
 
 #[tokio::test]

@@ -68,6 +68,8 @@ async fn an_offer_is_rejected_and_accepted() {
     let next = routing.reject_assignment(reject).await.unwrap().into_inner().assignment.unwrap();
     assert_eq!((next.state(), &next.rep), (State::Offered, &rep("b")));
     assert_eq!(next.rejected_by, [rep("a")]);
+    let decided_at = next.position.unwrap().log_index;
+    assert_eq!(next.decision.unwrap().log_index, decided_at);
 
     let accept = pb::AcceptAssignmentRequest { name: name.clone(), ..Default::default() };
     let answer = routing.accept_assignment(accept.clone()).await.unwrap().into_inner();
@@ -75,12 +77,14 @@ async fn an_offer_is_rejected_and_accepted() {
     assert!(answer.position.is_some());
     assert_eq!((taken.state(), taken.cause()), (State::Assigned, Cause::Rotation));
     assert_eq!(taken.history.last().unwrap().cause(), Cause::Accept);
+    assert!(taken.position.unwrap().log_index > decided_at);
+    assert_eq!(taken.decision.unwrap().log_index, decided_at, "to accept decides nothing");
     assert_eq!(taken.expire_time, None);
 
     let refused = routing.accept_assignment(accept).await.unwrap_err();
     let expected = (Code::FailedPrecondition, "WRONG_ASSIGNMENT_STATE".to_owned(), vec![]);
     assert_eq!(why(&refused), expected);
-    assert!(refused.message().contains("ASSIGNED"), "{refused}");
+    assert!(refused.message().contains("is with a rep"), "{refused}");
 
     let explain = pb::ExplainAssignmentRequest { name };
     let told = routing.explain_assignment(explain).await.unwrap().into_inner();
@@ -305,7 +309,8 @@ async fn a_preview_tells_who_would_be_next_and_changes_nothing() {
         let picks: Vec<_> = picks
             .inspect(|a| {
                 assert_eq!((a.name.as_str(), a.contact.as_str()), ("", ""));
-                assert!(a.position.is_none() && a.decision.is_some());
+                assert!(a.position.is_none());
+                assert_eq!(a.decision.as_ref().unwrap().log_index, 0);
             })
             .map(|a| a.rep)
             .collect();
@@ -321,6 +326,11 @@ async fn a_preview_tells_who_would_be_next_and_changes_nothing() {
         assert_eq!(assign(&mut routing, contact(id)).await.rep, expected);
     }
 
+    assert_eq!(picks(&mut routing, preview(vec![], 1_001)).await.len(), 1_000, "at most");
+    // What is supposed is an ordinary change: the rules may refuse it.
+    let all_out = ["a", "b", "c"].map(|id| Change::RepOutOfOffice(rep(id))).to_vec();
+    let refused = routing.preview_assign_contact(preview(all_out, 1)).await.unwrap_err();
+    assert_eq!(why(&refused).1, "LAST_AVAILABLE_REP");
     let impossible = preview(vec![Change::RepOutOfOffice(rep("nobody"))], 1);
     let refused = routing.preview_assign_contact(impossible).await.unwrap_err();
     assert_eq!(why(&refused).1, "RESOURCE_NOT_FOUND");

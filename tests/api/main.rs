@@ -13,6 +13,7 @@ mod hours;
 mod life;
 mod limits;
 mod lists;
+mod members;
 mod nodes;
 mod rings;
 mod standard;

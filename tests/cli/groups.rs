@@ -83,6 +83,32 @@ fn a_group_of_reps_is_made_changed_reordered_and_deleted() {
 }
 
 #[test]
+fn all_members_of_a_group_are_listed_in_the_order_of_their_turns_however_many() {
+    let cluster = with_reps(&[]);
+    // One more than a page has.
+    let reps: String = (0..1_001).map(|number| format!("r{number:04},west\n")).collect();
+    let file = cluster.path("reps.csv");
+    write(&file, &format!("id,groups\n{reps}"));
+    cluster.run(&format!("rep import {} --team t --name id --group groups", file.display())).ok();
+    cluster.run("group member west r0001 --team t --weight 3").ok();
+    let listed = cluster.json("group members west --team t");
+    let ids: Vec<&str> =
+        listed.as_array().unwrap().iter().map(|one| one["member"].as_str().unwrap()).collect();
+    let expected: Vec<String> = (0..1_001).map(|number| format!("r{number:04}")).collect();
+    assert_eq!(ids, expected);
+    assert_eq!((&listed[1]["weight"], &listed[2]["weight"]), (&3.into(), &1.into()));
+    assert!(listed[0]["last_added_time"].is_string());
+
+    cluster.run("group create hi --team t --kind options short=Hi long='Good*day'").ok();
+    let csv = cluster.run("group members hi --team t --output csv").ok();
+    let rows: Vec<Vec<&str>> = csv.lines().map(|line| line.split(',').collect()).collect();
+    assert_eq!(rows[0], ["member", "weight", "payload", "last_added_time", "key"]);
+    let cells: Vec<[&str; 4]> = rows[1..].iter().map(|r| [r[0], r[1], r[2], r[4]]).collect();
+    assert_eq!(cells, [["short", "1", "Hi", "1"], ["long", "1", "'Good*day'", "2"]]);
+    assert!(cluster.run("group members none --team t").failed(1).contains("RESOURCE_NOT_FOUND"));
+}
+
+#[test]
 fn s3_2_options_come_from_words_or_a_file_nest_and_are_given_back_unread() {
     let cluster = with_reps(&[]);
     cluster.run("group create inner --team t --kind options a=1 b=2").ok();

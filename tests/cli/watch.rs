@@ -93,6 +93,32 @@ fn events_are_listed_and_watched_as_lines_json_and_csv() {
         "{last}"
     );
 
+    // What was said of an absence, and of an adjustment, and whom it is about.
+    cluster.run("rep out-of-office bo --team t --note holiday").ok();
+    cluster.run("group adjust-rotation default ana --team t --credits 2 --reason duplicate").ok();
+    let events = cluster.json("events list --team t");
+    let [.., away, adjusted] = events.as_array().unwrap().as_slice() else { panic!("{events}") };
+    let fields = |event: &Value| ["note", "members", "credits"].map(|field| event[field].clone());
+    assert_eq!(fields(away), ["holiday".into(), Value::Array(vec![]), Value::Null]);
+    assert_eq!(fields(adjusted), ["duplicate".into(), Value::Array(vec!["ana".into()]), 2.into()]);
+    let from = away["log_index"].as_u64().unwrap();
+    let csv = cluster.run(&format!("events list --team t --from {from} --output csv")).ok();
+    let ends: Vec<bool> = csv
+        .lines()
+        .zip(["note,members,credits", "holiday,,", "duplicate,ana,2"])
+        .map(|(line, end)| line.ends_with(end))
+        .collect();
+    assert_eq!(ends, [true; 3], "{csv}");
+    let table = cluster.run(&format!("events list --team t --from {from}")).ok();
+    assert!(table.contains("holiday") && table.contains("duplicate"), "{table}");
+    let lines = cluster.run(&format!("events watch --team t --from {from} --count 2")).ok();
+    assert!(
+        lines.contains("rep bo marked as away or back (holiday)\n")
+            && lines
+                .ends_with("rotation of group default adjusted: ana is owed 2 turns (duplicate)\n"),
+        "{lines}"
+    );
+
     // Nothing is missed from the very first index on, at which nothing happened yet.
     let begun = cluster.run("events watch --team t --from 1 --count 1").ok();
     assert!(told.starts_with(&begun), "{begun}");

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use tokio::sync::watch;
+use tokio::{process::Command, sync::watch, time::timeout};
 use turnwise::{
     client::{Client, Error, Watched},
     proto::turnwise::v1::{
@@ -13,7 +13,7 @@ use turnwise::{
 
 use crate::{
     crowd::Crowd,
-    harness::{Cluster, eventually},
+    harness::{Cluster, PATIENCE, Setup, eventually},
     service::{Team, once, reason},
 };
 
@@ -139,4 +139,56 @@ async fn a_node_that_starts_tells_what_its_log_still_holds() {
     cluster.kill(1);
     cluster.restart(1).await;
     assert_eq!(listed(&cluster, 1, &team.name()).await, before);
+}
+
+/// `turnwise events …` of team `sales` against one node: its exit code, stdout and stderr.
+async fn events(cluster: &Cluster, node: u64, words: &str) -> (i32, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_turnwise"));
+    command.arg("events").args(words.split(' ')).args(["--team", "sales", "--endpoints"]);
+    command.arg(cluster.client_address(node)).kill_on_drop(true);
+    let output = timeout(PATIENCE, command.output()).await.unwrap().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+/// The index of the newest snapshot that a node says it wrote.
+fn snapshot_of(cluster: &Cluster, node: u64) -> u64 {
+    let log = cluster.log(node);
+    let lines = log.lines().filter(|line| line.contains("snapshot written"));
+    let index = |line: &str| line.split("index=").nth(1)?.split(' ').next()?.parse().ok();
+    lines.filter_map(index).max().unwrap_or(0)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_watch_from_an_index_that_is_compacted_says_how_to_go_on() {
+    let setup = Setup { flags: vec!["--snapshot-every", "8KiB"], ..Setup::default() };
+    let mut cluster = Cluster::start_with(setup).await;
+    let client = cluster.client(&cluster.ids());
+    let team = Team::create(&client, "sales", 2).await;
+    let early = team.assign(&client, "early").await.position.unwrap().log_index;
+    let node = cluster.follower().await;
+    for number in 0..1_000 {
+        if snapshot_of(&cluster, node) >= early {
+            break;
+        }
+        team.assign(&client, &format!("filler-{number}")).await;
+    }
+    assert!(snapshot_of(&cluster, node) >= early, "a snapshot covers it");
+    // From its snapshot on, a node that starts knows nothing of what happened before.
+    cluster.kill(node);
+    cluster.restart(node).await;
+    let late = team.assign(&cluster.client(&[node]), "late").await.position.unwrap().log_index;
+
+    let (code, told, said) = events(&cluster, node, &format!("watch --from {early}")).await;
+    assert_eq!((code, told.as_str()), (1, ""), "{said}");
+    let advice = "`turnwise events list --limit 1` shows the oldest one that is kept";
+    assert!(said.contains("EVENTS_COMPACTED") && said.contains(advice), "{said}");
+    // What it advises works.
+    let (_, listed, _) = events(&cluster, node, "list --limit 1 --output csv").await;
+    let oldest = listed.lines().nth(1).unwrap().split(',').nth(1).unwrap().to_owned();
+    let oldest: u64 = oldest.parse().unwrap();
+    assert!(early < oldest && oldest <= late, "{oldest}");
+    let (code, told, said) =
+        events(&cluster, node, &format!("watch --from {oldest} --count 1")).await;
+    assert_eq!((code, told.lines().count()), (0, 1), "{said}");
 }

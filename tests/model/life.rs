@@ -139,6 +139,11 @@ impl Team {
             }
             Operation::ReassignAssignment { to: None, .. } => {
                 needs(&open, "WrongAssignmentState")?;
+                let via = self.work[work].shown.via.clone();
+                // One that is gone routes nothing either, but refuses nothing.
+                if self.setup.check_runs(&via) == Err("CampaignNotRunning") {
+                    return Err("CampaignNotRunning");
+                }
                 self.reroute(work, at);
             }
             Operation::UnassignAssignment { .. } => {

@@ -551,16 +551,7 @@ impl Setup {
                     member.payload.clone_from(payload);
                 }
             }
-            Operation::ReorderGroup { group: id, members } => {
-                for (place, member) in members.iter().enumerate() {
-                    self.check_there(member)?;
-                    let twice = members[..place].contains(member);
-                    if twice || self.group(id)?.find(member).is_none() {
-                        return Err("InvalidReorder");
-                    }
-                }
-                self.group(id)?.reorder(members)?;
-            }
+            Operation::ReorderGroup { group, members } => self.group(group)?.reorder(members)?,
             Operation::ResetRotation { group, campaign } => {
                 campaign.as_ref().map_or(Ok(()), |c| self.campaign(c).map(drop))?;
                 self.group(group)?.reset(campaign.as_ref());

@@ -119,7 +119,7 @@ fn setting_up_is_told_with_before_and_after() {
     assert_eq!((&*after.out_of_office_set_by, after.out_of_office.intervals().len()), ("admin", 1));
 
     world.remove("g", "A");
-    let Change::Group { group: of, action } = &world.events[0].change else { panic!() };
+    let Change::Group { group: of, action, .. } = &world.events[0].change else { panic!() };
     assert_eq!((of, action), (&group("g"), &GroupAction::MemberRemoved(member("A"))));
 
     let (campaign, reason) = (None, "on call".to_owned());

@@ -6,8 +6,9 @@ use turnwise::routing::{
 };
 
 use super::world::{
-    DAY, HOUR, World, assign, campaign, close, group, if_online, member, members, name, named,
-    new_group, option, out, owned_by, rep, retarget, taker, team, to_group, to_owner, via, waiting,
+    DAY, HOUR, SECOND, World, assign, campaign, close, group, if_online, member, members, name,
+    named, new_group, offering, option, out, owned_by, rep, retarget, taker, team, to_group,
+    to_owner, via, waiting,
 };
 
 fn adjust(of: &str, under: Option<&str>, who: MemberName, credits: i32) -> Operation {
@@ -77,11 +78,12 @@ fn a_new_order_leaves_the_cursor_with_its_member() {
     assert_eq!(world.picks("c", 2), "A B");
     world.ok(reorder("D B A C"));
     assert_eq!(world.picks("c", 4), "A C D B");
-    for (list, refusal) in
-        [("A B C", "InvalidReorder"), ("A B C D D", "InvalidReorder"), ("A B C Z", "NotFound")]
-    {
-        assert_eq!(name(&world.refused(reorder(list))), refusal, "{list}");
+    for list in ["A B C", "A B C D D", "A B C D Z", "A B C Z"] {
+        assert_eq!(name(&world.refused(reorder(list))), "InvalidReorder", "{list}");
     }
+    let unknown = [member("A"), MemberName::Group(group("no-such-group"))];
+    let list = Operation::ReorderGroup { group: group("g"), members: unknown.to_vec() };
+    assert_eq!(name(&world.refused(list)), "InvalidReorder");
     let keys: Vec<u64> =
         world.state.group(&team(), &group("g")).unwrap().members.iter().map(|m| m.key).collect();
     world.ok(reorder("D B A C"));
@@ -307,6 +309,75 @@ fn a_report_counts_turns_owner_hits_and_why_somebody_was_passed_over() {
     assert_eq!(rows(None), expected);
     let since = rows(Some(Time(world.now)));
     assert_eq!(since.iter().map(|row| row.2).collect::<Vec<_>>(), [1, 0, 1], "since a day");
+}
+
+#[test]
+fn a_report_counts_turns_that_were_offered_in_vain_or_taken_away_as_the_rotation_does() {
+    let mut world = World::with_reps("A B C");
+    world.create_group("g", "A B C").unwrap();
+    world.create_group("h", "A B").unwrap();
+    world.run_campaign("c", vec![to_owner(), offering(60 * SECOND, to_group("g"))]);
+    world.assign("x", &via("c"), &[]);
+    let reject = |world: &World, contact: &str| {
+        let assignment = world.work(contact).id;
+        Operation::RejectAssignment { assignment, rep: None }
+    };
+    world.ok(reject(&world, "x"));
+    // Lapsed for B; then taken away from C, and given to A by hand.
+    world.now += 60 * SECOND;
+    world.ok(Operation::Tick);
+    assert_eq!(world.at("x"), "OFFERED C");
+    let assignment = world.work("x").id;
+    world.ok(Operation::ReassignAssignment { assignment, to: Some(rep("A")) });
+    let turns = |world: &World, of: &str, since| -> Vec<u64> {
+        let report = world.state.report(&team(), &group(of), since).unwrap();
+        report.members.iter().map(|member| member.turns).collect()
+    };
+    let rotation = |world: &World| -> Vec<u64> {
+        world.rotation("g", Some("c"), 0).turns.iter().map(|(_, turns)| *turns).collect()
+    };
+    assert_eq!(turns(&world, "g", None), [1, 1, 1]);
+    assert_eq!(turns(&world, "g", None), rotation(&world));
+    assert_eq!(turns(&world, "g", Some(Time(world.now))), [0, 0, 1], "since the offer to C");
+    assert_eq!(turns(&world, "h", None), [0, 0]);
+
+    // With two groups among the targets, a history does not say by which one a turn was.
+    let both = [to_group("g"), to_group("h")].map(|target| offering(60 * SECOND, target)).to_vec();
+    world.run_campaign("d", both);
+    world.assign("y", &via("d"), &[]);
+    assert_eq!(world.at("y"), "OFFERED A");
+    world.ok(reject(&world, "y"));
+    assert_eq!(world.at("y"), "OFFERED B");
+    assert_eq!(turns(&world, "g", None), [1, 2, 1], "only the latest, B's, is known");
+}
+
+#[test]
+fn a_decision_knows_its_step_whatever_came_after_it() {
+    let mut world = World::with_reps("A B");
+    world.create_group("g", "A B").unwrap();
+    world.run_campaign("c", vec![offering(60 * SECOND, waiting(HOUR, to_group("g")))]);
+    let decided = |world: &World| {
+        let work = world.work("x");
+        let step = work.decided().unwrap();
+        (step.position.log_index, step.cause)
+    };
+    world.assign("x", &via("c"), &[]);
+    let first = world.index;
+    assert_eq!(decided(&world), (first, Cause::Rotation));
+    let assignment = world.work("x").id;
+    let to = || Operation::RejectAssignment { assignment, rep: None };
+    world.ok(to());
+    let second = world.index;
+    assert_eq!((world.at("x").as_str(), decided(&world)), ("OFFERED B", (second, Cause::Rotation)));
+    // Nobody is left: it waits, as decided then.
+    world.ok(to());
+    let third = world.index;
+    assert_eq!(decided(&world), (third, Cause::Waiting));
+    world.ok(Operation::ClaimAssignment { assignment, rep: rep("A") });
+    let fourth = world.index;
+    assert!(first < second && second < third && third < fourth);
+    world.ok(Operation::CloseAssignment { assignment });
+    assert_eq!(decided(&world), (fourth, Cause::Claim), "a close decides nothing");
 }
 
 #[test]

@@ -6,9 +6,10 @@ use turnwise::routing::{
 };
 
 use super::world::{
-    DAY, HOUR, SECOND, World, again_by_rule, assign, by_rule, cancel, change_rep, claim_by, close,
-    delete_rep, even_if_out, group, if_online, named, offering, out_between, owned_by, reject, rep,
-    retarget, retarget_rule, team, to_group, to_owner, to_rep, unassign, via, waiting,
+    DAY, HOUR, SECOND, World, again_by_rule, assign, by_rule, campaign, cancel, change_rep,
+    claim_by, close, delete_rep, even_if_out, group, if_online, name, named, offering, out_between,
+    owned_by, reassign_to, reject, rep, retarget, retarget_rule, team, to_group, to_owner, to_rep,
+    unassign, via, waiting,
 };
 
 /// Rule `r` over group `g` of these reps, where contacts wait for an hour; each rep may have one.
@@ -510,4 +511,22 @@ fn assign_refuses_what_cannot_be_named() {
     ] {
         assert_eq!(super::world::name(&world.refused(assign("x", &via, &[]))), expected, "{via:?}");
     }
+}
+
+#[test]
+fn a_cancelled_campaign_routes_nothing_anew_but_a_person_may_give_what_it_gave() {
+    let mut world = World::with_ring("A B");
+    world.assign("x", &via("c"), &[]);
+    assert_eq!(world.at("x"), "ASSIGNED A");
+    world.ok(cancel("c"));
+    assert_eq!(world.at("x"), "ASSIGNED A", "what is assigned stays");
+    let id = world.work("x").id;
+    assert_eq!(name(&world.refused(again_by_rule(id))), "CampaignNotRunning");
+    assert_eq!(world.at("x"), "ASSIGNED A", "as a new contact, it is refused and not lost");
+    world.step("x", reassign_to("B"));
+    assert_eq!(world.at("x"), "ASSIGNED B");
+    // Of a campaign that is gone there is nothing to go by: nobody has it then.
+    world.ok(Operation::DeleteCampaign { campaign: campaign("c"), allow_missing: false });
+    world.step("x", again_by_rule);
+    assert_eq!(world.at("x"), "UNASSIGNED -");
 }

@@ -15,6 +15,7 @@ use crate::{
 use super::{campaigns::target, groups::cursor, position};
 
 pub(in crate::api) fn assignment(team: &TeamId, assignment: Assignment) -> pb::Assignment {
+    let decided_at = assignment.decided().map_or(0, |step| step.position.log_index);
     let Assignment {
         id,
         position: decided,
@@ -49,7 +50,7 @@ pub(in crate::api) fn assignment(team: &TeamId, assignment: Assignment) -> pb::A
         owners: owners.into_iter().map(owner_ref).collect(),
         position: Some(position(decided)),
         create_time: Some(timestamp(create_time)),
-        decision: Some(self::decision(team, decision)),
+        decision: Some(self::decision(team, decision, decided_at)),
         option: option.map(|o| self::option(team, o)),
         update_time: Some(timestamp(update_time)),
         wait_end_time: wait_end.and_then(end_timestamp),
@@ -140,12 +141,13 @@ pub(super) fn owner_ref(owner: OwnerRef) -> pb::OwnerRef {
     }
 }
 
-fn decision(team: &TeamId, decision: Decision) -> pb::Decision {
+fn decision(team: &TeamId, decision: Decision, log_index: u64) -> pb::Decision {
     let Decision { time, engine_version, targets } = decision;
     pb::Decision {
         time: Some(timestamp(time)),
         engine_version,
         targets: targets.into_iter().map(|t| trace(team, t)).collect(),
+        log_index,
     }
 }
 

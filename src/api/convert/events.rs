@@ -1,12 +1,12 @@
 //! Events: what happened, and to what.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, slice};
 
 use crate::{
     proto::turnwise::v1::{self as pb, EventType},
     routing::{
-        Assignment, AssignmentState, Campaign, Cause, Change, Event, GroupAction, Meta, Rep, Rule,
-        Team, TeamId, Via,
+        Assignment, AssignmentState, Campaign, Cause, Change, Event, GroupAction, Interval,
+        MemberName, Meta, Rep, Revision, RotationAction, Rule, Team, TeamId, Via,
     },
 };
 
@@ -19,7 +19,9 @@ use super::{
         },
     },
     assignments::{assignment_state, cause, option, owner_ref},
-    campaign_state, position,
+    campaign_state,
+    groups::member_name,
+    position,
 };
 
 /// An event by its place: the index of its entry, and its number there.
@@ -37,6 +39,9 @@ pub(in crate::api) fn event(log_index: u64, seq: usize, event: &Event) -> pb::Ev
         after,
         assignment: None,
         position: Some(position(*at)),
+        note: note(r#type, change),
+        members: members(change).iter().map(|member| member_name(team, member)).collect(),
+        credits: credits(change),
     };
     if let Change::Assignment { before: _, after, rep_email } = change {
         // A command may set free what others wait for: that step is nobody's doing.
@@ -54,6 +59,62 @@ pub(in crate::api) fn event(log_index: u64, seq: usize, event: &Event) -> pb::Ev
 pub(in crate::api) fn type_and_resource(event: &Event) -> (EventType, String) {
     let What { r#type, resource, .. } = what(&event.team, &event.change);
     (r#type, resource)
+}
+
+/// What whoever did it said of it.
+fn note(r#type: EventType, change: &Change) -> String {
+    match change {
+        // To come back says nothing: the note that stays was said before.
+        Change::Rep { before, after: Some(after) } if r#type == EventType::OutOfOffice => {
+            let old = before.as_ref().map(|before| &before.out_of_office);
+            let is_new = |away: &Interval| old.is_none_or(|old| old.union(*away) != *old);
+            let is_said = after.out_of_office.intervals().iter().any(is_new);
+            if is_said { after.out_of_office_note.clone() } else { String::new() }
+        }
+        Change::Rotation { action: RotationAction::Adjusted { reason, .. }, .. } => reason.clone(),
+        Change::Rep { .. }
+        | Change::Rotation { .. }
+        | Change::Team { .. }
+        | Change::Group { .. }
+        | Change::Rule { .. }
+        | Change::Campaign { .. }
+        | Change::Assignment { .. } => String::new(),
+    }
+}
+
+/// The members of a group that it is about.
+fn members(change: &Change) -> &[MemberName] {
+    match change {
+        Change::Group { action, .. } => match action {
+            GroupAction::Created(members) | GroupAction::MembersAdded(members) => members,
+            GroupAction::MemberRemoved(member) | GroupAction::MemberUpdated(member) => {
+                slice::from_ref(member)
+            }
+            GroupAction::Updated | GroupAction::Deleted | GroupAction::Reordered => &[],
+        },
+        Change::Rotation { action: RotationAction::Adjusted { member, .. }, .. } => {
+            slice::from_ref(member)
+        }
+        Change::Rotation { .. }
+        | Change::Team { .. }
+        | Change::Rep { .. }
+        | Change::Rule { .. }
+        | Change::Campaign { .. }
+        | Change::Assignment { .. } => &[],
+    }
+}
+
+fn credits(change: &Change) -> i32 {
+    match change {
+        Change::Rotation { action: RotationAction::Adjusted { credits, .. }, .. } => *credits,
+        Change::Rotation { .. }
+        | Change::Group { .. }
+        | Change::Team { .. }
+        | Change::Rep { .. }
+        | Change::Rule { .. }
+        | Change::Campaign { .. }
+        | Change::Assignment { .. } => 0,
+    }
 }
 
 struct What {
@@ -75,18 +136,10 @@ fn what(team: &TeamId, change: &Change) -> What {
             let state = |rep: &Rep| configured(&rep.meta);
             resource(id.unwrap_or_default(), before, after, state, rep_step)
         }
-        Change::Group { group, action } => {
-            let some = Some(pb::EventState::default());
-            let (r#type, before, after) = match action {
-                GroupAction::Created(_) => (EventType::Created, None, some),
-                GroupAction::Deleted => (EventType::Deleted, some, None),
-                GroupAction::Updated
-                | GroupAction::MembersAdded(_)
-                | GroupAction::MemberRemoved(_)
-                | GroupAction::MemberUpdated(_)
-                | GroupAction::Reordered => (EventType::Updated, some.clone(), some),
-            };
-            What { r#type, resource: group_name(team, group), before, after }
+        Change::Group { group, before, after, action: _ } => {
+            let state = |revision: &Revision| with_etag(*revision);
+            let name = group_name(team, group);
+            resource(name, before.as_ref(), after.as_ref(), state, |_, _| None)
         }
         Change::Rotation { group, campaign, action: _ } => What {
             r#type: EventType::Rotation,
@@ -138,7 +191,11 @@ fn resource<T>(
 }
 
 fn configured(meta: &Meta) -> pb::EventState {
-    pb::EventState { etag: meta.revision.to_string(), ..pb::EventState::default() }
+    with_etag(meta.revision)
+}
+
+fn with_etag(revision: Revision) -> pb::EventState {
+    pb::EventState { etag: revision.to_string(), ..pb::EventState::default() }
 }
 
 fn rep_step(before: &Rep, after: &Rep) -> Option<EventType> {

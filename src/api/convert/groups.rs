@@ -74,7 +74,7 @@ fn period_cap(cap: PeriodCap) -> pb::PeriodCap {
     pb::PeriodCap { count, period: duration::sent(period_us) }
 }
 
-fn member(team: &TeamId, member: Member) -> pb::GroupMember {
+pub(in crate::api) fn member(team: &TeamId, member: Member) -> pb::GroupMember {
     let Member { name, payload, weight, last_added_time, key } = member;
     let member = match name {
         MemberName::Rep(rep) => group_member::Member::Rep(rep_name(team, &rep)),
@@ -180,5 +180,30 @@ pub(in crate::api) fn report(
         log_index,
         members: members.into_iter().map(member).collect(),
         decisions,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Member, MemberName, TeamId, bounded, member};
+    use crate::routing::{RepId, Time};
+
+    /// Whether so many members with resource names of this length are given.
+    fn are_given(count: u64, name_len: usize) -> bool {
+        let team = TeamId::new(&"t".repeat(name_len.min(268) / 2 - 6));
+        let id_len = name_len - "teams//reps/".len() - team.to_string().len();
+        let members = (1..=count).map(|key| {
+            let name = MemberName::Rep(RepId::new(&"r".repeat(id_len)));
+            let last_added_time = Time(4_000_000_000_999_999);
+            let payload = String::new();
+            member(&team, Member { name, payload, weight: 1_000, last_added_time, key })
+        });
+        !bounded(members.collect()).is_empty()
+    }
+
+    #[test]
+    fn members_are_left_out_of_a_group_from_where_its_proto_says() {
+        assert!(are_given(6_800, 268) && !are_given(7_200, 268));
+        assert!(are_given(26_000, 50) && !are_given(28_000, 50));
     }
 }

@@ -25,7 +25,7 @@ pub(super) use enums::{
     cursor_scope, group_kind, open_assignments, owner_kind, owner_type, presence, strategy, weekday,
 };
 pub(super) use events::{event, type_and_resource};
-pub(super) use groups::{group, member_name, report, rotation};
+pub(super) use groups::{group, member, member_name, report, rotation};
 pub(super) use reps::rep;
 pub(super) use teams::team;
 

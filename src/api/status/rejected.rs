@@ -86,7 +86,7 @@ fn answer(team: &TeamId, rejection: &Rejection) -> Answer {
             Answer::new(Code::NotFound, R::NotAMember)
                 .about("member", &member)
                 .about("group", &group)
-                .saying(format!("`{member}` is not in `{group}`; see its members"))
+                .saying(format!("`{member}` is not in `{group}`; list its members"))
         }
         Rejection::EtagMismatch { kind, id } => {
             let name = of.resource(*kind, id);
@@ -137,11 +137,8 @@ fn answer(team: &TeamId, rejection: &Rejection) -> Answer {
         }
         Rejection::GroupKindMismatch { group, what } => {
             let group = group_name(team, group);
-            let (field, text) = kind_rule(*what);
-            wrong(R::GroupKindMismatch)
-                .about("group", &group)
-                .about("what", field)
-                .saying(format!("{text}, which `{group}` is not; use a group of the other kind"))
+            let (field, text) = kind_rule(*what, &group);
+            wrong(R::GroupKindMismatch).about("group", &group).about("what", field).saying(text)
         }
         Rejection::InvalidReorder { group } => {
             let group = group_name(team, group);
@@ -154,7 +151,7 @@ fn answer(team: &TeamId, rejection: &Rejection) -> Answer {
             .about("what", what)
             .about("limit", limit)
             .violation(&team_name(team))
-            .saying(format!("at most {limit} {what}; remove some first")),
+            .saying(format!("a team can have at most {limit} {what}; remove some first")),
         Rejection::DefaultGroupImmutable => failed(R::DefaultGroupImmutable)
             .violation(&names::child_name(team, "groups", "default"))
             .saying("the default group's members follow the team's reps; use a group of your own"),
@@ -176,14 +173,18 @@ fn answer(team: &TeamId, rejection: &Rejection) -> Answer {
         }
         Rejection::TeamInUse { campaigns, open } => {
             let (team, campaigns) = (team_name(team), of.campaigns(campaigns));
+            let by_campaigns = (!campaigns.is_empty()).then(|| format!("the active {campaigns}"));
+            let by_work = (*open > 0).then(|| format!("open assignments ({open})"));
+            let users: Vec<String> = by_campaigns.into_iter().chain(by_work).collect();
             failed(R::TeamInUse)
                 .about("team", &team)
                 .about("campaigns", &campaigns)
                 .about("open_assignments", open)
                 .violation(&team)
                 .saying(format!(
-                    "`{team}` has active campaigns ({campaigns}) or open assignments ({open}); cancel \
-                     and close them first"
+                    "`{team}` still has {}; cancel its campaigns, and close or cancel its \
+                     assignments first",
+                    users.join(" and ")
                 ))
         }
         Rejection::LastAvailableRep { team: whole, campaigns, groups, gap } => {
@@ -196,27 +197,25 @@ fn answer(team: &TeamId, rejection: &Rejection) -> Answer {
                 .about("groups", &groups)
                 .violation(&groups)
                 .saying(format!(
-                    "nobody is available for `{campaign}`; add at least one available rep to one of \
-                     its groups first"
+                    "nobody whom `{campaign}` can route to is available; add an available rep to one \
+                     of its groups, or mark one of its reps as back, first"
                 ))
         }
         Rejection::CampaignNotRunning { campaign, state } => {
-            let (campaign, state) = (campaign_name(team, campaign), campaign_state(*state));
+            let campaign = campaign_name(team, campaign);
             failed(R::CampaignNotRunning)
                 .about("campaign", &campaign)
-                .about("state", state)
+                .about("state", convert::campaign_state(*state).as_str_name())
                 .violation(&campaign)
-                .saying(format!("`{campaign}` does not route contacts ({state}); launch it first"))
+                .saying(format!("`{campaign}` {}", not_running(*state)))
         }
         Rejection::WrongCampaignState { campaign, state } => {
-            let (campaign, state) = (campaign_name(team, campaign), campaign_state(*state));
+            let campaign = campaign_name(team, campaign);
             failed(R::WrongCampaignState)
                 .about("campaign", &campaign)
-                .about("state", state)
+                .about("state", convert::campaign_state(*state).as_str_name())
                 .violation(&campaign)
-                .saying(format!(
-                    "`{campaign}` can't do that in its state ({state}); see its states"
-                ))
+                .saying(format!("`{campaign}` {}", wrong_campaign_state(*state)))
         }
         Rejection::RepDisabled { rep } => {
             let rep = rep_name(team, rep);
@@ -227,21 +226,11 @@ fn answer(team: &TeamId, rejection: &Rejection) -> Answer {
         }
         Rejection::AlreadyClaimed { assignment, state } => {
             let answer = Answer::new(Code::Aborted, R::AlreadyClaimed);
-            of.assignment(
-                answer,
-                *assignment,
-                *state,
-                "somebody has it, or it has ended; take another",
-            )
+            of.assignment(answer, *assignment, *state, "take another")
         }
         Rejection::WrongAssignmentState { assignment, state } => {
             let answer = failed(R::WrongAssignmentState);
-            of.assignment(
-                answer,
-                *assignment,
-                *state,
-                "it can't do that in its state; read it again",
-            )
+            of.assignment(answer, *assignment, *state, next_step(*state))
         }
         Rejection::NotOffered { assignment, rep } => {
             let (name, rep) = (names::assignment_name(team, *assignment), rep_name(team, rep));
@@ -250,7 +239,8 @@ fn answer(team: &TeamId, rejection: &Rejection) -> Answer {
                 .about("rep", &rep)
                 .violation(&name)
                 .saying(format!(
-                    "`{name}` is not offered to `{rep}` now; the offer has moved on to somebody else"
+                    "`{name}` is not offered to `{rep}` now but to somebody else; there is nothing left to \
+                     answer"
                 ))
         }
         Rejection::Item { index, rejection } => {
@@ -261,7 +251,7 @@ fn answer(team: &TeamId, rejection: &Rejection) -> Answer {
         }
         Rejection::TooManyIntervals { limit } => failed(R::TooManyIntervals)
             .about("limit", limit)
-            .saying(format!("at most {limit} separate absences; clear some first")),
+            .saying(format!("a rep can have at most {limit} separate absences; clear some first")),
         Rejection::EmptyWindow => wrong(R::EmptyWindow)
             .field("end_time", "must be after start_time and after now")
             .saying("the window ends before it starts; nothing can be away in it"),
@@ -292,22 +282,113 @@ fn last_available(
     ))
 }
 
-/// What does not go with a group of the other kind: for programs, and for people.
-fn kind_rule(what: KindRule) -> (&'static str, &'static str) {
+/// What does not go with a group of its kind: for programs, and for people.
+fn kind_rule(what: KindRule, group: &str) -> (&'static str, String) {
+    let options = |without: &str, what_to_do: &str| {
+        format!("`{group}` is a group of options, {without}; {what_to_do}")
+    };
     match what {
-        KindRule::LeastOpen => ("strategy", "LEAST_OPEN needs a group of reps"),
-        KindRule::RequireOnline => ("require_online", "`require_online` needs a group of reps"),
-        KindRule::PeriodCap => ("period_cap", "`period_cap` needs a group of reps"),
-        KindRule::AcceptTimeout => ("accept_timeout", "`accept_timeout` needs a group of reps"),
-        KindRule::RepMember => ("rep", "a rep needs a group of reps"),
-        KindRule::OptionMember => ("option", "an option or a group needs a group of options"),
-        KindRule::Payload => ("payload", "a payload needs an option"),
-        KindRule::Credits => ("credits", "credits need a group with ROUND_ROBIN"),
+        KindRule::LeastOpen => {
+            let text = options("which have no open work to compare", "use ROUND_ROBIN for it");
+            ("strategy", text)
+        }
+        KindRule::RequireOnline => {
+            let text = options("which are never offline", "leave `require_online` unset");
+            ("require_online", text)
+        }
+        KindRule::PeriodCap => {
+            let text = options("which have no cap", "leave `period_cap` unset");
+            ("period_cap", text)
+        }
+        KindRule::AcceptTimeout => {
+            let text =
+                options("where nobody accepts", "leave `accept_timeout` of its target unset");
+            ("accept_timeout", text)
+        }
+        KindRule::RepMember => {
+            let text = options("which takes no rep as a member", "use a group of reps for reps");
+            ("rep", text)
+        }
+        KindRule::OptionMember => (
+            "option",
+            format!(
+                "`{group}` is a group of reps, with no options or groups in it and in no other \
+                 group; use a group of options"
+            ),
+        ),
+        KindRule::Payload => (
+            "payload",
+            "only options have a payload; leave `payload` of reps and groups unset".to_owned(),
+        ),
+        KindRule::Credits => (
+            "credits",
+            format!(
+                "`{group}` goes by LEAST_OPEN, where nobody is owed a turn; use ROUND_ROBIN for it"
+            ),
+        ),
     }
 }
 
-fn campaign_state(state: CampaignState) -> &'static str {
-    convert::campaign_state(state).as_str_name()
+/// Why a campaign routes nothing, and what to do.
+fn not_running(state: CampaignState) -> &'static str {
+    match state {
+        CampaignState::Draft => "is a draft and routes no contacts yet; launch it first",
+        CampaignState::Scheduled => {
+            "is scheduled and routes no contacts until it is launched; launch it first"
+        }
+        CampaignState::Running | CampaignState::Paused => "routes contacts again; call again",
+        CampaignState::Cancelled => {
+            "is cancelled, for good, and routes no contacts; use another campaign"
+        }
+    }
+}
+
+/// What a campaign is, so that it can't take the step, and what it can.
+fn wrong_campaign_state(state: CampaignState) -> &'static str {
+    match state {
+        CampaignState::Draft => {
+            "is a draft, which runs only once it is launched; launch it, or cancel it if it is to be \
+             deleted"
+        }
+        CampaignState::Scheduled => {
+            "is scheduled and does not run yet; launch it, or cancel it if it is to be deleted"
+        }
+        CampaignState::Running => {
+            "is running; pause it if it is to be paused, or cancel it if it is to be deleted"
+        }
+        CampaignState::Paused => {
+            "is paused; resume it if it is to run, or cancel it if it is to be deleted"
+        }
+        CampaignState::Cancelled => "is cancelled, for good; create another campaign",
+    }
+}
+
+/// What an assignment is: `teams/t/assignments/5-3 …`.
+fn assignment_state(state: AssignmentState) -> &'static str {
+    match state {
+        AssignmentState::Pending => "waits for somebody to become available",
+        AssignmentState::Offered => "is offered to a rep who has yet to answer",
+        AssignmentState::Assigned => "is with a rep, who has it",
+        AssignmentState::Unassigned => "is with nobody",
+        AssignmentState::Closed => "is closed",
+        AssignmentState::Cancelled => "is cancelled",
+    }
+}
+
+/// What can be done to an assignment in a state that does not allow what was asked.
+fn next_step(state: AssignmentState) -> &'static str {
+    match state {
+        AssignmentState::Pending | AssignmentState::Unassigned => {
+            "claim it or reassign it to a rep first, or cancel it"
+        }
+        AssignmentState::Offered => "accept or reject the offer first, or cancel the assignment",
+        AssignmentState::Assigned => {
+            "there is no offer left to answer: close, unassign or reassign it"
+        }
+        AssignmentState::Closed | AssignmentState::Cancelled => {
+            "nothing more can be done with it: assign the contact again if there is new work"
+        }
+    }
 }
 
 /// Names of what is in the team.
@@ -366,15 +447,15 @@ impl Names<'_> {
         answer: Answer,
         assignment: AssignmentId,
         state: AssignmentState,
-        text: &str,
+        what_to_do: &str,
     ) -> Answer {
         let name = names::assignment_name(self.0, assignment);
-        let state = convert::assignment_state(state).as_str_name();
+        let text = format!("`{name}` {}; {what_to_do}", assignment_state(state));
         answer
             .about("assignment", &name)
-            .about("state", state)
+            .about("state", convert::assignment_state(state).as_str_name())
             .violation(&name)
-            .saying(format!("`{name}` is {state}: {text}"))
+            .saying(text)
     }
 }
 

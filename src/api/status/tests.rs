@@ -240,6 +240,65 @@ fn the_largest_status_fits_the_headers() {
     assert!(status.details().len() * 4 / 3 + status.message().len() < 14 * 1024);
 }
 
+/// Texts are for people: states and rules in words, and not one and the same advice for all.
+#[test]
+fn states_and_rules_are_said_in_words_with_what_to_do_next() {
+    let team = TeamId::new("t");
+    let said = |rejection: &Rejection| rejected(&team, rejection).message().to_owned();
+    let id = AssignmentId { log_index: 5, seq: 3, item: 0 };
+    let campaign = CampaignId::new("c");
+    let group = GroupId::new("g");
+    let mut texts = Vec::new();
+    use AssignmentState::{Assigned, Cancelled, Closed, Offered, Pending, Unassigned};
+    for state in [Pending, Offered, Assigned, Unassigned, Closed, Cancelled] {
+        texts.push(said(&Rejection::WrongAssignmentState { assignment: id, state }));
+        texts.push(said(&Rejection::AlreadyClaimed { assignment: id, state }));
+    }
+    use CampaignState as C;
+    for state in [C::Draft, C::Scheduled, C::Running, C::Paused, C::Cancelled] {
+        texts.push(said(&Rejection::WrongCampaignState { campaign: campaign.clone(), state }));
+    }
+    for state in [C::Draft, C::Scheduled, C::Cancelled] {
+        texts.push(said(&Rejection::CampaignNotRunning { campaign: campaign.clone(), state }));
+    }
+    use KindRule as K;
+    for what in [
+        K::LeastOpen,
+        K::RequireOnline,
+        K::PeriodCap,
+        K::AcceptTimeout,
+        K::RepMember,
+        K::OptionMember,
+        K::Payload,
+        K::Credits,
+    ] {
+        texts.push(said(&Rejection::GroupKindMismatch { group: group.clone(), what }));
+    }
+    for text in &texts {
+        let (what, to_do) = text.split_once("; ").expect(text);
+        assert!(!what.is_empty() && !to_do.is_empty(), "{text}");
+        assert!(!text.contains("STATE") && !text.contains("its state"), "{text}");
+    }
+    let different: std::collections::BTreeSet<&String> = texts.iter().collect();
+    assert_eq!(different.len(), texts.len(), "{texts:#?}");
+    assert_eq!(
+        texts[8],
+        "`teams/t/assignments/5-3` is closed; nothing more can be done with it: assign the contact \
+         again if there is new work"
+    );
+    let cancelled = Rejection::CampaignNotRunning { campaign, state: C::Cancelled };
+    assert!(said(&cancelled).ends_with("; use another campaign"), "a launch would not help");
+
+    let in_use = |campaigns: &[CampaignId], open| {
+        said(&Rejection::TeamInUse { campaigns: campaigns.to_vec(), open })
+    };
+    assert!(in_use(&[], 3).starts_with("`teams/t` still has open assignments (3); "));
+    let campaigns = [CampaignId::new("c")];
+    assert!(
+        in_use(&campaigns, 0).starts_with("`teams/t` still has the active teams/t/campaigns/c; ")
+    );
+}
+
 #[test]
 fn what_uses_a_resource_is_named() {
     let team = TeamId::new("t");

@@ -63,6 +63,9 @@ pub(super) enum Command {
     /// Show one group
     #[command(after_help = "Example: turnwise group get west --team sales")]
     Get(Which),
+    /// List all members of a group in the order of their turns, however many
+    #[command(after_help = "Example: turnwise group members west --team sales --output csv")]
+    Members(Which),
     /// List the groups of a team
     #[command(after_help = "Example: turnwise group list --team sales")]
     List {
@@ -171,6 +174,11 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<(), Failu
             create(&client, &team, group, &change).await?
         }
         Command::Get(Which { group, team }) => Some(get(&client, &team, &group).await?),
+        Command::Members(Which { group, team }) => {
+            let members = pages::group_members(&client, &team, &group).await?;
+            let rows: Vec<_> = members.iter().map(row::member).collect();
+            return context.output.list(row::MEMBER_COLUMNS, &rows);
+        }
         Command::List { team, filter } => {
             let groups = pages::groups_by(&client, &team, &filter.filter).await?;
             let rows: Vec<_> = groups.iter().map(row).collect();
@@ -231,7 +239,12 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<(), Failu
 async fn get(client: &Client, team: &str, group: &str) -> Result<Group, Failure> {
     let request = GetGroupRequest { name: names::group(team, group) };
     let got = client.call(request).await.map_err(to(format!("get group `{group}`")))?;
-    Ok(got.group.unwrap_or_default())
+    let mut got = got.group.unwrap_or_default();
+    // An answer leaves the members of a large group out.
+    if got.members.is_empty() {
+        got.members = pages::group_members(client, team, group).await?;
+    }
+    Ok(got)
 }
 
 /// Creates it with as many members as a call takes, and adds the rest.

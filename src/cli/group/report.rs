@@ -25,10 +25,11 @@ use crate::{
 };
 
 pub(super) const HELP: &str = "\
-turns: what they got in this group. even_share: what they would have with all turns shared evenly by \
+turns: what they got in this group, offers that were turned down or lapsed and work that was taken away \
+included, as far as the contact goes by no other group. even_share: what they would have with all turns shared evenly by \
 weight; difference: what they got beyond it. owner_hits: contacts of their own, which use no turn. \
-passed_over: how often and why their turn went by. Counted are the decisions of the assignments that are \
-kept.
+passed_over: how often and why their turn went by, in the latest decision of each contact. Counted are the \
+assignments that are kept.
 
 Examples:
   turnwise group report west --team sales

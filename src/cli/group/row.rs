@@ -5,7 +5,9 @@ use serde_json::Value;
 use super::{members, settings};
 use crate::{
     cli::{change, names, time, words},
-    proto::turnwise::v1::{CursorScope, Group, GroupKind, Strategy, group_member::Member},
+    proto::turnwise::v1::{
+        CursorScope, Group, GroupKind, GroupMember, Strategy, group_member::Member,
+    },
 };
 
 pub(super) const COLUMNS: &[&str] = &[
@@ -67,6 +69,24 @@ pub(super) fn row(group: &Group) -> Vec<Value> {
         time::show(create_time.as_ref()),
         time::show(update_time.as_ref()),
         etag.as_str().into(),
+    ]
+}
+
+/// Of a list of members.
+pub(super) const MEMBER_COLUMNS: &[&str] =
+    &["member", "weight", "payload", "last_added_time", "key"];
+
+pub(super) fn member(member: &GroupMember) -> Vec<Value> {
+    let payload = match &member.member {
+        Some(Member::Option(option)) => Some(option.payload.as_str()),
+        Some(Member::Rep(_) | Member::Group(_)) | None => None,
+    };
+    vec![
+        members::name(member).into(),
+        member.weight.unwrap_or(1).into(),
+        payload.into(),
+        time::show(member.last_added_time.as_ref()),
+        member.key.into(),
     ]
 }
 

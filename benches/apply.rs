@@ -8,8 +8,8 @@ use std::{cell::RefCell, hint::black_box};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use turnwise::routing::{
     Assign, CampaignId, Command, ContactId, GroupId, GroupSettings, Labels, LogPosition,
-    MemberName, MemberSpec, Operation, RepId, RepSettings, RequestId, RequestKey, Route, Stamp,
-    State, Strategy, Target, TargetKind, TeamId, Time, Via,
+    MemberName, MemberSpec, Operation, Principal, RepId, RepSettings, RequestId, RequestKey, Route,
+    Stamp, State, Strategy, Target, TargetKind, TeamId, Time, Via,
 };
 
 struct Bench {
@@ -60,7 +60,7 @@ impl Bench {
 
     fn stamped(&self, request: Option<RequestKey>, operation: Operation) -> (Command, Stamp) {
         let position = LogPosition { log_index: self.index, seq: 0, term: 1 };
-        let (principal, team) = (String::new(), TeamId::new("t"));
+        let (principal, team) = (Principal::default(), TeamId::new("t"));
         let command = Command { request, principal, team, etag: None, operation };
         (command, Stamp { time: Time(self.index), position })
     }

@@ -47,6 +47,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Which log lines there are: a level or a filter.
     pub log_level: String,
+    /// The operator's credential, which turns authentication on; `None` = everybody may do everything.
+    pub admin_token_file: Option<PathBuf>,
     /// Whether other addresses than loopback are allowed without encryption.
     pub insecure: bool,
 }
@@ -230,6 +232,10 @@ impl Config {
             },
             log_format: values.parse("log_format", log_format)?,
             log_level: values.parse("log_level", log_level)?,
+            admin_token_file: match values.raw("admin_token_file") {
+                Some(_) => Some(values.parse("admin_token_file", credential_file)?),
+                None => None,
+            },
             insecure,
         })
     }
@@ -297,6 +303,13 @@ fn switch(text: &str) -> Result<bool, String> {
 
 fn directory(text: &str) -> Result<PathBuf, String> {
     if text.is_empty() { Err("the path is empty".to_owned()) } else { Ok(PathBuf::from(text)) }
+}
+
+fn credential_file(text: &str) -> Result<PathBuf, String> {
+    if text.is_empty() {
+        return Err("the path is empty; leave the key out for no authentication".to_owned());
+    }
+    Ok(PathBuf::from(text))
 }
 
 fn address(text: &str, insecure: bool) -> Result<SocketAddr, String> {

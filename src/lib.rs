@@ -9,6 +9,7 @@
 //! | [`api`] | what callers see: gRPC, validation, statuses, the way to the leader | turns, order |
 //! | [`codec`] | commands as bytes of the log | rules |
 //! | [`clock`] | the time of this machine | decisions |
+//! | [`credentials`] | what callers show: how it is written, drawn, hashed | whose it is |
 //! | [`config`] | what one node is told about itself | opening anything but its file |
 //! | [`telemetry`] | log lines and metrics | personal data |
 //! | [`admin`] | probes and metrics over HTTP | the public API |
@@ -33,6 +34,7 @@ pub mod clock;
 pub mod codec;
 pub mod config;
 pub mod consensus;
+pub mod credentials;
 pub mod events;
 pub mod hours;
 pub mod image;

@@ -24,10 +24,11 @@ use crate::{
         driver::{self, Ended, Setup, StartError, Status},
         peers::FRAME_LEN_MAX,
     },
+    credentials,
     events::{self, Bounds},
     proto::turnwise::peer::v1::raft_service_server::RaftServiceServer,
     replica::Replica,
-    routing::State,
+    routing::{SecretHash, State},
     telemetry::Metrics,
     timers,
 };
@@ -41,6 +42,9 @@ pub enum ServeError {
     /// It did not start.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// The operator's credential is refused.
+    #[error(transparent)]
+    Operator(#[from] credentials::FileError),
     /// An address can't be listened on.
     #[error("can't listen on {address} ({key})")]
     Listen {
@@ -82,6 +86,7 @@ async fn serve(config: Config) -> Result<(), ServeError> {
     // Before anything is opened, so that a stop during start-up is not lost.
     let (mut terminate, mut interrupt) =
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let operator = operator(&config)?;
     let clients = listen(config.client_address, "client_address").await?;
     let peers = listen(config.peer_address, "peer_address").await?;
     let admin = listen(config.admin_address, "admin_address").await?;
@@ -132,6 +137,7 @@ async fn serve(config: Config) -> Result<(), ServeError> {
         events,
         peers: links,
         metrics: Arc::clone(&metrics),
+        operator,
         connections: ConnectionLimits {
             connections_max: config.limits.connections_max,
             streams_per_connection_max: config.limits.streams_per_connection_max,
@@ -190,6 +196,15 @@ async fn serve(config: Config) -> Result<(), ServeError> {
     thread.join().unwrap_or_default();
     while companions.join_next().await.is_some() {}
     Ok(end?)
+}
+
+/// What is kept of the operator's credential, which turns authentication on.
+fn operator(config: &Config) -> Result<Option<SecretHash>, ServeError> {
+    let Some(path) = &config.admin_token_file else {
+        tracing::info!("authentication is off: everybody who reaches the node may do everything");
+        return Ok(None);
+    };
+    Ok(Some(SecretHash(credentials::operator_hash(path)?)))
 }
 
 async fn listen(address: SocketAddr, key: &'static str) -> Result<TcpListener, ServeError> {

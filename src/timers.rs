@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::{
     clock, hours,
     replica::{Replica, Role, WhenFull},
-    routing::{Command, Hours, Operation, RepId, State, TeamId, Time},
+    routing::{Command, Hours, Operation, Principal, RepId, State, TeamId, Time},
     unavailable::Unavailable,
 };
 
@@ -99,7 +99,7 @@ async fn propose(
     let mut underway = Vec::with_capacity(operations.len());
     for (team, operation) in operations {
         let command =
-            Command { request: None, principal: String::new(), team, etag: None, operation };
+            Command { request: None, principal: Principal::default(), team, etag: None, operation };
         underway.push(replica.submit(command, WhenFull::Wait).await?);
     }
     for submitted in underway {

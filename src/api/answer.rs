@@ -137,6 +137,12 @@ pub(super) fn answer(
         Call::UpdateTeam(_) => at
             .team(outcome)
             .map(|team| Answer::UpdateTeam(pb::UpdateTeamResponse { team: Some(team), position })),
+        Call::CreateToken(_) => at.token(outcome).map(|token| {
+            Answer::CreateToken(pb::CreateTokenResponse { token: Some(token), position })
+        }),
+        Call::UpdateToken(_) => at.token(outcome).map(|token| {
+            Answer::UpdateToken(pb::UpdateTokenResponse { token: Some(token), position })
+        }),
         Call::AcceptAssignment(_) => at.assignment(outcome).map(|assignment| {
             Answer::AcceptAssignment(pb::AcceptAssignmentResponse {
                 assignment: Some(assignment),
@@ -194,6 +200,9 @@ pub(super) fn answer(
         Call::DeleteTeam(_) => {
             at.deleted(&outcome).then_some(Answer::DeleteTeam(pb::DeleteTeamResponse { position }))
         }
+        Call::DeleteToken(_) => at
+            .deleted(&outcome)
+            .then_some(Answer::DeleteToken(pb::DeleteTokenResponse { position })),
     };
     answer.ok_or_else(|| {
         tracing::error!(%team, "the reply is of another kind than the call");
@@ -291,6 +300,13 @@ impl Parts<'_> {
     fn team(self, outcome: Outcome) -> Option<pb::Team> {
         let Outcome::Team(team) = outcome else { return None };
         let mut sent = convert::team(team);
+        self.seal(&mut sent.etag);
+        Some(sent)
+    }
+
+    fn token(self, outcome: Outcome) -> Option<pb::Token> {
+        let Outcome::Token(token) = outcome else { return None };
+        let mut sent = convert::token(self.team, token);
         self.seal(&mut sent.etag);
         Some(sent)
     }

@@ -13,13 +13,13 @@ use crate::{
         UpdateCampaignResponse, campaign_service_server::CampaignService,
     },
     replica::ReadAt,
-    routing::{CampaignId, State},
+    routing::{CampaignId, Reading, State},
 };
 
 use super::{
-    Answer, Call, Gateway, convert,
-    deadline::Deadline,
-    filter, names,
+    Answer, Call, Gateway,
+    authenticate::Caller,
+    convert, filter, names,
     paging::{self, Asked},
     reads, status,
     violations::Violations,
@@ -60,13 +60,14 @@ impl CampaignService for Campaigns {
         &self,
         request: Request<GetCampaignRequest>,
     ) -> Result<Response<GetCampaignResponse>, Status> {
-        let time = Deadline::of(&request);
+        let caller = Caller::of(&request)?;
         let mut wrong = Violations::default();
         let named = wrong.take("name", names::campaign(&request.get_ref().name));
         let (team, campaign) = reads::checked(wrong, named)?;
         let of = team.clone();
         let look = move |state: &State, _: ReadAt| state.campaign(&of, &campaign);
-        let (found, warnings) = reads::read(self.gateway.replica(), time, &team, look).await?;
+        let (found, warnings) =
+            reads::read(self.gateway.replica(), caller, Reading::Team, &team, look).await?;
         let campaign = Some(convert::campaign(&team, found, &warnings));
         reads::fitting(GetCampaignResponse { campaign })
     }
@@ -75,7 +76,7 @@ impl CampaignService for Campaigns {
         &self,
         request: Request<ListCampaignsRequest>,
     ) -> Result<Response<ListCampaignsResponse>, Status> {
-        let time = Deadline::of(&request);
+        let caller = Caller::of(&request)?;
         let r = request.into_inner();
         let asked = Asked::read(&r.parent, r.page_size, &r.page_token, &r.filter, FIELDS)?;
         let Asked { team, after, size, filter } = asked;
@@ -92,7 +93,7 @@ impl CampaignService for Campaigns {
             )
         };
         let (campaigns, next_page_token) =
-            reads::on_copy(self.gateway.replica(), time, &team, look).await?;
+            reads::on_copy(self.gateway.replica(), caller, Reading::Team, &team, look).await?;
         reads::fitting(ListCampaignsResponse { campaigns, next_page_token })
     }
 

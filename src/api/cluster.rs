@@ -20,10 +20,16 @@ use crate::{
         },
     },
     replica::{Replica, Role},
-    routing::State,
+    routing::{Reading, State, TeamId},
 };
 
-use super::{Peers, deadline::Deadline, limits::PEER_STATUS_MAX};
+use super::{
+    Peers,
+    authenticate::{Caller, may_read},
+    deadline::Deadline,
+    limits::PEER_STATUS_MAX,
+    status,
+};
 
 /// Who is in the cluster, as configured.
 #[derive(Debug, Clone)]
@@ -49,6 +55,11 @@ impl ClusterService for Clusters {
         &self,
         request: Request<GetClusterRequest>,
     ) -> Result<Response<GetClusterResponse>, Status> {
+        let Caller { principal, time } = Caller::of(&request)?;
+        // No rejection names a team here.
+        let none = TeamId::new("-");
+        let may = may_read(&self.replica, &principal, &none, Reading::Cluster);
+        time.or_late(may).await.map_err(status::unavailable)??;
         let at_applied_index = request.into_inner().at_applied_index;
         let this = self.replica.status();
         let ask = async |(node, peer_address): (&NodeId, &String)| {

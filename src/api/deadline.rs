@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tonic::{Request, metadata::MetadataMap};
+use tonic::{Request, codegen::http};
 
 use crate::{clock, unavailable::Unavailable};
 
@@ -12,6 +12,9 @@ use super::limits::{DEADLINE_DEFAULT, DEADLINE_MAX};
 /// Answers go out this much before the caller gives up, so that it learns why; but no more than a
 /// tenth of its time.
 const MARGIN: Duration = Duration::from_millis(10);
+
+/// The header that says how long the caller waits.
+const TIMEOUT: &str = "grpc-timeout";
 
 /// When a request was first seen. tonic starts a timer of its own a moment later, whose answer says
 /// nothing; the time that a request waits for its turn must not give that one a lead.
@@ -25,9 +28,19 @@ pub(super) struct Deadline(Instant);
 impl Deadline {
     /// What the caller says in `grpc-timeout`, counted from when the request was first seen.
     pub(super) fn of<T>(request: &Request<T>) -> Self {
-        let arrived = request.extensions().get::<Arrived>();
+        let written = request.metadata().get(TIMEOUT).and_then(|v| v.to_str().ok());
+        Self::counted(request.extensions().get(), written)
+    }
+
+    /// The same of a request that was not read yet.
+    pub(super) fn of_http<B>(request: &http::Request<B>) -> Self {
+        let written = request.headers().get(TIMEOUT).and_then(|v| v.to_str().ok());
+        Self::counted(request.extensions().get(), written)
+    }
+
+    fn counted(arrived: Option<&Arrived>, written: Option<&str>) -> Self {
         let arrived = arrived.map_or_else(clock::instant, |arrived| arrived.0);
-        let time = time(request.metadata());
+        let time = time(written);
         Self(Instant::from_std(arrived + (time - MARGIN.min(time / 10))))
     }
 
@@ -48,9 +61,8 @@ impl Deadline {
 }
 
 /// How long a call may take.
-fn time(metadata: &MetadataMap) -> Duration {
-    let written = metadata.get("grpc-timeout").and_then(|v| v.to_str().ok()).and_then(parse);
-    written.unwrap_or(DEADLINE_DEFAULT).min(DEADLINE_MAX)
+fn time(written: Option<&str>) -> Duration {
+    written.and_then(parse).unwrap_or(DEADLINE_DEFAULT).min(DEADLINE_MAX)
 }
 
 /// At most 8 digits and a unit, after the gRPC specification; anything else counts as not said.
@@ -76,14 +88,12 @@ mod tests {
     use super::*;
 
     fn of_text(text: &'static str) -> Duration {
-        let mut metadata = MetadataMap::new();
-        metadata.insert("grpc-timeout", text.parse().unwrap());
-        time(&metadata)
+        time(Some(text))
     }
 
     #[test]
     fn a_call_has_5_seconds_unless_it_says_otherwise_and_never_more_than_60() {
-        assert_eq!(time(&MetadataMap::new()), Duration::from_secs(5));
+        assert_eq!(time(None), Duration::from_secs(5));
         assert_eq!(of_text("250m"), Duration::from_millis(250));
         assert_eq!(of_text("60S"), Duration::from_secs(60));
         assert_eq!(of_text("61S"), Duration::from_secs(60));

@@ -22,17 +22,17 @@ use crate::{
         WatchEventsResponse, event_service_server::EventService,
     },
     replica::{ReadAt, Replica},
-    routing::{self, State, TeamId},
+    routing::{self, Principal, Reading, State, TeamId},
     unavailable::Unavailable,
 };
 
 use super::{
+    authenticate::{Caller, may_read},
     convert,
-    deadline::Deadline,
     filter::{self, Filter},
     limits::{
-        PAGE_LEN_MAX, PAGE_SCAN_MAX, WATCH_LOOKED_AT_ONCE, WATCH_MESSAGE_EVENTS_MAX,
-        WATCH_MESSAGE_LEN_MAX, WATCH_PROGRESS_EVERY, WATCHERS_MAX,
+        PAGE_LEN_MAX, PAGE_SCAN_MAX, WATCH_CHECKED_EVERY, WATCH_LOOKED_AT_ONCE,
+        WATCH_MESSAGE_EVENTS_MAX, WATCH_MESSAGE_LEN_MAX, WATCH_PROGRESS_EVERY, WATCHERS_MAX,
     },
     names, paging, reads, status,
     violations::Violations,
@@ -60,10 +60,16 @@ impl Events {
 
     /// Waits until this node keeps the events of all that was acknowledged before the call. Gives the
     /// index up to which that is, and whether the team is there.
-    async fn caught_up(&self, time: Deadline, team: &TeamId) -> Result<(u64, bool), Status> {
+    async fn caught_up(
+        &self,
+        caller: Caller,
+        reading: Reading,
+        team: &TeamId,
+    ) -> Result<(u64, bool), Status> {
+        let time = caller.time;
         let id = team.clone();
         let look = move |state: &State, at: ReadAt| Ok((at.applied_index, state.team(&id).is_ok()));
-        let (index, exists) = reads::read(&self.replica, time, team, look).await?;
+        let (index, exists) = reads::read(&self.replica, caller, reading, team, look).await?;
         let kept = time.or_late(self.log.reached(index)).await.map_err(status::unavailable)?;
         if !kept {
             return Err(status::unavailable(Unavailable::ShuttingDown));
@@ -83,7 +89,7 @@ impl EventService for Events {
         &self,
         request: Request<ListEventsRequest>,
     ) -> Result<Response<ListEventsResponse>, Status> {
-        let time = Deadline::of(&request);
+        let caller = Caller::of(&request)?;
         let r = request.into_inner();
         let mut wrong = Violations::default();
         let team = wrong.take("parent", names::team(&r.parent));
@@ -92,7 +98,7 @@ impl EventService for Events {
         let filter = wrong.take("filter", Filter::read(&r.filter, FIELDS));
         let built = team.zip(size).zip(from.zip(filter));
         let ((team, size), (from, filter)) = reads::checked(wrong, built)?;
-        let (_, exists) = self.caught_up(time, &team).await?;
+        let (_, exists) = self.caught_up(caller, Reading::Team, &team).await?;
 
         let (oldest_index, last) = self.log.range();
         let from = from.unwrap_or((r.start_index, 0));
@@ -116,20 +122,23 @@ impl EventService for Events {
         &self,
         request: Request<WatchEventsRequest>,
     ) -> Result<Response<Self::WatchEventsStream>, Status> {
-        let time = Deadline::of(&request);
+        let caller = Caller::of(&request)?;
         let r = request.into_inner();
         let mut wrong = Violations::default();
         let team = wrong.take("parent", names::team(&r.parent));
         let team = reads::checked(wrong, team)?;
         let permit = Arc::clone(&self.watchers).try_acquire_owned();
         let permit = permit.map_err(|_| status::too_many_watchers(WATCHERS_MAX))?;
-        let (index, exists) = self.caught_up(time, &team).await?;
+        let (index, exists) = self.caught_up(caller.clone(), Reading::Watch, &team).await?;
         // One that goes on may have to hear that its team is gone.
         if !exists && r.start_index == 0 {
             return Err(not_found(&team));
         }
         let next = if r.start_index == 0 { index + 1 } else { r.start_index };
         let watcher = Watcher {
+            replica: self.replica.clone(),
+            principal: caller.principal,
+            check_at: now() + WATCH_CHECKED_EVERY,
             log: self.log.clone(),
             team,
             next,
@@ -218,6 +227,10 @@ async fn told(stopping: &mut watch::Receiver<bool>) {
 
 /// One open stream.
 struct Watcher {
+    replica: Replica,
+    principal: Principal,
+    /// When it is asked again whether they may watch.
+    check_at: Instant,
     log: EventLog,
     team: TeamId,
     /// The index to go on at.
@@ -234,6 +247,10 @@ impl Watcher {
     /// The next message; waits until there is something to tell.
     async fn message(&mut self) -> Result<WatchEventsResponse, Status> {
         loop {
+            if now() >= self.check_at {
+                may_read(&self.replica, &self.principal, &self.team, Reading::Watch).await?;
+                self.check_at = now() + WATCH_CHECKED_EVERY;
+            }
             let stretch = self.log.read(self.next, WATCH_LOOKED_AT_ONCE);
             let stretch = stretch
                 .map_err(|Compacted { oldest }| status::compacted(oldest, Some(self.next)))?;
@@ -261,7 +278,7 @@ impl Watcher {
                 time::sleep(GATHER).await;
                 Ok(())
             }
-            () = time::sleep_until(self.progress_at) => Ok(()),
+            () = time::sleep_until(self.progress_at.min(self.check_at)) => Ok(()),
         }
     }
 

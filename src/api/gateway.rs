@@ -11,12 +11,13 @@ use crate::{
     clock,
     consensus::NodeId,
     replica::{self, Replica, Submitted, WhenFull},
-    routing::{Command, LogPosition, Stamp, TeamId, Time},
+    routing::{Command, LogPosition, Principal, Stamp, TeamId, Time},
     unavailable::Unavailable,
 };
 
 use super::{
     Peers, answer,
+    authenticate::Caller,
     command::{Answer, Call, Checked, command},
     deadline::Deadline,
     forward::{Link, Passed},
@@ -60,15 +61,20 @@ impl Gateway {
         request: Request<T>,
         call: impl FnOnce(T) -> Call,
     ) -> Result<Answer, Status> {
-        let time = Deadline::of(&request);
-        self.call(call(request.into_inner()), "", time).await
+        let Caller { principal, time } = Caller::of(&request)?;
+        self.call(call(request.into_inner()), &principal, time).await
     }
 
     /// Does a call on the leader, here or elsewhere, in its time.
     ///
     /// # Errors
     /// A status that says whether the call may have taken effect.
-    async fn call(&self, call: Call, principal: &str, time: Deadline) -> Result<Answer, Status> {
+    async fn call(
+        &self,
+        call: Call,
+        principal: &Principal,
+        time: Deadline,
+    ) -> Result<Answer, Status> {
         self.submit(call, principal, time, WhenFull::Refuse).await.answer().await
     }
 
@@ -76,7 +82,7 @@ impl Gateway {
     pub(super) async fn submit(
         &self,
         call: Call,
-        principal: &str,
+        principal: &Principal,
         time: Deadline,
         when_full: WhenFull,
     ) -> Underway {
@@ -88,7 +94,7 @@ impl Gateway {
     pub(super) async fn submit_here(
         &self,
         call: Call,
-        principal: &str,
+        principal: &Principal,
         time: Deadline,
     ) -> Underway {
         let begun = in_time(time, self.begin_here(call, principal, time)).await;
@@ -98,7 +104,7 @@ impl Gateway {
     async fn begin(
         &self,
         call: Call,
-        principal: &str,
+        principal: &Principal,
         time: Deadline,
         when_full: WhenFull,
     ) -> Result<Begun, Status> {
@@ -110,7 +116,7 @@ impl Gateway {
         match this.leader {
             None => Err(status::unavailable(Unavailable::NoLeader)),
             Some(leader) if leader == this.node_id => {
-                let again = Some((principal.to_owned(), time));
+                let again = Some((principal.clone(), time));
                 self.decide(call, command, when_full, again).await
             }
             Some(leader) => {
@@ -123,7 +129,7 @@ impl Gateway {
     async fn begin_here(
         &self,
         call: Call,
-        principal: &str,
+        principal: &Principal,
         time: Deadline,
     ) -> Result<Begun, Status> {
         let Checked { command, validate_only } = read(&call, principal)?;
@@ -149,7 +155,8 @@ impl Gateway {
         let team = command.team.clone();
         // Nothing is remembered of it, so nothing can be a repeat of it.
         let command = Command { request: None, ..command };
-        let (outcome, now) = reads::on_copy(&self.replica, time, &team, move |mut state, at| {
+        // Whether the caller may is for `apply` to say, as of any command.
+        let (outcome, now) = reads::tried(&self.replica, time, &team, move |mut state, at| {
             let log_index = at.applied_index.saturating_add(1);
             let position = LogPosition { log_index, seq: 0, term: at.term };
             let reply = state.apply(&command, Stamp { time: at.now, position })?;
@@ -164,7 +171,7 @@ impl Gateway {
         call: Call,
         command: Command,
         when_full: WhenFull,
-        again: Option<(String, Deadline)>,
+        again: Option<(Principal, Deadline)>,
     ) -> Result<Begun, Status> {
         let team = command.team.clone();
         let submitted = self.replica.submit(command, when_full).await;
@@ -200,7 +207,7 @@ impl Gateway {
         &self,
         leader: NodeId,
         call: Call,
-        principal: &str,
+        principal: &Principal,
         time: Deadline,
         when_full: WhenFull,
     ) -> Result<Passed, Status> {
@@ -233,7 +240,7 @@ enum Begun {
         team: TeamId,
         submitted: Submitted,
         /// What is needed to pass it on after all; `None` where it came from another node.
-        again: Option<(String, Deadline)>,
+        again: Option<(Principal, Deadline)>,
     },
     There(Passed),
     /// Nothing was begun: it was only tried out.
@@ -241,7 +248,7 @@ enum Begun {
 }
 
 /// Checked on the node that was asked, before it costs the leader anything, and there again.
-fn read(call: &Call, principal: &str) -> Result<Checked, Status> {
+fn read(call: &Call, principal: &Principal) -> Result<Checked, Status> {
     command(call, principal, clock::wall()).map_err(|violations| status::invalid(&violations))
 }
 

@@ -16,12 +16,13 @@ use crate::{
         group_service_server::GroupService,
     },
     replica::ReadAt,
-    routing::{CampaignId, GroupId, RotationView, State},
+    routing::{CampaignId, GroupId, Reading, RotationView, State},
 };
 
 use super::{
-    Answer, Call, Gateway, convert,
-    deadline::Deadline,
+    Answer, Call, Gateway,
+    authenticate::Caller,
+    convert,
     filter::{self, Filter},
     instant,
     limits::{LISTED_NEXT_COUNT_MAX, NEXT_COUNT_DEFAULT, NEXT_COUNT_MAX},
@@ -81,13 +82,13 @@ impl GroupService for Groups {
         &self,
         request: Request<GetGroupRequest>,
     ) -> Result<Response<GetGroupResponse>, Status> {
-        let time = Deadline::of(&request);
+        let caller = Caller::of(&request)?;
         let mut wrong = Violations::default();
         let named = wrong.take("name", names::group(&request.get_ref().name));
         let (team, group) = reads::checked(wrong, named)?;
         let of = team.clone();
         let look = move |state: &State, _: ReadAt| state.group(&of, &group);
-        let found = reads::read(self.gateway.replica(), time, &team, look).await?;
+        let found = reads::read(self.gateway.replica(), caller, Reading::Team, &team, look).await?;
         reads::fitting(GetGroupResponse { group: Some(convert::group(&team, found)) })
     }
 
@@ -95,7 +96,7 @@ impl GroupService for Groups {
         &self,
         request: Request<ListGroupsRequest>,
     ) -> Result<Response<ListGroupsResponse>, Status> {
-        let time = Deadline::of(&request);
+        let caller = Caller::of(&request)?;
         let r = request.into_inner();
         let asked = Asked::read(&r.parent, r.page_size, &r.page_token, &r.filter, FIELDS)?;
         let Asked { team, after, size, filter } = asked;
@@ -112,7 +113,7 @@ impl GroupService for Groups {
             )
         };
         let (groups, next_page_token) =
-            reads::on_copy(self.gateway.replica(), time, &team, look).await?;
+            reads::on_copy(self.gateway.replica(), caller, Reading::Team, &team, look).await?;
         reads::fitting(ListGroupsResponse { groups, next_page_token })
     }
 
@@ -120,7 +121,7 @@ impl GroupService for Groups {
         &self,
         request: Request<ListGroupMembersRequest>,
     ) -> Result<Response<ListGroupMembersResponse>, Status> {
-        let time = Deadline::of(&request);
+        let caller = Caller::of(&request)?;
         let r = request.into_inner();
         let mut wrong = Violations::default();
         let named = wrong.take("parent", names::group(&r.parent));
@@ -141,7 +142,7 @@ impl GroupService for Groups {
             )
         };
         let (members, next_page_token) =
-            reads::on_copy(self.gateway.replica(), time, &team, look).await?;
+            reads::on_copy(self.gateway.replica(), caller, Reading::Team, &team, look).await?;
         reads::fitting(ListGroupMembersResponse { members, next_page_token })
     }
 
@@ -203,7 +204,7 @@ impl GroupService for Groups {
         &self,
         request: Request<GetRotationRequest>,
     ) -> Result<Response<GetRotationResponse>, Status> {
-        let time = Deadline::of(&request);
+        let caller = Caller::of(&request)?;
         let GetRotationRequest { name, next_count } = request.into_inner();
         let mut wrong = Violations::default();
         let named = wrong.take("name", names::rotation(&name));
@@ -215,7 +216,8 @@ impl GroupService for Groups {
             let found = state.rotation(&of, &group, campaign.as_ref(), next, at.now)?;
             Ok((found, at.applied_index))
         };
-        let (found, index) = reads::on_copy(self.gateway.replica(), time, &team, look).await?;
+        let (found, index) =
+            reads::on_copy(self.gateway.replica(), caller, Reading::Team, &team, look).await?;
         let rotation = Some(convert::rotation(&team, found, index));
         reads::fitting(GetRotationResponse { rotation })
     }
@@ -224,7 +226,7 @@ impl GroupService for Groups {
         &self,
         request: Request<ListRotationsRequest>,
     ) -> Result<Response<ListRotationsResponse>, Status> {
-        let time = Deadline::of(&request);
+        let caller = Caller::of(&request)?;
         let r = request.into_inner();
         let mut wrong = Violations::default();
         let named = wrong.take("parent", names::group(&r.parent));
@@ -256,7 +258,7 @@ impl GroupService for Groups {
             )
         };
         let (rotations, next_page_token) =
-            reads::on_copy(self.gateway.replica(), time, &team, look).await?;
+            reads::on_copy(self.gateway.replica(), caller, Reading::Team, &team, look).await?;
         reads::fitting(ListRotationsResponse { rotations, next_page_token })
     }
 
@@ -282,7 +284,7 @@ impl GroupService for Groups {
         &self,
         request: Request<GetGroupReportRequest>,
     ) -> Result<Response<GetGroupReportResponse>, Status> {
-        let time = Deadline::of(&request);
+        let caller = Caller::of(&request)?;
         let r = request.into_inner();
         let mut wrong = Violations::default();
         let named = wrong.take("name", names::group(&r.name));
@@ -293,7 +295,8 @@ impl GroupService for Groups {
         let look = move |state: State, at: ReadAt| {
             Ok((state.report(&of, &group, since)?, at.applied_index))
         };
-        let (found, index) = reads::on_copy(self.gateway.replica(), time, &team, look).await?;
+        let (found, index) =
+            reads::on_copy(self.gateway.replica(), caller, Reading::Team, &team, look).await?;
         let report = Some(convert::report(&team, found, index));
         reads::fitting(GetGroupReportResponse { report })
     }

@@ -84,6 +84,12 @@ pub const WATCH_MESSAGE_LEN_MAX: usize = 256 * 1024;
 /// Entries, of any team, that a watcher looks at in one step.
 pub const WATCH_LOOKED_AT_ONCE: usize = 512;
 
+/// Whether an open watcher may still watch is asked at least this often.
+pub const WATCH_CHECKED_EVERY: Duration = Duration::from_secs(1);
+
+/// Credentials that a node remembers to be valid; one more, and it compares all anew.
+pub const KNOWN_BEARERS_MAX: usize = 10_000;
+
 /// Calls waiting to be sent to the leader; more are refused.
 pub const FORWARD_QUEUE_MAX: usize = 4_096;
 /// Calls sent to the leader and not answered; more wait in the queue.

@@ -3,7 +3,8 @@
 //! | File | Owns |
 //! |---|---|
 //! | `server` | the listener: limits of connections, all public services, health, reflection |
-//! | `routing`, `reps`, `groups`, `rules`, `campaigns`, `teams`, `cluster` | one service each, a thin one |
+//! | `authenticate` | who calls; nothing passes without |
+//! | `routing`, `reps`, `groups`, `rules`, `campaigns`, `teams`, `tokens`, `cluster` | one service each, a thin one |
 //! | `connections` | how many connections clients may hold |
 //! | `gateway` | one changing call: read it, then here if this node leads, else on to the leader |
 //! | `forward` | the way to the leader and its other end |
@@ -20,6 +21,7 @@
 //! It decides nothing about turns and nothing about order. It keeps no state of its own.
 
 mod answer;
+mod authenticate;
 mod campaigns;
 mod cluster;
 mod command;
@@ -47,6 +49,7 @@ mod server;
 mod status;
 mod teams;
 mod text;
+mod tokens;
 mod violations;
 mod wire;
 

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use crate::routing::{
     AssignmentId, CampaignId, ContactId, GroupId, Id, MemberName, RepId, RequestId, Revision,
-    RuleId, TeamId,
+    RuleId, TeamId, TokenId,
 };
 
 use super::{limits::ID_LEN_MAX, violations::Wrong};
@@ -66,6 +66,11 @@ pub(super) fn campaign(name: &str) -> Result<(TeamId, CampaignId), Wrong> {
 /// `teams/{team}/routingRules/{rule}`.
 pub(super) fn rule(name: &str) -> Result<(TeamId, RuleId), Wrong> {
     child(name, "routingRules")
+}
+
+/// `teams/{team}/tokens/{token}`.
+pub(super) fn token(name: &str) -> Result<(TeamId, TokenId), Wrong> {
+    child(name, "tokens")
 }
 
 /// A member of a group of `team`: resource name of a rep or a group, or id of an option.
@@ -162,6 +167,10 @@ pub(super) fn campaign_name(team: &TeamId, campaign: &CampaignId) -> String {
 
 pub(super) fn rule_name(team: &TeamId, rule: &RuleId) -> String {
     child_name(team, "routingRules", rule)
+}
+
+pub(super) fn token_name(team: &TeamId, token: &TokenId) -> String {
+    child_name(team, "tokens", token)
 }
 
 pub(super) fn assignment_name(team: &TeamId, assignment: AssignmentId) -> String {

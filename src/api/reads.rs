@@ -5,19 +5,29 @@ use tonic::{Response, Status};
 
 use crate::{
     replica::{ReadAt, Replica},
-    routing::{Rejection, State, TeamId},
+    routing::{Reading, Rejection, State, TeamId},
 };
 
-use super::{deadline::Deadline, limits::ANSWER_LEN_MAX, status, violations::Violations};
+use super::{
+    authenticate::Caller, deadline::Deadline, limits::ANSWER_LEN_MAX, status,
+    violations::Violations,
+};
 
-/// Looks at the state of a team. `look` runs on the thread that owns the state: it copies what is
-/// needed, and the caller makes the answer of it.
+/// Looks at the state of a team, if the caller may. `look` runs on the thread that owns the state: it
+/// copies what is needed, and the answer is made of it elsewhere.
 pub(super) async fn read<T: Send + 'static>(
     replica: &Replica,
-    time: Deadline,
+    caller: Caller,
+    reading: Reading,
     team: &TeamId,
     look: impl FnOnce(&State, ReadAt) -> Result<T, Rejection> + Send + 'static,
 ) -> Result<T, Status> {
+    let Caller { principal, time } = caller;
+    let of = team.clone();
+    let look = move |state: &State, at: ReadAt| {
+        state.may_read(&principal, Some(&of), reading, at.now)?;
+        look(state, at)
+    };
     let seen = time.or_late(replica.read(look)).await.flatten();
     let seen = seen.map_err(status::unavailable)?;
     seen.map_err(|rejection| status::rejected(team, &rejection))
@@ -27,13 +37,35 @@ pub(super) async fn read<T: Send + 'static>(
 /// than a look.
 pub(super) async fn on_copy<T: Send + 'static>(
     replica: &Replica,
+    caller: Caller,
+    reading: Reading,
+    team: &TeamId,
+    look: impl FnOnce(State, ReadAt) -> Result<T, Rejection> + Send + 'static,
+) -> Result<T, Status> {
+    let time = caller.time;
+    let copy = |state: &State, at| Ok((state.clone(), at));
+    let (state, at) = read(replica, caller, reading, team, copy).await?;
+    off_thread(time, team, move || look(state, at)).await
+}
+
+/// The same for a command that is tried out on the copy: the state says whether its principal may.
+pub(super) async fn tried<T: Send + 'static>(
+    replica: &Replica,
     time: Deadline,
     team: &TeamId,
     look: impl FnOnce(State, ReadAt) -> Result<T, Rejection> + Send + 'static,
 ) -> Result<T, Status> {
     let copied = time.or_late(replica.read(|state, at| (state.clone(), at))).await.flatten();
     let (state, at) = copied.map_err(status::unavailable)?;
-    let looking = tokio::task::spawn_blocking(move || look(state, at));
+    off_thread(time, team, move || look(state, at)).await
+}
+
+async fn off_thread<T: Send + 'static>(
+    time: Deadline,
+    team: &TeamId,
+    look: impl FnOnce() -> Result<T, Rejection> + Send + 'static,
+) -> Result<T, Status> {
+    let looking = tokio::task::spawn_blocking(look);
     let seen = time.or_late(looking).await.map_err(status::unavailable)?;
     let seen = seen.map_err(|error| {
         tracing::error!(%team, %error, "a look at a copy of the state failed");

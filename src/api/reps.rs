@@ -11,13 +11,13 @@ use crate::{
         UpdateRepResponse, rep_service_server::RepService,
     },
     replica::ReadAt,
-    routing::{RepId, State},
+    routing::{Reading, RepId, State},
 };
 
 use super::{
-    Answer, Call, Gateway, convert,
-    deadline::Deadline,
-    filter, names,
+    Answer, Call, Gateway,
+    authenticate::Caller,
+    convert, filter, names,
     paging::{self, Asked},
     reads, status,
     violations::Violations,
@@ -64,13 +64,14 @@ impl RepService for Reps {
         &self,
         request: Request<GetRepRequest>,
     ) -> Result<Response<GetRepResponse>, Status> {
-        let time = Deadline::of(&request);
+        let caller = Caller::of(&request)?;
         let mut wrong = Violations::default();
         let named = wrong.take("name", names::rep(&request.get_ref().name));
         let (team, rep) = reads::checked(wrong, named)?;
         let of = team.clone();
         let look = move |state: &State, at: ReadAt| Ok((state.rep(&of, &rep)?, at.now));
-        let (found, now) = reads::read(self.gateway.replica(), time, &team, look).await?;
+        let (found, now) =
+            reads::read(self.gateway.replica(), caller, Reading::Team, &team, look).await?;
         reads::fitting(GetRepResponse { rep: Some(convert::rep(&team, found, now)) })
     }
 
@@ -78,7 +79,7 @@ impl RepService for Reps {
         &self,
         request: Request<ListRepsRequest>,
     ) -> Result<Response<ListRepsResponse>, Status> {
-        let time = Deadline::of(&request);
+        let caller = Caller::of(&request)?;
         let r = request.into_inner();
         let asked = Asked::read(&r.parent, r.page_size, &r.page_token, &r.filter, FIELDS)?;
         let Asked { team, after, size, filter } = asked;
@@ -95,7 +96,7 @@ impl RepService for Reps {
             )
         };
         let (reps, next_page_token) =
-            reads::on_copy(self.gateway.replica(), time, &team, look).await?;
+            reads::on_copy(self.gateway.replica(), caller, Reading::Team, &team, look).await?;
         reads::fitting(ListRepsResponse { reps, next_page_token })
     }
 

@@ -21,11 +21,15 @@ use crate::{
         assign_contacts_response::Result as ItemResult, routing_service_server::RoutingService,
     },
     replica::{ReadAt, WhenFull},
-    routing::{self, Assigned, AssignmentFilter, AssignmentId, Rejection, State, TeamId},
+    routing::{
+        self, Assigned, AssignmentFilter, AssignmentId, Principal, Reading, Rejection, State,
+        TeamId,
+    },
 };
 
 use super::{
     Answer, Call, Gateway,
+    authenticate::Caller,
     command::{CheckedPreview, preview},
     convert,
     deadline::Deadline,
@@ -69,10 +73,15 @@ pub(super) struct Routing {
 
 impl Routing {
     /// Gives an item its place in the order.
-    async fn submit(self, number: u64, item: AssignContactsRequest) -> (u64, Underway) {
+    async fn submit(
+        self,
+        principal: &Principal,
+        number: u64,
+        item: AssignContactsRequest,
+    ) -> (u64, Underway) {
         let call = Call::AssignContact(item.request.unwrap_or_default());
         let time = Deadline::after(DEADLINE_DEFAULT);
-        (number, self.gateway.submit(call, "", time, WhenFull::Wait).await)
+        (number, self.gateway.submit(call, principal, time, WhenFull::Wait).await)
     }
 }
 
@@ -138,20 +147,22 @@ impl RoutingService for Routing {
         request: Request<Streaming<AssignContactsRequest>>,
     ) -> Result<Response<Self::AssignContactsStream>, Status> {
         let this = self.clone();
+        // Whether its token still opens anything is asked of each item, where it takes effect.
+        let Caller { principal, time: _ } = Caller::of(&request)?;
         let items = tokio_stream::StreamExt::timeout(request.into_inner(), STREAM_IDLE_MAX);
         let mut numbers = 0u64..;
         // What breaks the stream takes its place in the order too: all before it are answered first.
         let answers = items
             .then(move |received| {
                 let number = numbers.next().unwrap_or(u64::MAX);
-                let this = this.clone();
+                let (this, principal) = (this.clone(), principal.clone());
                 async move {
                     let received = received.map_err(|_| status::stream_idle())?;
                     let item = received.map_err(status::from_decoder)?;
                     if item.encoded_len() > ASSIGN_MESSAGE_LEN_MAX {
                         return Err(status::message_too_large());
                     }
-                    Ok(this.submit(number, item).await)
+                    Ok(this.submit(&principal, number, item).await)
                 }
             })
             .map(|begun: Result<_, Status>| async {
@@ -174,14 +185,15 @@ impl RoutingService for Routing {
         &self,
         request: Request<PreviewAssignContactRequest>,
     ) -> Result<Response<PreviewAssignContactResponse>, Status> {
-        let time = Deadline::of(&request);
+        let caller = Caller::of(&request)?;
         let read = preview(request.get_ref()).map_err(|wrong| status::invalid(&wrong))?;
         let CheckedPreview { team, preview, is_named } = read;
         let of = team.clone();
         let look = move |state: State, at: ReadAt| {
             Ok((state.preview(&of, &preview, at.now)?, at.applied_index))
         };
-        let (picks, log_index) = reads::on_copy(self.gateway.replica(), time, &team, look).await?;
+        let (picks, log_index) =
+            reads::on_copy(self.gateway.replica(), caller, Reading::Preview, &team, look).await?;
         let picks = picks.into_iter().enumerate();
         let picks = picks.map(|(i, pick)| previewed(&team, i, is_named, pick)).collect();
         reads::fitting(PreviewAssignContactResponse { picks, log_index })
@@ -191,14 +203,14 @@ impl RoutingService for Routing {
         &self,
         request: Request<GetAssignmentRequest>,
     ) -> Result<Response<GetAssignmentResponse>, Status> {
-        let time = Deadline::of(&request);
+        let caller = Caller::of(&request)?;
         let mut wrong = Violations::default();
         let named = wrong.take("name", names::assignment(&request.get_ref().name));
         let (team, id) = reads::checked(wrong, named)?;
         let of = team.clone();
         let look =
             move |state: &State, _: ReadAt| Ok(shown(state, &of, state.assignment(&of, id)?));
-        let found = reads::read(self.gateway.replica(), time, &team, look).await?;
+        let found = reads::read(self.gateway.replica(), caller, Reading::Team, &team, look).await?;
         reads::fitting(GetAssignmentResponse { assignment: Some(found) })
     }
 
@@ -206,7 +218,7 @@ impl RoutingService for Routing {
         &self,
         request: Request<ListAssignmentsRequest>,
     ) -> Result<Response<ListAssignmentsResponse>, Status> {
-        let time = Deadline::of(&request);
+        let caller = Caller::of(&request)?;
         let r = request.into_inner();
         let mut wrong = Violations::default();
         let team = wrong.take("parent", names::team(&r.parent));
@@ -249,7 +261,7 @@ impl RoutingService for Routing {
             )
         };
         let (assignments, next_page_token) =
-            reads::on_copy(self.gateway.replica(), time, &team, look).await?;
+            reads::on_copy(self.gateway.replica(), caller, Reading::Team, &team, look).await?;
         reads::fitting(ListAssignmentsResponse { assignments, next_page_token })
     }
 
@@ -320,7 +332,7 @@ impl RoutingService for Routing {
         &self,
         request: Request<ExplainAssignmentRequest>,
     ) -> Result<Response<ExplainAssignmentResponse>, Status> {
-        let time = Deadline::of(&request);
+        let caller = Caller::of(&request)?;
         let mut wrong = Violations::default();
         let named = wrong.take("name", names::assignment(&request.get_ref().name));
         let (team, id) = reads::checked(wrong, named)?;
@@ -329,7 +341,8 @@ impl RoutingService for Routing {
             let found = state.assignment(&of, id)?;
             Ok((explain::sentences(&found), shown(state, &of, found)))
         };
-        let (sentences, found) = reads::read(self.gateway.replica(), time, &team, look).await?;
+        let (sentences, found) =
+            reads::read(self.gateway.replica(), caller, Reading::Team, &team, look).await?;
         reads::fitting(ExplainAssignmentResponse { assignment: Some(found), sentences })
     }
 }

@@ -10,13 +10,13 @@ use crate::{
         UpdateRoutingRuleResponse, routing_rule_service_server::RoutingRuleService,
     },
     replica::ReadAt,
-    routing::{RuleId, State},
+    routing::{Reading, RuleId, State},
 };
 
 use super::{
-    Answer, Call, Gateway, convert,
-    deadline::Deadline,
-    filter, names,
+    Answer, Call, Gateway,
+    authenticate::Caller,
+    convert, filter, names,
     paging::{self, Asked},
     reads, status,
     violations::Violations,
@@ -52,13 +52,13 @@ impl RoutingRuleService for Rules {
         &self,
         request: Request<GetRoutingRuleRequest>,
     ) -> Result<Response<GetRoutingRuleResponse>, Status> {
-        let time = Deadline::of(&request);
+        let caller = Caller::of(&request)?;
         let mut wrong = Violations::default();
         let named = wrong.take("name", names::rule(&request.get_ref().name));
         let (team, rule) = reads::checked(wrong, named)?;
         let of = team.clone();
         let look = move |state: &State, _: ReadAt| state.rule(&of, &rule);
-        let found = reads::read(self.gateway.replica(), time, &team, look).await?;
+        let found = reads::read(self.gateway.replica(), caller, Reading::Team, &team, look).await?;
         reads::fitting(GetRoutingRuleResponse { routing_rule: Some(convert::rule(&team, found)) })
     }
 
@@ -66,7 +66,7 @@ impl RoutingRuleService for Rules {
         &self,
         request: Request<ListRoutingRulesRequest>,
     ) -> Result<Response<ListRoutingRulesResponse>, Status> {
-        let time = Deadline::of(&request);
+        let caller = Caller::of(&request)?;
         let r = request.into_inner();
         let asked = Asked::read(&r.parent, r.page_size, &r.page_token, &r.filter, FIELDS)?;
         let Asked { team, after, size, filter } = asked;
@@ -83,7 +83,7 @@ impl RoutingRuleService for Rules {
             )
         };
         let (routing_rules, next_page_token) =
-            reads::on_copy(self.gateway.replica(), time, &team, look).await?;
+            reads::on_copy(self.gateway.replica(), caller, Reading::Team, &team, look).await?;
         reads::fitting(ListRoutingRulesResponse { routing_rules, next_page_token })
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::middleware;
 use tokio::{net::TcpListener, sync::watch};
 use tonic::{
     service::Routes,
@@ -24,16 +25,18 @@ use crate::{
                 rep_service_server::RepServiceServer,
                 routing_rule_service_server::RoutingRuleServiceServer,
                 routing_service_server::RoutingServiceServer,
-                team_service_server::TeamServiceServer,
+                team_service_server::TeamServiceServer, token_service_server::TokenServiceServer,
             },
         },
     },
     replica::Replica,
+    routing::SecretHash,
     telemetry::{CallMetricsLayer, Metrics},
 };
 
 use super::{
     ClusterView, Forwarded, Gateway, NodeReporter, Peers,
+    authenticate::{Gate, authenticated},
     campaigns::Campaigns,
     cluster::Clusters,
     connections,
@@ -49,6 +52,7 @@ use super::{
     routing::Routing,
     rules::Rules,
     teams::Teams,
+    tokens::Tokens,
     wire::OurWords,
 };
 
@@ -65,6 +69,8 @@ pub struct PublicApi {
     pub peers: Peers,
     /// Where calls are counted.
     pub metrics: Arc<Metrics>,
+    /// What is kept of the operator's credential; `None` = nobody is asked for any.
+    pub operator: Option<SecretHash>,
     /// What clients may hold open.
     pub connections: ConnectionLimits,
 }
@@ -145,7 +151,7 @@ pub fn peer_services(
 }
 
 fn public_services(api: PublicApi, stopping: watch::Receiver<bool>) -> Routes {
-    let PublicApi { gateway, cluster, events, peers, metrics: _, connections: _ } = api;
+    let PublicApi { gateway, cluster, events, peers, operator, metrics: _, connections: _ } = api;
     let replica: Replica = gateway.replica().clone();
     let routing = RoutingServiceServer::new(Routing { gateway: gateway.clone() })
         .max_decoding_message_size(MESSAGE_LEN_MAX)
@@ -162,23 +168,32 @@ fn public_services(api: PublicApi, stopping: watch::Receiver<bool>) -> Routes {
     let rules = RoutingRuleServiceServer::new(Rules { gateway: gateway.clone() })
         .max_decoding_message_size(MESSAGE_LEN_MAX)
         .max_encoding_message_size(ANSWER_LEN_MAX);
+    let tokens = TokenServiceServer::new(Tokens { gateway: gateway.clone() })
+        .max_decoding_message_size(MESSAGE_LEN_MAX)
+        .max_encoding_message_size(ANSWER_LEN_MAX);
     let teams = TeamServiceServer::new(Teams { gateway })
         .max_decoding_message_size(MESSAGE_LEN_MAX)
         .max_encoding_message_size(ANSWER_LEN_MAX);
     let events = EventServiceServer::new(Events::new(replica.clone(), events, stopping))
         .max_decoding_message_size(MESSAGE_LEN_MAX)
         .max_encoding_message_size(ANSWER_LEN_MAX);
-    let clusters = ClusterServiceServer::new(Clusters { replica, view: cluster, peers })
-        .max_decoding_message_size(MESSAGE_LEN_MAX)
-        .max_encoding_message_size(ANSWER_LEN_MAX);
-    Routes::new(routing)
+    let clusters =
+        ClusterServiceServer::new(Clusters { replica: replica.clone(), view: cluster, peers })
+            .max_decoding_message_size(MESSAGE_LEN_MAX)
+            .max_encoding_message_size(ANSWER_LEN_MAX);
+    let gate = Arc::new(Gate::new(replica.clone(), operator));
+    let services = Routes::new(routing)
         .add_service(reps)
         .add_service(groups)
         .add_service(rules)
         .add_service(campaigns)
         .add_service(teams)
+        .add_service(tokens)
         .add_service(events)
-        .add_service(clusters)
+        .add_service(clusters);
+    // Every call of these services, and none of those that are added later: health and reflection.
+    let router = services.into_axum_router();
+    Routes::from(router.layer(middleware::from_fn_with_state(gate, authenticated)))
 }
 
 /// tonic's own defaults leave streams and resets unbounded.
@@ -236,7 +251,8 @@ mod tests {
         let metrics = Arc::new(Metrics::new());
         let connections = ConnectionLimits::default();
         let (_feed, _keeper, events) = events(Bounds::default());
-        let api = PublicApi { gateway, cluster, events, peers, metrics, connections };
+        let api =
+            PublicApi { gateway, cluster, events, peers, operator: None, metrics, connections };
         let (_stop, stopping) = watch::channel(false);
         let routes = public_services(api, stopping);
         let mut routing = RoutingServiceClient::new(OurWords.layer(routes.prepare()));

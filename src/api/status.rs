@@ -53,6 +53,11 @@ pub(super) fn invalid(violations: &Violations) -> Status {
     answer.say(format!("{}{more}; correct it and call again", first.unwrap_or_default()))
 }
 
+/// A call without a valid credential.
+pub(super) fn unauthenticated() -> Status {
+    rejected::unauthenticated().status()
+}
+
 /// It can't be done now.
 pub(super) fn unavailable(cause: Unavailable) -> Status {
     use ErrorReason as R;

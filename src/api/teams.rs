@@ -8,12 +8,13 @@ use crate::{
         GetTeamRequest, GetTeamResponse, ListTeamsRequest, ListTeamsResponse, Team,
         UpdateTeamRequest, UpdateTeamResponse, team_service_server::TeamService,
     },
-    routing::{State, TeamId},
+    routing::{Reading, State, TeamId},
 };
 
 use super::{
-    Answer, Call, Gateway, convert,
-    deadline::Deadline,
+    Answer, Call, Gateway,
+    authenticate::Caller,
+    convert,
     filter::{self, Filter},
     names, paging, reads, status,
     violations::Violations,
@@ -49,13 +50,13 @@ impl TeamService for Teams {
         &self,
         request: Request<GetTeamRequest>,
     ) -> Result<Response<GetTeamResponse>, Status> {
-        let time = Deadline::of(&request);
+        let caller = Caller::of(&request)?;
         let mut wrong = Violations::default();
         let team = wrong.take("name", names::team(&request.get_ref().name));
         let team = reads::checked(wrong, team)?;
         let id = team.clone();
         let look = move |state: &State, _| state.team(&id);
-        let found = reads::read(self.gateway.replica(), time, &team, look).await?;
+        let found = reads::read(self.gateway.replica(), caller, Reading::Team, &team, look).await?;
         reads::fitting(GetTeamResponse { team: Some(convert::team(found)) })
     }
 
@@ -63,7 +64,7 @@ impl TeamService for Teams {
         &self,
         request: Request<ListTeamsRequest>,
     ) -> Result<Response<ListTeamsResponse>, Status> {
-        let time = Deadline::of(&request);
+        let caller = Caller::of(&request)?;
         let r = request.into_inner();
         let mut wrong = Violations::default();
         let size = wrong.take("page_size", paging::size(r.page_size));
@@ -85,7 +86,7 @@ impl TeamService for Teams {
         // No rejection names a team here: a list of all has no parent.
         let none = TeamId::new("-");
         let (teams, next_page_token) =
-            reads::on_copy(self.gateway.replica(), time, &none, look).await?;
+            reads::on_copy(self.gateway.replica(), caller, Reading::Cluster, &none, look).await?;
         reads::fitting(ListTeamsResponse { teams, next_page_token })
     }
 

@@ -107,11 +107,23 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
+const WHO: &str = "\
+Say who you are: --token-file FILE, or TURNWISE_TOKEN in the environment. `turnwise token create` makes a \
+credential, `turnwise token rotate` gives another one for a lost one; an admin of the team types them.";
+const ROLES: &str = "\
+docs/SECURITY.md has the table of roles; an admin of the team changes one with `turnwise token update`.";
+
 /// Turns an error of the client into a failure to do `what`.
 pub(crate) fn to(what: impl std::fmt::Display) -> impl FnOnce(client::Error) -> Failure {
     move |error| {
         let message = format!("cannot {what}: {error}");
         match &error {
+            client::Error::Refused(status) if status.code() == tonic::Code::Unauthenticated => {
+                Failure::failed(message).advise(WHO)
+            }
+            client::Error::Refused(status) if status.code() == tonic::Code::PermissionDenied => {
+                Failure::failed(message).advise(ROLES)
+            }
             client::Error::Refused(_) => Failure::failed(message),
             client::Error::Unavailable { .. } => {
                 let failure = Failure { exit: Exit::Unavailable, message, advice: None };

@@ -7,7 +7,7 @@
 //! | `names`, `time`, `text`, `pages` | resource names, times as people write them, clean text, whole lists |
 //! | `words`, `targets` | what codes mean, in words; targets as people write them |
 //! | `change` | flags that changes have in common |
-//! | `team`, `rep`, `group`, `rule`, `campaign`, `cluster` | the commands for admins |
+//! | `team`, `rep`, `group`, `rule`, `campaign`, `token`, `cluster` | the commands for admins |
 //! | `assign`, `assignment`, `explain`, `events` | whose turn it is, what becomes of it, why, what happened |
 //! | `import` | `rep import`: a CSV file becomes reps and groups |
 //! | `serve` | one node |
@@ -40,15 +40,16 @@ mod targets;
 mod team;
 mod text;
 mod time;
+mod token;
 mod verify;
 mod words;
 
-use std::{ffi::OsString, process::ExitCode, time::Duration};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    client::{Client, Options},
+    client::{Client, Credential, Options},
     config::ServeArgs,
 };
 use change::Change;
@@ -89,6 +90,9 @@ struct Global {
     /// How long to try before giving up, such as 30s
     #[arg(long, global = true, value_parser = time::duration, default_value = "30s")]
     deadline: Duration,
+    /// File with the credential to show, one line; without it, environment variable TURNWISE_TOKEN
+    #[arg(long, global = true, value_name = "FILE")]
+    token_file: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]
@@ -115,6 +119,9 @@ enum Command {
     /// Campaigns: what contacts are routed through
     #[command(subcommand)]
     Campaign(campaign::Command),
+    /// Tokens: who may call, and what they may
+    #[command(subcommand)]
+    Token(token::Command),
     /// Decide whose turn it is, for one contact or for a file of them
     Assign(Box<assign::Arguments>),
     /// Assignments: who has what, and what becomes of it
@@ -138,14 +145,41 @@ pub(crate) struct Context {
     output: Output,
     endpoints: Vec<String>,
     deadline: Duration,
+    token_file: Option<PathBuf>,
 }
+
+/// The credential itself, never on a command line: there everybody on the machine can read it.
+const TOKEN_ENV: &str = "TURNWISE_TOKEN";
 
 impl Context {
     /// A client of the nodes that were named. Within a runtime.
     fn client(&self) -> Result<Client, Failure> {
-        let options = Options { deadline: self.deadline, ..Options::default() };
+        let credential = self.credential()?;
+        let options = Options { deadline: self.deadline, credential, ..Options::default() };
         Client::new(&self.endpoints, options)
             .map_err(|error| Failure::usage(format!("--endpoints: {error}")))
+    }
+
+    /// What is shown to the nodes; none where neither a file nor the environment has one.
+    fn credential(&self) -> Result<Option<Credential>, Failure> {
+        let (text, origin) = match &self.token_file {
+            Some(path) => {
+                let origin = format!("--token-file {}", path.display());
+                let text = std::fs::read_to_string(path);
+                (text.map_err(|error| Failure::usage(format!("{origin}: {error}")))?, origin)
+            }
+            None => match std::env::var(TOKEN_ENV) {
+                Ok(text) => (text, format!("environment variable {TOKEN_ENV}")),
+                Err(std::env::VarError::NotPresent) => return Ok(None),
+                Err(error @ std::env::VarError::NotUnicode(_)) => {
+                    // The error would repeat it.
+                    drop(error);
+                    (String::new(), format!("environment variable {TOKEN_ENV}"))
+                }
+            },
+        };
+        let credential = Credential::new(text.trim());
+        credential.map(Some).map_err(|error| Failure::usage(format!("{origin}: {error}")))
     }
 
     /// Says that something is gone, or would be.
@@ -161,8 +195,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return failure::of_clap(&error),
     };
-    let Global { endpoints, output, deadline } = cli.global;
-    let context = Context { output: Output::new(output), endpoints, deadline };
+    let Global { endpoints, output, deadline, token_file } = cli.global;
+    let context = Context { output: Output::new(output), endpoints, deadline, token_file };
     let done = match cli.command {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Dev(arguments) => block_on(dev::run(&context, &arguments)),
@@ -172,6 +206,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Group(command) => block_on(group::run(&context, command)),
         Command::Rule(command) => block_on(rule::run(&context, command)),
         Command::Campaign(command) => block_on(campaign::run(&context, command)),
+        Command::Token(command) => block_on(token::run(&context, command)),
         Command::Assign(arguments) => block_on(assign::run(&context, *arguments)),
         Command::Assignment(command) => block_on(assignment::run(&context, command)),
         Command::Explain(arguments) => block_on(explain::run(&context, arguments)),

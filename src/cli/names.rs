@@ -25,6 +25,11 @@ pub(crate) fn rule(team: &str, rule: &str) -> String {
     format!("teams/{team}/routingRules/{rule}")
 }
 
+/// `teams/{team}/tokens/{token}`.
+pub(crate) fn token(team: &str, token: &str) -> String {
+    format!("teams/{team}/tokens/{token}")
+}
+
 /// `teams/{team}/assignments/{assignment}`.
 pub(crate) fn assignment(team: &str, assignment: &str) -> String {
     format!("teams/{team}/assignments/{assignment}")

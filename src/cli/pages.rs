@@ -9,8 +9,8 @@ use crate::{
     proto::turnwise::v1::{
         Assignment, Campaign, Event, Group, GroupMember, ListAssignmentsRequest,
         ListCampaignsRequest, ListEventsRequest, ListGroupMembersRequest, ListGroupsRequest,
-        ListRepsRequest, ListRotationsRequest, ListRoutingRulesRequest, ListTeamsRequest, Rep,
-        Rotation, RoutingRule, Team,
+        ListRepsRequest, ListRotationsRequest, ListRoutingRulesRequest, ListTeamsRequest,
+        ListTokensRequest, Rep, Rotation, RoutingRule, Team, Token,
     },
 };
 
@@ -136,6 +136,22 @@ pub(crate) async fn rules(
     };
     let what = format!("rules of `{team}`");
     all(client, &what, usize::MAX, request, |page| (page.routing_rules, page.next_page_token)).await
+}
+
+/// The tokens of a team that a filter keeps.
+pub(crate) async fn tokens(
+    client: &Client,
+    team: &str,
+    filter: &str,
+) -> Result<Vec<Token>, Failure> {
+    let request = |page_token| ListTokensRequest {
+        parent: names::team(team),
+        page_size: PAGE_SIZE,
+        page_token,
+        filter: filter.to_owned(),
+    };
+    let what = format!("tokens of `{team}`");
+    all(client, &what, usize::MAX, request, |page| (page.tokens, page.next_page_token)).await
 }
 
 /// The campaigns of a team that a filter keeps.

@@ -24,6 +24,8 @@ pub(super) fn run(arguments: &ServeArgs) -> Result<(), Failure> {
             ServeError::Ended(Ended::Panicked(_)) => Failure::defect(chain)
                 .advise("this is a defect of Turnwise: please report it with the lines above"),
             ServeError::Ended(_) => Failure::fault(chain),
+            // Of the configuration: the message says what to type.
+            ServeError::Operator(_) => Failure::usage(chain),
             ServeError::Start(_)
             | ServeError::Listen { .. }
             | ServeError::Members(_)

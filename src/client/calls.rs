@@ -36,6 +36,13 @@ calls! {
         "UpdateTeam" UpdateTeamRequest -> UpdateTeamResponse request_id;
         "DeleteTeam" DeleteTeamRequest -> DeleteTeamResponse request_id;
     }
+    "TokenService" {
+        "CreateToken" CreateTokenRequest -> CreateTokenResponse request_id;
+        "GetToken" GetTokenRequest -> GetTokenResponse;
+        "ListTokens" ListTokensRequest -> ListTokensResponse;
+        "UpdateToken" UpdateTokenRequest -> UpdateTokenResponse request_id;
+        "DeleteToken" DeleteTokenRequest -> DeleteTokenResponse request_id;
+    }
     "RepService" {
         "CreateRep" CreateRepRequest -> CreateRepResponse request_id;
         "GetRep" GetRepRequest -> GetRepResponse;

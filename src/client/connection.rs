@@ -4,6 +4,7 @@
 //! node answered last and asks it first.
 
 use std::{
+    fmt,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -15,6 +16,7 @@ use tokio::time::Instant;
 use tonic::{
     Request, Status,
     codegen::http::uri::PathAndQuery,
+    metadata::{Ascii, MetadataValue},
     transport::{Channel, Endpoint},
 };
 use tonic_prost::ProstCodec;
@@ -26,17 +28,51 @@ use super::{
 };
 
 /// How a client behaves.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// How long a call is tried in all; of a stream, how long it may go without progress.
     pub deadline: Duration,
     /// Pauses and the length of one try.
     pub policy: Policy,
+    /// Who it is; `None`, for nodes that ask nobody.
+    pub credential: Option<Credential>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { deadline: Duration::from_secs(30), policy: Policy::default() }
+        Self { deadline: Duration::from_secs(30), policy: Policy::default(), credential: None }
+    }
+}
+
+/// What a client shows with every call to say who it is, such as `tw_sales/crm_…`.
+#[derive(Clone)]
+pub struct Credential(MetadataValue<Ascii>);
+
+/// Text that no header can hold. The text is not repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the credential is not one line of printable ASCII, such as tw_sales/crm_…")]
+pub struct CredentialError;
+
+impl Credential {
+    /// Takes it as it was given out. Whether it opens anything is for the nodes to say.
+    ///
+    /// # Errors
+    ///
+    /// [`CredentialError`] for what is empty or no line of printable ASCII.
+    pub fn new(text: &str) -> Result<Self, CredentialError> {
+        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(CredentialError);
+        }
+        let mut value: MetadataValue<Ascii> =
+            format!("Bearer {text}").parse().map_err(|_| CredentialError)?;
+        value.set_sensitive(true);
+        Ok(Self(value))
+    }
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
     }
 }
 
@@ -131,7 +167,7 @@ impl Client {
         until: Instant,
     ) -> Result<C::Answer, Status> {
         let channel = self.channel(endpoint);
-        let mut request = Request::new(call);
+        let mut request = self.request(call);
         request.set_timeout(until.saturating_duration_since(Instant::now()));
         let answered = async move {
             let mut grpc = tonic::client::Grpc::new(channel);
@@ -143,6 +179,15 @@ impl Client {
         let answer = tokio::time::timeout_at(until, Box::pin(answered)).await;
         let answer = answer.unwrap_or_else(|_| Err(Status::cancelled("no answer in time")));
         Ok(answer?.into_inner())
+    }
+
+    /// A request that says who asks.
+    pub(super) fn request<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        if let Some(Credential(value)) = &self.options.credential {
+            request.metadata_mut().insert("authorization", value.clone());
+        }
+        request
     }
 
     pub(super) fn retry(&self, deadline: Duration) -> Retry {
@@ -204,7 +249,7 @@ fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Client, Options, fresh_request_id};
+    use super::{Client, Credential, CredentialError, Options, fresh_request_id};
 
     #[tokio::test]
     async fn an_endpoint_is_host_and_port() {
@@ -218,6 +263,18 @@ mod tests {
             assert_eq!(error.endpoint, wrong);
         }
         assert!(client(&[]).is_err());
+    }
+
+    #[test]
+    fn a_credential_is_one_line_and_never_shown() {
+        let options =
+            Options { credential: Credential::new("tw_t/x_0123").ok(), ..Options::default() };
+        assert!(options.credential.is_some());
+        let shown = format!("{options:?}");
+        assert!(shown.contains("***") && !shown.contains("0123"), "{shown}");
+        for wrong in ["", " ", "a b", "tw_t/x_0\n", "tw_t/x_0\0", "tw_t/x_é", "a\u{7f}"] {
+            assert_eq!(Credential::new(wrong).unwrap_err(), CredentialError, "{wrong:?}");
+        }
     }
 
     #[test]

@@ -23,5 +23,5 @@ mod window;
 
 pub use answer::Error;
 pub use calls::Call;
-pub use connection::{Client, EndpointError, Options};
+pub use connection::{Client, Credential, CredentialError, EndpointError, Options};
 pub use watch::Watched;

@@ -180,7 +180,8 @@ impl Client {
             items.try_send(item).map_err(|_| broken("the stream was closed"))?;
         }
         let mut service = RoutingServiceClient::new(self.channel(endpoint));
-        let opening = Box::pin(service.assign_contacts(ReceiverStream::new(outgoing)));
+        let opening =
+            Box::pin(service.assign_contacts(self.request(ReceiverStream::new(outgoing))));
         let opened = tokio::time::timeout(self.options.policy.attempt_max, opening).await;
         match opened.unwrap_or_else(|_| Err(Status::cancelled("no answer in time"))) {
             Ok(response) => {

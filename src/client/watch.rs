@@ -118,7 +118,8 @@ impl Client {
     ) -> Ended<E> {
         let mut service = EventServiceClient::new(self.channel(endpoint));
         let request = WatchEventsRequest { parent: team.to_owned(), start_index: *next_index };
-        let opening = within(self.options.policy.attempt_max, service.watch_events(request));
+        let opening =
+            within(self.options.policy.attempt_max, service.watch_events(self.request(request)));
         let mut stream = match opening.await {
             Ok(response) => response.into_inner(),
             Err(status) => return Ended::Broken(status),

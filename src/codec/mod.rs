@@ -21,7 +21,7 @@ use prost::Message as _;
 
 use crate::{
     proto::turnwise::log::v1 as log,
-    routing::{Command, RequestId, RequestKey, Revision, TeamId},
+    routing::{Command, Principal, RequestId, RequestKey, TeamId},
 };
 
 /// Bytes that are no command of this version.
@@ -51,9 +51,16 @@ pub fn encode(command: &Command) -> Bytes {
     let message = log::Command {
         request_id,
         fingerprint,
-        principal: principal.clone(),
+        principal: match principal {
+            Principal::Trusted(name) => name.clone(),
+            Principal::Token(_) => String::new(),
+        },
+        bearer: match principal {
+            Principal::Trusted(_) => None,
+            Principal::Token(bearer) => Some(write::bearer(bearer)),
+        },
         team: team.as_str().to_owned(),
-        etag: etag.map(|Revision { log_index, seq }| log::Revision { log_index, seq }),
+        etag: etag.map(write::revision),
         operation: Some(write::operation(operation)),
     };
     message.encode_to_vec().into()
@@ -80,9 +87,12 @@ pub fn decode(bytes: &Bytes) -> Result<Command, DecodeError> {
     };
     Ok(Command {
         request,
-        principal: message.principal,
+        principal: match message.bearer {
+            None => Principal::Trusted(message.principal),
+            Some(bearer) => Principal::Token(read::bearer(bearer)?),
+        },
         team: TeamId::new(&message.team),
-        etag: message.etag.map(|log::Revision { log_index, seq }| Revision { log_index, seq }),
+        etag: message.etag.map(read::revision),
         operation: read::operation(message.operation.ok_or(DecodeError::Operation)?)?,
     })
 }

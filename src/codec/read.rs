@@ -4,15 +4,16 @@ use super::{
     DecodeError,
     values::{
         Read, read_assignment, read_cap, read_hours, read_kind, read_labels, read_member,
-        read_name, read_owner, read_removed, read_restart, read_scope, read_strategy, read_targets,
+        read_name, read_owner, read_removed, read_restart, read_role, read_scope, read_secret,
+        read_strategy, read_targets,
     },
 };
 use crate::{
     proto::turnwise::log::v1 as log,
     routing::{
-        Assign, CampaignId, ContactId, GroupChange, GroupId, GroupSettings, MemberSpec,
-        OpenAssignments, Operation, RepChange, RepId, RepSettings, Route, RuleId, TeamChange, Time,
-        Via,
+        Assign, Bearer, CampaignId, ContactId, GroupChange, GroupId, GroupSettings, MemberSpec,
+        OpenAssignments, Operation, RepChange, RepId, RepSettings, Revision, Route, RuleId,
+        TeamChange, TeamId, Time, TokenChange, TokenId, TokenSettings, Via,
     },
 };
 
@@ -103,6 +104,11 @@ pub(super) fn operation(operation: log::command::Operation) -> Read<Operation> {
         },
         In::DeleteRule(m) => {
             Operation::DeleteRule { rule: RuleId::new(&m.rule), allow_missing: m.allow_missing }
+        }
+        In::CreateToken(m) => create_token(m)?,
+        In::UpdateToken(m) => update_token(m)?,
+        In::DeleteToken(m) => {
+            Operation::DeleteToken { token: TokenId::new(&m.token), allow_missing: m.allow_missing }
         }
         In::CreateCampaign(m) => Operation::CreateCampaign {
             campaign: CampaignId::new(&m.campaign),
@@ -264,4 +270,41 @@ fn assign(message: log::AssignContact) -> Read<Assign> {
         priority: message.priority,
         labels: message.labels,
     })
+}
+
+fn create_token(message: log::CreateToken) -> Read<Operation> {
+    let role = message.role.ok_or(DecodeError::Field("create_token.role"))?;
+    let settings = TokenSettings {
+        display_name: message.display_name,
+        labels: message.labels,
+        role: read_role(role)?,
+        secret: read_secret(&message.secret_sha256)?,
+        expire_time: message.expire_time_us.map(Time),
+    };
+    Ok(Operation::CreateToken { token: TokenId::new(&message.token), settings })
+}
+
+fn update_token(message: log::UpdateToken) -> Read<Operation> {
+    let secret = &message.secret_sha256;
+    let change = TokenChange {
+        display_name: message.display_name,
+        labels: message.labels.map(read_labels),
+        role: message.role.map(read_role).transpose()?,
+        secret: (!secret.is_empty()).then(|| read_secret(secret)).transpose()?,
+        expire_time: message.set_expire_time.then(|| message.expire_time_us.map(Time)),
+    };
+    Ok(Operation::UpdateToken { token: TokenId::new(&message.token), change })
+}
+
+pub(super) fn bearer(message: log::Bearer) -> Read<Bearer> {
+    let set = message.secret_revision.ok_or(DecodeError::Field("bearer.secret_revision"))?;
+    Ok(Bearer {
+        team: TeamId::new(&message.team),
+        token: TokenId::new(&message.token),
+        secret_revision: revision(set),
+    })
+}
+
+pub(super) fn revision(log::Revision { log_index, seq }: log::Revision) -> Revision {
+    Revision { log_index, seq }
 }

@@ -9,11 +9,12 @@ use super::{DecodeError, decode, encode};
 use crate::{
     proto::turnwise::log::v1 as log,
     routing::{
-        Assign, AssignmentId, CampaignId, Command, ContactId, CursorScope, GroupChange, GroupId,
-        GroupKind, GroupSettings, Hours, Interval, IntervalSet, Labels, MemberName, MemberSpec,
-        OpenAssignments, Operation, OptionId, OwnerKind, OwnerRef, OwnerType, PeriodCap, RepChange,
-        RepId, RepSettings, RequestId, RequestKey, RestartPolicy, Revision, Route, RuleId,
-        Strategy, Target, TargetKind, TeamChange, TeamId, Time, Via, WeeklySpan,
+        Assign, AssignmentId, Bearer, CampaignId, Command, ContactId, CursorScope, GroupChange,
+        GroupId, GroupKind, GroupSettings, Hours, Interval, IntervalSet, Labels, MemberName,
+        MemberSpec, OpenAssignments, Operation, OptionId, OwnerKind, OwnerRef, OwnerType,
+        PeriodCap, Principal, RepChange, RepId, RepSettings, RequestId, RequestKey, RestartPolicy,
+        Revision, Role, Route, RuleId, SecretHash, Strategy, Target, TargetKind, TeamChange,
+        TeamId, Time, TokenChange, TokenId, TokenSettings, Via, WeeklySpan,
     },
 };
 
@@ -314,6 +315,64 @@ fn version_2() -> Vec<Operation> {
     ]
 }
 
+/// What access tokens added.
+fn version_3() -> Vec<Operation> {
+    let token = || TokenId::new("crm");
+    let labels = || Labels::from([("k".to_owned(), "v".to_owned())]);
+    let secret = SecretHash([0xcd; 32]);
+    let groups = vec![GroupId::new("west"), GroupId::new("east")];
+    let roles = [
+        Role::Admin,
+        Role::Manager,
+        Role::GroupManager(groups),
+        Role::Router,
+        Role::Rep(RepId::new("ana")),
+        Role::Viewer,
+    ];
+    let create = roles.map(|role| Operation::CreateToken {
+        token: token(),
+        settings: TokenSettings {
+            display_name: "CRM".into(),
+            labels: labels(),
+            role,
+            secret,
+            expire_time: None,
+        },
+    });
+    let expiring = TokenSettings {
+        display_name: String::new(),
+        labels: Labels::new(),
+        role: Role::Viewer,
+        secret,
+        expire_time: Some(Time(9)),
+    };
+    let update = |change| Operation::UpdateToken { token: token(), change };
+    let all = TokenChange {
+        display_name: Some("CRM 2".into()),
+        labels: Some(labels()),
+        role: Some(Role::Router),
+        secret: Some(secret),
+        expire_time: Some(Some(Time(7))),
+    };
+    let mut operations = Vec::from(create);
+    operations.extend([
+        Operation::CreateToken { token: token(), settings: expiring },
+        update(all),
+        update(TokenChange { expire_time: Some(None), ..TokenChange::default() }),
+        update(TokenChange::default()),
+        Operation::DeleteToken { token: token(), allow_missing: true },
+    ]);
+    operations
+}
+
+fn bearer() -> Principal {
+    Principal::Token(Bearer {
+        team: TeamId::new("support"),
+        token: TokenId::new("crm"),
+        secret_revision: Revision { log_index: 12, seq: 3 },
+    })
+}
+
 /// The operation's own number here: a new operation has to be added, and then shown to be covered.
 fn number(operation: &Operation) -> usize {
     match operation {
@@ -357,9 +416,12 @@ fn number(operation: &Operation) -> usize {
         Operation::CloseAssignment { .. } => 37,
         Operation::CancelAssignment { .. } => 38,
         Operation::Tick => 39,
+        Operation::CreateToken { .. } => 40,
+        Operation::UpdateToken { .. } => 41,
+        Operation::DeleteToken { .. } => 42,
     }
 }
-const OPERATIONS: usize = 40;
+const OPERATIONS: usize = 43;
 
 fn command(operation: Operation, etag: Option<Revision>) -> Command {
     Command {
@@ -387,11 +449,12 @@ fn read(batch: &[u8]) -> Vec<Command> {
 #[test]
 fn every_operation_reads_back_as_it_was_written() {
     let mut seen = [false; OPERATIONS];
-    for operation in version_1().into_iter().chain(version_2()) {
+    for operation in version_1().into_iter().chain(version_2()).chain(version_3()) {
         seen[number(&operation)] = true;
         let with_all = command(operation, Some(Revision { log_index: 9, seq: 4 }));
         let with_none = Command { request: None, etag: None, ..with_all.clone() };
-        for command in [with_all, with_none] {
+        let by_token = Command { principal: bearer(), ..with_none.clone() };
+        for command in [with_all, with_none, by_token] {
             assert_eq!(decode(&encode(&command)).unwrap(), command);
         }
     }
@@ -443,4 +506,38 @@ fn the_golden_file_of_version_2_reads_and_writes_as_ever() {
     let golden = include_bytes!("../../tests/golden/batch-v2.bin");
     assert_eq!(read(golden), commands);
     assert_eq!(batch(&commands), golden, "new bytes need a new version");
+}
+
+/// What access tokens added, as it was first written.
+#[test]
+fn the_golden_file_of_version_3_reads_and_writes_as_ever() {
+    let by_token = |one| Command { principal: bearer(), ..command(one, None) };
+    let commands: Vec<_> = version_3().into_iter().map(by_token).collect();
+    let golden = include_bytes!("../../tests/golden/batch-v3.bin");
+    assert_eq!(read(golden), commands);
+    assert_eq!(batch(&commands), golden, "new bytes need a new version");
+}
+
+#[test]
+fn a_secret_of_another_length_or_a_role_of_a_later_version_is_an_error() {
+    let role = log::Role { role: Some(log::role::Role::Viewer(log::role::Nothing {})) };
+    let whole = log::CreateToken {
+        token: "crm".into(),
+        role: Some(role),
+        secret_sha256: vec![1; 32].into(),
+        ..log::CreateToken::default()
+    };
+    let read = |create: log::CreateToken| {
+        let operation = Some(log::command::Operation::CreateToken(create));
+        decode(&log::Command { operation, ..log::Command::default() }.encode_to_vec().into())
+    };
+    assert!(read(whole.clone()).is_ok());
+    for len in [0, 31, 33] {
+        let other = log::CreateToken { secret_sha256: vec![1; len].into(), ..whole.clone() };
+        assert!(matches!(read(other), Err(DecodeError::Field("secret_sha256"))), "{len}");
+    }
+    let later = log::CreateToken { role: Some(log::Role { role: None }), ..whole.clone() };
+    assert!(matches!(read(later), Err(DecodeError::Field("role"))));
+    let none = log::CreateToken { role: None, ..whole };
+    assert!(matches!(read(none), Err(DecodeError::Field("create_token.role"))));
 }

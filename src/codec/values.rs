@@ -1,12 +1,14 @@
 //! What operations carry, as messages and back: members, targets, owners, hours, policies.
 
+use bytes::Bytes;
+
 use super::DecodeError;
 use crate::{
     proto::turnwise::log::v1 as log,
     routing::{
         AssignmentId, CursorScope, GroupId, GroupKind, Hours, Interval, IntervalSet, Labels,
         MemberName, MemberSpec, OptionId, OwnerKind, OwnerRef, OwnerType, PeriodCap, RepId,
-        RestartPolicy, Strategy, Target, TargetKind, Time, WeeklySpan,
+        RestartPolicy, Role, SecretHash, Strategy, Target, TargetKind, Time, WeeklySpan,
     },
 };
 
@@ -272,4 +274,38 @@ pub(super) fn write_cap(cap: PeriodCap) -> log::PeriodCap {
 pub(super) fn read_cap(cap: log::PeriodCap) -> PeriodCap {
     let log::PeriodCap { count, period_us } = cap;
     PeriodCap { count, period_us }
+}
+
+pub(super) fn write_role(role: &Role) -> log::Role {
+    use log::role::{Groups, Nothing, Role as Out};
+    let role = match role {
+        Role::Admin => Out::Admin(Nothing {}),
+        Role::Manager => Out::Manager(Nothing {}),
+        Role::GroupManager(groups) => Out::GroupManager(Groups {
+            groups: groups.iter().map(|group| group.as_str().to_owned()).collect(),
+        }),
+        Role::Router => Out::Router(Nothing {}),
+        Role::Rep(rep) => Out::Rep(rep.as_str().to_owned()),
+        Role::Viewer => Out::Viewer(Nothing {}),
+    };
+    log::Role { role: Some(role) }
+}
+
+pub(super) fn read_role(role: log::Role) -> Read<Role> {
+    use log::role::{Nothing, Role as In};
+    Ok(match role.role.ok_or(DecodeError::Field("role"))? {
+        In::Admin(Nothing {}) => Role::Admin,
+        In::Manager(Nothing {}) => Role::Manager,
+        In::GroupManager(groups) => {
+            Role::GroupManager(groups.groups.iter().map(|group| GroupId::new(group)).collect())
+        }
+        In::Router(Nothing {}) => Role::Router,
+        In::Rep(rep) => Role::Rep(RepId::new(&rep)),
+        In::Viewer(Nothing {}) => Role::Viewer,
+    })
+}
+
+pub(super) fn read_secret(bytes: &Bytes) -> Read<SecretHash> {
+    let bytes = bytes.as_ref().try_into().map_err(|_| DecodeError::Field("secret_sha256"))?;
+    Ok(SecretHash(bytes))
 }

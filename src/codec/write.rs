@@ -2,14 +2,15 @@
 
 use super::values::{
     write_assignment, write_cap, write_hours, write_kind, write_labels, write_member, write_name,
-    write_owner, write_removed, write_restart, write_scope, write_strategy, write_target,
-    write_targets,
+    write_owner, write_removed, write_restart, write_role, write_scope, write_strategy,
+    write_target, write_targets,
 };
 use crate::{
     proto::turnwise::log::v1 as log,
     routing::{
-        Assign, AssignmentId, CampaignId, GroupChange, GroupId, GroupSettings, MemberSpec,
-        OpenAssignments, Operation, RepChange, RepId, RepSettings, Route, TeamChange, Via,
+        Assign, AssignmentId, Bearer, CampaignId, GroupChange, GroupId, GroupSettings, MemberSpec,
+        OpenAssignments, Operation, RepChange, RepId, RepSettings, Revision, Route, TeamChange,
+        TokenChange, TokenId, TokenSettings, Via,
     },
 };
 
@@ -124,6 +125,14 @@ pub(super) fn operation(operation: &Operation) -> log::command::Operation {
         }
         Operation::DeleteRule { rule, allow_missing } => Out::DeleteRule(log::DeleteRule {
             rule: text(rule.as_str()),
+            allow_missing: *allow_missing,
+        }),
+        Operation::CreateToken { token, settings } => {
+            Out::CreateToken(create_token(token, settings))
+        }
+        Operation::UpdateToken { token, change } => Out::UpdateToken(update_token(token, change)),
+        Operation::DeleteToken { token, allow_missing } => Out::DeleteToken(log::DeleteToken {
+            token: text(token.as_str()),
             allow_missing: *allow_missing,
         }),
         Operation::CreateCampaign { campaign, display_name, labels, route } => {
@@ -346,4 +355,42 @@ fn write_assign(assign: &Assign) -> log::AssignContact {
         priority: *priority,
         labels: labels.clone(),
     }
+}
+
+fn create_token(token: &TokenId, settings: &TokenSettings) -> log::CreateToken {
+    let TokenSettings { display_name, labels, role, secret, expire_time } = settings;
+    log::CreateToken {
+        token: text(token.as_str()),
+        display_name: display_name.clone(),
+        labels: labels.clone(),
+        role: Some(write_role(role)),
+        secret_sha256: secret.0.to_vec().into(),
+        expire_time_us: expire_time.map(|time| time.0),
+    }
+}
+
+fn update_token(token: &TokenId, change: &TokenChange) -> log::UpdateToken {
+    let TokenChange { display_name, labels, role, secret, expire_time } = change;
+    log::UpdateToken {
+        token: text(token.as_str()),
+        display_name: display_name.clone(),
+        labels: labels.as_ref().map(write_labels),
+        role: role.as_ref().map(write_role),
+        secret_sha256: secret.map(|secret| secret.0.to_vec().into()).unwrap_or_default(),
+        set_expire_time: expire_time.is_some(),
+        expire_time_us: expire_time.flatten().map(|time| time.0),
+    }
+}
+
+pub(super) fn bearer(bearer: &Bearer) -> log::Bearer {
+    let Bearer { team, token, secret_revision } = bearer;
+    log::Bearer {
+        team: text(team.as_str()),
+        token: text(token.as_str()),
+        secret_revision: Some(revision(*secret_revision)),
+    }
+}
+
+pub(super) fn revision(Revision { log_index, seq }: Revision) -> log::Revision {
+    log::Revision { log_index, seq }
 }

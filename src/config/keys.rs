@@ -162,6 +162,13 @@ pub const KEYS: &[Key] = &[
         "What is logged: error, warn, info, debug, trace, or a filter such as info,raft=warn",
     ),
     key(
+        ["admin_token_file", "admin-token-file", "TURNWISE_ADMIN_TOKEN_FILE"],
+        Some("none"),
+        "file",
+        "Holds the operator's credential, readable by its owner only, and turns authentication on; \
+         without it everybody may do everything",
+    ),
+    key(
         ["insecure", "insecure", "TURNWISE_INSECURE"],
         Some("false"),
         SWITCH,

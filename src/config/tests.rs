@@ -40,6 +40,9 @@ fn three_required_keys_and_the_defaults_make_a_node() {
     assert_eq!(config.timing, Timing { tick, heartbeat_ticks: 2, election_ticks: 10 });
     assert_eq!(config.log_format, LogFormat::Text);
     assert!(!config.bootstrap && !config.insecure);
+    assert_eq!(config.admin_token_file, None);
+    let file = Some(Path::new("admin").to_path_buf());
+    assert_eq!(with(&["--admin-token-file", "admin"]).unwrap().admin_token_file, file);
 }
 
 #[test]
@@ -145,6 +148,7 @@ fn values_that_do_not_go_together_are_refused() {
         &["--log-format", "xml"],
         &["--log-level", "turnwise=loud"],
         &["--data-dir="],
+        &["--admin-token-file="],
     ] {
         // The last of two equal flags counts, so each case overrides a good value.
         let base = ["--node-id", "1", "--cluster-id", CLUSTER, "--data-dir", "data"];

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::routing::{
     Assignment, Campaign, Change, Decision, Event, GroupAction, Hours, Labels, Meta, PassedOver,
-    Rep, RotationAction, Route, Rule, Step, Target, TargetTrace, Team,
+    Rep, Role, RotationAction, Route, Rule, Step, Target, TargetTrace, Team, Token,
 };
 
 /// Of an id, with its counts.
@@ -23,6 +23,7 @@ pub(super) fn of(event: &Event) -> usize {
         Change::Rotation { group: _, campaign: _, action } => 2 * ID + rotation_action(action),
         Change::Rule { before, after } => both(before.as_ref(), after.as_ref(), rule),
         Change::Campaign { before, after } => both(before.as_deref(), after.as_deref(), campaign),
+        Change::Token { before, after } => both(before.as_deref(), after.as_deref(), token),
         Change::Assignment { before, after, rep_email } => {
             let email = rep_email.as_ref().map_or(0, String::len);
             both(before.as_deref(), Some(after), assignment) + email
@@ -91,6 +92,14 @@ fn targets(targets: &[Target]) -> usize {
 fn rule(rule: &Rule) -> usize {
     let Rule { id: _, display_name, targets: list, meta: of } = rule;
     size_of::<Rule>() + ID + display_name.len() + targets(list) + meta(of)
+}
+
+fn token(token: &Token) -> usize {
+    let groups = match &token.role {
+        Role::GroupManager(groups) => groups.len() * ID,
+        Role::Admin | Role::Manager | Role::Router | Role::Rep(_) | Role::Viewer => ID,
+    };
+    size_of::<Token>() + ID + token.display_name.len() + groups + meta(&token.meta)
 }
 
 fn campaign(campaign: &Campaign) -> usize {

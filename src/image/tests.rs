@@ -8,8 +8,9 @@ use super::*;
 use crate::routing::{
     Assign, AssignmentId, CampaignId, Command, ContactId, GroupId, GroupKind, GroupSettings, Hours,
     Interval, IntervalSet, Labels, LogPosition, MemberName, MemberSpec, Operation, OptionId,
-    OwnerKind, OwnerRef, OwnerType, PeriodCap, RepId, RepSettings, RequestId, RequestKey, Route,
-    RuleId, Stamp, Target, TargetKind, TeamId, Time, Via, WeeklySpan,
+    OwnerKind, OwnerRef, OwnerType, PeriodCap, RepId, RepSettings, RequestId, RequestKey, Role,
+    Route, RuleId, SecretHash, Stamp, Target, TargetKind, TeamId, Time, TokenId, TokenSettings,
+    Via, WeeklySpan,
 };
 
 fn spring() -> CampaignId {
@@ -170,7 +171,7 @@ fn after(operations: Vec<Operation>) -> (State, usize) {
                 id: RequestId::new(&format!("r-{seq}")),
                 fingerprint: u128::from(seq),
             }),
-            principal: "ops".to_owned(),
+            principal: "ops".into(),
             team: TeamId::new("sales"),
             etag: None,
             operation,
@@ -182,11 +183,35 @@ fn after(operations: Vec<Operation>) -> (State, usize) {
     (state, refused)
 }
 
+/// What version 3 added: access tokens.
+fn version_3() -> Vec<Operation> {
+    let token = |id: &str, role, expire_time| Operation::CreateToken {
+        token: TokenId::new(id),
+        settings: TokenSettings {
+            display_name: id.to_uppercase(),
+            labels: Labels::from([("tier".to_owned(), "gold".to_owned())]),
+            role,
+            secret: SecretHash([7; 32]),
+            expire_time,
+        },
+    };
+    vec![
+        token("crm", Role::Router, None),
+        token("lead", Role::GroupManager(vec![GroupId::new("west")]), Some(Time(70_000))),
+        token("bo", Role::Rep(RepId::new("bo")), None),
+    ]
+}
+
 /// A state with one of each record, and an answer that is a refusal.
 fn full() -> State {
-    let (state, refused) = after([version_1(), version_2()].concat());
+    let (state, refused) = after([version_1(), version_2(), version_3()].concat());
     assert_eq!(refused, 1, "a running campaign is not scheduled");
     state
+}
+
+/// The same before there were tokens.
+fn without_tokens() -> State {
+    after([version_1(), version_2()].concat()).0
 }
 
 /// Version 1, as it was first written: read for ever.
@@ -229,6 +254,7 @@ fn without_news(mut value: Value) -> Value {
 #[test]
 fn the_golden_state_has_one_of_each_record() {
     let full = json(&full());
+    assert_eq!(full["tokens"].as_array().unwrap().len(), 3);
     let lists = full["teams"][0].as_object().unwrap();
     assert!(lists.len() > 10);
     for (name, list) in lists {
@@ -243,12 +269,22 @@ fn the_golden_state_has_one_of_each_record() {
     assert_eq!(Vec::from_iter(states), ["Assigned", "Closed", "Offered", "Pending", "Unassigned"]);
 }
 
-/// Version 2, as it was first written: read for ever, and still written so.
+/// Version 2, as it was first written: read for ever.
 #[test]
-fn the_golden_file_of_version_2_reads_and_writes_as_ever() {
+fn the_golden_file_of_version_2_reads_as_the_state_that_the_same_commands_make_now() {
+    let golden = include_bytes!("../../tests/golden/state-v2.bin");
+    let (loaded, hash) = load(golden).unwrap();
+    assert_eq!(loaded, without_tokens());
+    let now = without_tokens().hash();
+    assert_eq!((hash, loaded.hash(), loaded.recomputed_hash()), (now, now, now));
+}
+
+/// Version 3, as it was first written: read for ever, and still written so.
+#[test]
+fn the_golden_file_of_version_3_reads_and_writes_as_ever() {
     let mut written = Vec::new();
     save(&full(), &mut written).unwrap();
-    let golden = include_bytes!("../../tests/golden/state-v2.bin");
+    let golden = include_bytes!("../../tests/golden/state-v3.bin");
     assert_eq!(written, golden, "new bytes need a new version");
     let (loaded, hash) = load(golden).unwrap();
     assert_eq!(loaded, full());
@@ -258,19 +294,20 @@ fn the_golden_file_of_version_2_reads_and_writes_as_ever() {
 #[test]
 fn damaged_bodies_are_refused_and_ask_for_no_memory() {
     let old = include_bytes!("../../tests/golden/state-v1.bin").to_vec();
+    let second = include_bytes!("../../tests/golden/state-v2.bin").to_vec();
     let mut new = Vec::new();
     save(&full(), &mut new).unwrap();
-    for mut body in [old, new] {
+    for mut body in [old, second, new] {
         for len in 0..body.len() {
             assert!(load(&body[..len]).is_err(), "the first {len} bytes");
         }
         body.push(0);
         assert!(load(&body).is_err(), "one byte more");
     }
-    for version in [0, 3, 9] {
+    for version in [0, 4, 9] {
         assert!(load(&[version, 0, 0, 0, 0]).is_err(), "version {version}");
     }
-    for version in [1, 2] {
+    for version in [1, 2, 3] {
         assert!(load(&[version, 0, 0, 0, 0, 253, 255, 255, 255, 255, 255, 255, 255, 127]).is_err());
     }
 }

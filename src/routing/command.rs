@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AssignmentId, CampaignId, ContactId, GroupId, LogPosition, MemberName, RepId, RequestId,
-    Revision, RuleId, TeamId, Time,
+    Revision, RuleId, TeamId, Time, TokenId,
     settings::{
         GroupChange, GroupSettings, Hours, RepChange, RepSettings, Route, Target, TeamChange,
     },
+    token::{Principal, TokenChange, TokenSettings},
 };
 
 /// Names and values that callers keep with a resource; never read here.
@@ -24,8 +25,8 @@ pub type Labels = BTreeMap<String, String>;
 pub struct Command {
     /// The caller's id of this operation; without one, a repeat is a new call.
     pub request: Option<RequestKey>,
-    /// Who asked, as authenticated; `""` while there is no authentication.
-    pub principal: String,
+    /// Who asked, as authenticated.
+    pub principal: Principal,
     /// The team it happens in; for [`Operation::CreateTeam`], the team to create.
     pub team: TeamId,
     /// The revision that the resource must have; `None` = any (AIP-154).
@@ -342,6 +343,27 @@ pub enum Operation {
     CancelAssignment {
         /// Which.
         assignment: AssignmentId,
+    },
+    /// Creates an access token.
+    CreateToken {
+        /// Id within the team.
+        token: TokenId,
+        /// What it is to be.
+        settings: TokenSettings,
+    },
+    /// Changes an access token.
+    UpdateToken {
+        /// Which.
+        token: TokenId,
+        /// What of it.
+        change: TokenChange,
+    },
+    /// Deletes an access token, which opens nothing from then on.
+    DeleteToken {
+        /// Which.
+        token: TokenId,
+        /// A missing token is success.
+        allow_missing: bool,
     },
     /// Nothing by itself: lets what is due in the team happen.
     Tick,

@@ -53,6 +53,9 @@ pub(super) fn is_guarded(operation: &Operation) -> bool {
         | Operation::PauseCampaign { .. }
         | Operation::ResumeCampaign { .. }
         | Operation::CancelCampaign { .. }
+        | Operation::CreateToken { .. }
+        | Operation::UpdateToken { .. }
+        | Operation::DeleteToken { .. }
         | Operation::AssignContact(_)
         | Operation::AssignBatch { .. }
         | Operation::AcceptAssignment { .. }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{
     Assignment, Campaign, CampaignId, GroupId, LogPosition, MemberName, Rep, Revision, Rule, Team,
-    TeamId, Time,
+    TeamId, Time, Token,
 };
 
 /// One change of one team.
@@ -18,7 +18,7 @@ pub struct Event {
     pub time: Time,
     /// The team.
     pub team: TeamId,
-    /// Who made it happen; `""` if time did, or while there is no authentication.
+    /// The name of who made it happen; `""` if time did, or while authentication is off.
     pub principal: String,
     /// What changed.
     pub change: Change,
@@ -74,6 +74,13 @@ pub enum Change {
         before: Option<Arc<Campaign>>,
         /// As it is.
         after: Option<Arc<Campaign>>,
+    },
+    /// An access token.
+    Token {
+        /// As it was.
+        before: Option<Arc<Token>>,
+        /// As it is.
+        after: Option<Arc<Token>>,
     },
     /// An assignment: made, or a step of its life.
     Assignment {

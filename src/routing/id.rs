@@ -38,6 +38,9 @@ pub mod kind {
     /// Of a contact: the caller's own id, usually the CRM's.
     #[derive(Debug)]
     pub enum Contact {}
+    /// Of an access token within a team.
+    #[derive(Debug)]
+    pub enum Token {}
     /// Of one intended operation of a caller (AIP-155).
     #[derive(Debug)]
     pub enum Request {}
@@ -53,6 +56,8 @@ pub type GroupId = Id<kind::Group>;
 pub type CampaignId = Id<kind::Campaign>;
 /// `teams/{team}/routingRules/{rule}`.
 pub type RuleId = Id<kind::Rule>;
+/// `teams/{team}/tokens/{token}`.
+pub type TokenId = Id<kind::Token>;
 /// An option's id within its group.
 pub type OptionId = Id<kind::Option>;
 /// A contact's id in the caller's system.

@@ -12,13 +12,13 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AssignmentState, Campaign, GroupKind, Rule, State, Target, TargetKind, coverage,
+    AssignmentState, Campaign, GroupKind, Rule, State, Target, TargetKind, TeamId, Token, coverage,
     digest::Sum,
     filter::Class,
     group::{GroupState, Rotation},
     limits::{
         ANSWERS_PER_TEAM_MAX, CREDITS_MAX, OPTIONS_MAX, OPTIONS_MIN, OUT_OF_OFFICE_INTERVALS_MAX,
-        REPS_PER_TEAM_MAX, WEIGHT_MAX,
+        REPS_PER_TEAM_MAX, TOKEN_GROUPS_MAX, TOKENS_PER_TEAM_MAX, WEIGHT_MAX,
     },
     record::{
         AnswerRecord, AssignmentRecord, CapRecord, ClockRecord, GroupRecord, HoursRecord,
@@ -28,6 +28,7 @@ use super::{
     settings::Route,
     state::ENGINE_VERSION,
     team::{Team, default_group, is_default},
+    token::Role,
 };
 
 pub use v1::ImageV1;
@@ -40,9 +41,24 @@ const COUNT_MAX: u64 = u64::MAX / 2;
 pub struct Image {
     clock: ClockRecord,
     teams: Vec<TeamImage>,
+    /// Of all teams; behind everything else, because version 2 had none.
+    tokens: Vec<(TeamId, Arc<Token>)>,
 }
 
-/// All records of a team. Lists are in the order in which the state keeps them.
+/// What version 2 held: all but the tokens.
+#[derive(Debug, Deserialize)]
+pub struct ImageV2 {
+    clock: ClockRecord,
+    teams: Vec<TeamImage>,
+}
+
+impl From<ImageV2> for Image {
+    fn from(ImageV2 { clock, teams }: ImageV2) -> Self {
+        Self { clock, teams, tokens: Vec::new() }
+    }
+}
+
+/// All records of a team, but for its tokens. Lists are in the order in which the state keeps them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct TeamImage {
     team: TeamRecord,
@@ -99,7 +115,14 @@ impl State {
     #[must_use]
     pub fn image(&self) -> Image {
         let Self { clock, teams, total: _, dues: _ } = self;
-        Image { clock: *clock, teams: teams.values().map(|team| team.image()).collect() }
+        let tokens = teams.iter().flat_map(|(id, team)| {
+            team.tokens.values().map(move |token| (id.clone(), Arc::clone(token)))
+        });
+        Image {
+            clock: *clock,
+            teams: teams.values().map(|team| team.image()).collect(),
+            tokens: tokens.collect(),
+        }
     }
 
     /// The state of an image.
@@ -108,7 +131,7 @@ impl State {
     ///
     /// [`ImageError`], if the records contradict each other.
     pub fn from_image(image: Image) -> Result<Self, ImageError> {
-        let Image { clock, teams } = image;
+        let Image { clock, teams, tokens } = image;
         if clock.engine_version != ENGINE_VERSION {
             return Err(ImageError::EngineVersion { version: clock.engine_version });
         }
@@ -122,6 +145,7 @@ impl State {
             team.next_due().into_iter().for_each(|due| drop(state.dues.insert((due, id.clone()))));
             state.teams.insert(id, Arc::new(team));
         }
+        load_tokens(&mut state, tokens)?;
         Ok(state)
     }
 }
@@ -134,6 +158,7 @@ impl Team {
             groups,
             rules,
             campaigns,
+            tokens: _,
             assignments,
             requests,
             rollovers: _,
@@ -187,6 +212,7 @@ impl Team {
         caps.iter().for_each(|record| sum.add(record));
         assignments.iter().for_each(|record| sum.add(&**record));
         answers.iter().for_each(|record| sum.add(&**record));
+        self.tokens.values().for_each(|token| sum.add(&**token));
         sum.total()
     }
 }
@@ -223,6 +249,26 @@ fn load(image: TeamImage, clock: &ClockRecord) -> Result<Team, ImageError> {
     groups.iter().for_each(|group| team.seat_all(group, clock.time));
     team.is_fresh = true;
     Ok(team)
+}
+
+fn load_tokens(state: &mut State, tokens: Vec<(TeamId, Arc<Token>)>) -> Result<(), ImageError> {
+    for (id, token) in tokens {
+        let team = state.teams.get_mut(&id).ok_or_else(|| dangling("token", &token.id))?;
+        let team = Arc::make_mut(team);
+        let fits = match &token.role {
+            Role::Admin | Role::Manager | Role::Router | Role::Rep(_) | Role::Viewer => true,
+            Role::GroupManager(groups) => groups.len() <= TOKEN_GROUPS_MAX,
+        };
+        check(fits, impossible("token", &token.id))?;
+        let before = team.sum.total();
+        team.sum.add(&*token);
+        state.total = state.total.wrapping_sub(before).wrapping_add(team.sum.total());
+        let token_id = token.id.clone();
+        let old = team.tokens.insert(token_id.clone(), token);
+        check(old.is_none(), duplicate("token", &token_id))?;
+        check(team.tokens.len() <= TOKENS_PER_TEAM_MAX, impossible("team", &id))?;
+    }
+    Ok(())
 }
 
 fn load_reps(

@@ -10,6 +10,10 @@ pub const OUT_OF_OFFICE_INTERVALS_MAX: usize = 100;
 pub const PASSED_OVER_NAMED_MAX: usize = 16;
 /// Reps of one team, and so members of one group of reps.
 pub const REPS_PER_TEAM_MAX: usize = 100_000;
+/// Access tokens of one team.
+pub const TOKENS_PER_TEAM_MAX: usize = 1_000;
+/// Groups that the role of one token names.
+pub const TOKEN_GROUPS_MAX: usize = 100;
 /// Options of a group of options, at least (S3-5).
 pub const OPTIONS_MIN: usize = 2;
 /// Options of a group of options, at most (S3-4).

@@ -21,6 +21,7 @@
 //! | `waiting`, `drain` | who waits for what; what is due, and who is served |
 //! | `select`, `filter` | the one selection, the one list of reasons to pass somebody over |
 //! | `ring`, `seats`, `group` | who comes after a cursor; where a group's rotations stand |
+//! | `access`, `token`, `token_commands` | who may do what; what they show; how they get it |
 //! | `coverage` | the guard: somebody must be there for an active campaign |
 //! | `reps`, `assignments`, `requests` | what is kept, with its indexes |
 //! | `record`, `digest`, `image` | what the state consists of, its hash, its form in a snapshot |
@@ -28,6 +29,7 @@
 //!
 //! Behaviour ids such as S0-23 are those of the routing specification.
 
+mod access;
 mod assign;
 mod assignments;
 mod campaign_commands;
@@ -64,9 +66,12 @@ mod team;
 mod team_commands;
 mod telling;
 mod time;
+mod token;
+mod token_commands;
 mod waiting;
 mod walk;
 
+pub use access::{Needed, Reading};
 pub use command::{
     Assign, Command, Labels, MemberSpec, OpenAssignments, Operation, OwnerKind, OwnerRef,
     OwnerType, RequestKey, Stamp, Via,
@@ -78,9 +83,9 @@ pub use decision::{
 pub use event::{Change, Event, GroupAction, RotationAction};
 pub use id::{
     AssignmentId, CampaignId, ContactId, GroupId, Id, LogPosition, OptionId, RepId, RequestId,
-    Revision, RuleId, TeamId, kind,
+    Revision, RuleId, TeamId, TokenId, kind,
 };
-pub use image::{Image, ImageError, ImageV1};
+pub use image::{Image, ImageError, ImageV1, ImageV2};
 pub use preview::Preview;
 pub use read::AssignmentFilter;
 pub use rejection::{KindRule, Rejection, ResourceKind};
@@ -96,3 +101,4 @@ pub use settings::{
 };
 pub use state::State;
 pub use time::{Interval, IntervalSet, Time};
+pub use token::{Bearer, Principal, Role, SecretHash, Token, TokenChange, TokenSettings};

@@ -2,7 +2,7 @@
 
 use super::{
     Assign, Assigned, Command, ContactId, GroupId, LogPosition, MemberName, Operation, Outcome,
-    Rejection, Stamp, State, TeamId, Time,
+    Principal, Rejection, Stamp, State, TeamId, Time,
     filter::{Asked, Class},
     group::{RotationKey, name},
     record::Occupant,
@@ -39,7 +39,7 @@ impl State {
         let mut perform = |operation: Operation| {
             let command = Command {
                 request: None,
-                principal: String::new(),
+                principal: Principal::default(),
                 team: team.clone(),
                 etag: None,
                 operation,

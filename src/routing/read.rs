@@ -9,7 +9,7 @@ use imbl::OrdMap;
 use super::{
     Assignment, AssignmentId, AssignmentState, Campaign, CampaignId, ContactId, Group, GroupId,
     Member, Rejection, Rep, RepId, ResourceKind, RotationView, Rule, RuleId, State, TeamId, Time,
-    Warning, coverage, group::RotationKey, team::Team,
+    Token, TokenId, Warning, coverage, group::RotationKey, team::Team,
 };
 
 /// Which assignments to list: those for which all that is given holds.
@@ -130,6 +130,30 @@ impl State {
     ) -> Result<Vec<Rule>, Rejection> {
         let rules = self::after(&self.at(team)?.rules, after).take(limit);
         Ok(rules.map(|(_, rule)| Rule::clone(rule)).collect())
+    }
+
+    /// An access token.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::NotFound`].
+    pub fn token(&self, team: &TeamId, token: &TokenId) -> Result<Token, Rejection> {
+        self.at(team)?.token(token).map(|token| Token::clone(token))
+    }
+
+    /// Access tokens by id.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::NotFound`], if the team does not exist.
+    pub fn tokens(
+        &self,
+        team: &TeamId,
+        after: Option<&TokenId>,
+        limit: usize,
+    ) -> Result<Vec<Token>, Rejection> {
+        let tokens = self::after(&self.at(team)?.tokens, after).take(limit);
+        Ok(tokens.map(|(_, token)| Token::clone(token)).collect())
     }
 
     /// A campaign, with its warnings as of [`State::time`].

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Assigned, Assignment, Campaign, CampaignId, Cursor, GroupId, IntervalSet, LogPosition, Meta,
-    OptionId, Outcome, Rejection, Rep, RepId, Reply, RequestKey, Rule, RuleId, TeamId, Time,
+    OptionId, Outcome, Rejection, Rep, RepId, Reply, RequestKey, Rule, RuleId, TeamId, Time, Token,
     digest::Record,
     settings::{CursorScope, GroupKind, Hours, PeriodCap, Presence, RestartPolicy, Strategy},
 };
@@ -264,4 +264,7 @@ impl Record for CapRecord {
 }
 impl Record for Rule {
     const KIND: u8 = 13;
+}
+impl Record for Token {
+    const KIND: u8 = 14;
 }

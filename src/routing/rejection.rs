@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AssignmentId, AssignmentState, CampaignId, CampaignState, GroupId, Interval, MemberName, RepId,
-    RuleId, TeamId,
+    RuleId, TeamId, TokenId, access::Needed, token::Role,
 };
 
 /// A refusal. Nothing was changed.
@@ -257,6 +257,19 @@ pub enum Rejection {
     /// After clamping the start to now, the window ends before it starts.
     #[error("the window ends before it starts")]
     EmptyWindow,
+    /// The token shown does not exist, has another secret, or has expired.
+    #[error("no valid credential")]
+    Unauthenticated,
+    /// The role of the token does not allow it (ROUTING 2.7).
+    #[error("token `{token}` may not do this")]
+    PermissionDenied {
+        /// Whose holder asked.
+        token: TokenId,
+        /// What they are.
+        role: Role,
+        /// What it takes.
+        needed: Needed,
+    },
 }
 
 /// What does not go with a group of the other kind.
@@ -295,6 +308,8 @@ pub enum ResourceKind {
     Campaign,
     /// `teams/*/assignments/*`
     Assignment,
+    /// `teams/*/tokens/*`
+    Token,
 }
 
 impl std::fmt::Display for ResourceKind {
@@ -306,6 +321,7 @@ impl std::fmt::Display for ResourceKind {
             Self::Rule => "routing rule",
             Self::Campaign => "campaign",
             Self::Assignment => "assignment",
+            Self::Token => "token",
         })
     }
 }

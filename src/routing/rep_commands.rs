@@ -116,6 +116,7 @@ impl Team {
             self.leave(group, &Occupant::Rep(uid), at.now);
         }
         self.reps.remove(&mut self.sum, uid);
+        self.delete_tokens_of(id);
         match open {
             OpenAssignments::Keep => {}
             OpenAssignments::Reroute => {
@@ -230,7 +231,7 @@ fn within_limit(set: IntervalSet) -> Result<IntervalSet, Rejection> {
     Ok(set)
 }
 
-fn too_many(what: &str, limit: usize) -> Rejection {
+pub(super) fn too_many(what: &str, limit: usize) -> Rejection {
     let limit = u64::try_from(limit).unwrap_or(u64::MAX);
     Rejection::TooMany { what: what.to_owned(), limit }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Assignment, CampaignId, GroupId, IntervalSet, Labels, LogPosition, MemberName, RepId, Revision,
-    RotationView, RuleId, TeamId, Time,
+    RotationView, RuleId, TeamId, Time, Token,
     filter::availability,
     settings::{
         CursorScope, GroupKind, Hours, PeriodCap, Presence, RestartPolicy, Route, Strategy, Target,
@@ -49,6 +49,8 @@ pub enum Outcome {
     Deleted,
     /// Time has passed.
     Ticked,
+    /// The token as it is now.
+    Token(Token),
 }
 
 /// The answer to `AssignContact`.

@@ -95,6 +95,7 @@ impl State {
     ) -> Result<Reply, Rejection> {
         self.clock.time = self.clock.time.max(stamp.time);
         let at = At { now: self.clock.time, position: stamp.position };
+        self.may(command, at.now)?;
         let id = &command.team;
         let (answer, told) = match self.teams.get_mut(id) {
             None => self.answer_without_team(command, at),
@@ -118,7 +119,7 @@ impl State {
             position: at.position,
             time: at.now,
             team: id.clone(),
-            principal: command.principal.clone(),
+            principal: command.principal.name().to_owned(),
             change,
         }));
         answer

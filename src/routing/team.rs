@@ -11,7 +11,7 @@ use imbl::{OrdMap, OrdSet};
 use super::{
     Assignment, AssignmentId, Campaign, CampaignId, CampaignState, Command, GroupId, Operation,
     Outcome, OwnerKind, Rejection, RepId, Reply, RequestKey, ResourceKind, Revision, Rule, RuleId,
-    Target, TargetKind, Time, Via,
+    Target, TargetKind, Time, Token, TokenId, Via,
     assign::Routed,
     assignments::Assignments,
     coverage,
@@ -33,6 +33,7 @@ pub(super) struct Team {
     pub(super) groups: OrdMap<GroupId, GroupState>,
     pub(super) rules: OrdMap<RuleId, Arc<Rule>>,
     pub(super) campaigns: OrdMap<CampaignId, Arc<Campaign>>,
+    pub(super) tokens: OrdMap<TokenId, Arc<Token>>,
     pub(super) assignments: Assignments,
     pub(super) requests: Requests,
     /// Ends of cap windows in which somebody had all their picks.
@@ -60,6 +61,7 @@ pub(super) enum Done {
     Rotation(GroupId, RotationKey),
     Rule(RuleId),
     Campaign(CampaignId),
+    Token(TokenId),
     Deleted,
     Ticked,
 }
@@ -90,6 +92,7 @@ impl Team {
             groups: OrdMap::new(),
             rules: OrdMap::new(),
             campaigns: OrdMap::new(),
+            tokens: OrdMap::new(),
             assignments: Assignments::default(),
             requests: Requests::default(),
             rollovers: OrdSet::new(),
@@ -138,6 +141,9 @@ impl Team {
                 let warnings = coverage::warnings(self, campaign, at.now);
                 Outcome::Campaign(Campaign::clone(campaign), warnings)
             })),
+            Ok(Done::Token(id)) => {
+                Answer::other(self.token(&id).map(|token| Outcome::Token(Token::clone(token))))
+            }
             Ok(Done::Deleted) => Answer::other(Ok(Outcome::Deleted)),
             Ok(Done::Ticked) => Answer::other(Ok(Outcome::Ticked)),
             Err(rejection) => Answer::other(Err(rejection)),
@@ -220,7 +226,8 @@ impl Team {
 
     /// Does an operation; on a rejection, possibly only a part of it.
     fn perform(&mut self, command: &Command, at: At) -> Result<Done, Rejection> {
-        let Command { request, principal: by, team: _, etag: _, operation } = command;
+        let Command { request, principal, team: _, etag: _, operation } = command;
+        let by = principal.name();
         let step = |id: &AssignmentId| life::Asked { id: *id, by, at };
         match operation {
             Operation::AssignContact(asked) => {
@@ -318,6 +325,11 @@ impl Team {
                 self.step_campaign(campaign, &[CampaignState::Paused], CampaignState::Running, at)
             }
             Operation::CancelCampaign { campaign } => self.cancel_campaign(campaign, by, at),
+            Operation::CreateToken { token, settings } => self.create_token(token, settings, at),
+            Operation::UpdateToken { token, change } => self.update_token(token, change, at),
+            Operation::DeleteToken { token, allow_missing } => {
+                self.delete_token(token, *allow_missing)
+            }
             Operation::AcceptAssignment { assignment, rep } => {
                 self.accept(rep.as_ref(), step(assignment))
             }
@@ -370,6 +382,10 @@ impl Team {
             Resource::Campaign(id) => {
                 let campaign = self.campaigns.get(id)?;
                 Some((campaign.meta.revision, ResourceKind::Campaign, id.to_string()))
+            }
+            Resource::Token(id) => {
+                let token = self.tokens.get(id)?;
+                Some((token.meta.revision, ResourceKind::Token, id.to_string()))
             }
         }
     }
@@ -481,6 +497,7 @@ pub(super) enum Resource<'a> {
     Group(&'a GroupId),
     Rule(&'a RuleId),
     Campaign(&'a CampaignId),
+    Token(&'a TokenId),
 }
 
 /// Which one that is.
@@ -516,6 +533,9 @@ pub(super) fn named(operation: &Operation) -> Resource<'_> {
         | Operation::PauseCampaign { campaign }
         | Operation::ResumeCampaign { campaign }
         | Operation::CancelCampaign { campaign } => Resource::Campaign(campaign),
+        Operation::CreateToken { token, .. }
+        | Operation::UpdateToken { token, .. }
+        | Operation::DeleteToken { token, .. } => Resource::Token(token),
         Operation::AssignContact(_)
         | Operation::AssignBatch { .. }
         | Operation::AcceptAssignment { .. }

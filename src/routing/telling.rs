@@ -33,6 +33,11 @@ impl Team {
                 let (before, after) = (campaign(before), campaign(self));
                 (before != after).then_some(Change::Campaign { before, after })
             }
+            Resource::Token(id) => {
+                let token = |team: &Self| team.tokens.get(id).map(Arc::clone);
+                let (before, after) = (token(before), token(self));
+                (before != after).then_some(Change::Token { before, after })
+            }
             Resource::Group(_) if before.sum == self.sum => None,
             Resource::Group(id) => match (group_action(operation), rotation_action(operation)) {
                 (Some(action), _) => {

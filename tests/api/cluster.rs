@@ -105,6 +105,7 @@ async fn reflection_shows_the_public_services_and_nothing_of_the_peers() {
             "turnwise.v1.RoutingRuleService",
             "turnwise.v1.RoutingService",
             "turnwise.v1.TeamService",
+            "turnwise.v1.TokenService",
         ]
     );
     let symbol = "turnwise.peer.v1.ForwardService".to_owned();

@@ -27,6 +27,7 @@ fn t(rest: &str) -> String {
 async fn all(node: &Node, offered: &str, open: &str, dry: bool) -> Vec<(&'static str, Done)> {
     let (mut teams, mut reps, mut groups) =
         (node.teams().await, node.reps().await, node.groups().await);
+    let mut tokens = node.tokens().await;
     let (mut rules, mut campaigns, mut routing) =
         (node.rules().await, node.campaigns().await, node.routing().await);
     let parent = || "teams/t".to_owned();
@@ -117,6 +118,19 @@ async fn all(node: &Node, offered: &str, open: &str, dry: bool) -> Vec<(&'static
         campaigns.resume_campaign(pb::ResumeCampaignRequest { name: t("campaigns/paused"), ..Default::default() });
         campaigns.cancel_campaign(pb::CancelCampaignRequest { name: t("campaigns/draft"), ..Default::default() });
         campaigns.delete_campaign(pb::DeleteCampaignRequest { name: t("campaigns/over"), ..Default::default() });
+        tokens.create_token(pb::CreateTokenRequest {
+            parent: parent(),
+            token_id: "new".to_owned(),
+            token: Some(token("")),
+            secret_sha256: vec![1; 32].into(),
+            ..Default::default()
+        });
+        tokens.update_token(pb::UpdateTokenRequest {
+            token: Some(token("tokens/old")),
+            secret_sha256: vec![2; 32].into(),
+            ..Default::default()
+        });
+        tokens.delete_token(pb::DeleteTokenRequest { name: t("tokens/old"), ..Default::default() });
         teams.create_team(pb::CreateTeamRequest { team_id: "new".to_owned(), ..Default::default() });
         teams.update_team(pb::UpdateTeamRequest {
             team: Some(pb::Team { name: parent(), display_name: "T".to_owned(), ..Default::default() }),
@@ -125,6 +139,13 @@ async fn all(node: &Node, offered: &str, open: &str, dry: bool) -> Vec<(&'static
         teams.delete_team(pb::DeleteTeamRequest { name: "teams/u".to_owned(), ..Default::default() });
     }
     done
+}
+
+/// A viewer's token; without a name for one that is not there yet.
+fn token(rest: &str) -> pb::Token {
+    let role = pb::Role { kind: pb::RoleKind::Viewer.into(), ..Default::default() };
+    let name = if rest.is_empty() { String::new() } else { t(rest) };
+    pb::Token { name, role: Some(role), ..Default::default() }
 }
 
 /// Team `t` with something in every state that a call needs; an offered and an open assignment.
@@ -164,6 +185,14 @@ async fn set_up(node: &Node) -> (String, String) {
         ..Default::default()
     };
     node.rules().await.create_routing_rule(old).await.unwrap();
+    let old = pb::CreateTokenRequest {
+        parent: parent(),
+        token_id: "old".to_owned(),
+        token: Some(token("")),
+        secret_sha256: vec![0; 32].into(),
+        ..Default::default()
+    };
+    node.tokens().await.create_token(old).await.unwrap();
     let mut campaigns = node.campaigns().await;
     for id in ["paused", "over"] {
         let campaign = pb::Campaign::default();

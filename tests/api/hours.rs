@@ -5,7 +5,8 @@ use std::sync::Arc;
 use turnwise::{
     clock, hours,
     routing::{
-        Command, Hours, IntervalSet, Operation, RepChange, RepId, TeamId, Time, WeeklySpan,
+        Command, Hours, IntervalSet, Operation, Principal, RepChange, RepId, TeamId, Time,
+        WeeklySpan,
         limits::{HOURS_AHEAD_US, HOURS_RENEWED_UNDER_US},
     },
     timers,
@@ -30,7 +31,7 @@ async fn set(node: &Node, rep: &str, hours: Hours) {
     let change = RepChange { hours: Some(Some(hours)), ..RepChange::default() };
     let command = Command {
         request: None,
-        principal: String::new(),
+        principal: Principal::default(),
         team: TeamId::new("t"),
         etag: None,
         operation: Operation::UpdateRep { rep: RepId::new(rep), change },

@@ -30,15 +30,15 @@ use turnwise::{
         group_service_client::GroupServiceClient, rep_service_client::RepServiceClient,
         routing_rule_service_client::RoutingRuleServiceClient,
         routing_service_client::RoutingServiceClient, team_service_client::TeamServiceClient,
+        token_service_client::TokenServiceClient,
     },
     replica::{ReadAt, Replica, ReplicaRequest, Role, Status},
-    routing::{AssignmentFilter, CampaignId, GroupId, State, TeamId},
+    routing::{AssignmentFilter, CampaignId, GroupId, SecretHash, State, TeamId},
     telemetry::Metrics,
     unavailable::Unavailable,
 };
 
 /// What every node applies to.
-#[derive(Default)]
 struct Log {
     state: State,
     applied: u64,
@@ -80,7 +80,18 @@ impl Nodes {
 
     /// The same, each keeping so many events.
     pub(crate) async fn keeping(n: u64, bounds: Bounds) -> Self {
-        let log = Arc::new(Mutex::new(Log::default()));
+        Self::going_on(n, bounds, State::default(), 0, None).await
+    }
+
+    /// The same, going on with a state, and asking everybody who they are if there is an operator.
+    pub(crate) async fn going_on(
+        n: u64,
+        bounds: Bounds,
+        state: State,
+        applied: u64,
+        operator: Option<SecretHash>,
+    ) -> Self {
+        let log = Arc::new(Mutex::new(Log { state, applied, feeds: Vec::new() }));
         let mut tasks = JoinSet::new();
         let mut listeners = Vec::new();
         for id in 1..=n {
@@ -103,7 +114,7 @@ impl Nodes {
             let (holding, held) = watch::channel(0);
             let replica = Replica::new(requests, seen);
             let (mut feed, keeper, events) = events(bounds);
-            feed.loaded(0);
+            feed.loaded(applied);
             log.lock().unwrap().feeds.push(feed);
             tasks.spawn(keeper.run());
             tasks.spawn(apply(taken, Arc::clone(&log), Arc::clone(&status), modes, holding));
@@ -133,6 +144,7 @@ impl Nodes {
                 events,
                 peers,
                 metrics,
+                operator,
                 connections: api::ConnectionLimits::default(),
             };
             tasks.spawn(async move {
@@ -223,6 +235,10 @@ impl Node {
         ClusterServiceClient::new(self.channel().await)
     }
 
+    pub(crate) async fn tokens(&self) -> TokenServiceClient<Channel> {
+        TokenServiceClient::new(self.channel().await)
+    }
+
     /// The state's hash, as seen from here.
     pub(crate) async fn hash(&self) -> u128 {
         self.replica.read(|state, _| state.hash()).await.unwrap()
@@ -241,8 +257,9 @@ impl Node {
             let (group, run) = (GroupId::new("g"), CampaignId::new("run"));
             let rotation = state.rotation(&team, &group, Some(&run), 9, at.now);
             let teams = state.teams(None, 1_000);
+            let tokens = state.tokens(&team, None, 1_000);
             let set_up = format!("{teams:?} {reps:?} {groups:?} {rules:?} {campaigns:?}");
-            format!("{set_up} {assignments:?} {rotation:?}")
+            format!("{tokens:?} {set_up} {assignments:?} {rotation:?}")
         };
         self.replica.read(look).await.unwrap()
     }

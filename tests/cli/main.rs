@@ -11,5 +11,6 @@ mod dev;
 mod files;
 mod groups;
 mod manners;
+mod tokens;
 mod watch;
 mod work;

@@ -14,6 +14,7 @@ use turnwise::proto::turnwise::v1::{
     reassign_assignment_request::To, remove_group_member_request as remove,
     rep_service_client::RepServiceClient, routing_rule_service_client::RoutingRuleServiceClient,
     routing_service_client::RoutingServiceClient, team_service_client::TeamServiceClient,
+    token_service_client::TokenServiceClient,
 };
 
 use crate::{
@@ -308,6 +309,9 @@ async fn groups(tour: &mut Tour) {
     let delete = pb::DeleteGroupRequest { name: spare.clone(), ..Default::default() };
     assert!(ask!(tour, GroupServiceClient::delete_group, delete).unwrap().position.is_some());
     gone!(tour, GroupServiceClient::get_group, pb::GetGroupRequest { name: spare });
+    let list = pb::ListGroupMembersRequest { parent: RING.to_owned(), ..Default::default() };
+    let members = ask!(tour, GroupServiceClient::list_group_members, list).unwrap().members;
+    assert_eq!(members, fewer.members);
     let list = pb::ListGroupsRequest { parent: parent(), ..Default::default() };
     let all = ask!(tour, GroupServiceClient::list_groups, list).unwrap().groups;
     let names: Vec<_> = all.iter().map(|group| group.name.as_str()).collect();
@@ -658,6 +662,33 @@ async fn events(tour: &mut Tour) {
     tour.note_answered();
 }
 
+async fn tokens(tour: &mut Tour) {
+    let viewer = pb::Role { kind: pb::RoleKind::Viewer.into(), ..Default::default() };
+    let token = pb::Token { role: Some(viewer), ..Default::default() };
+    let create = pb::CreateTokenRequest {
+        parent: parent(),
+        token_id: "eye".to_owned(),
+        token: Some(token),
+        secret_sha256: vec![7; 32].into(),
+        ..Default::default()
+    };
+    let created = ask!(tour, TokenServiceClient::create_token, create).unwrap().token.unwrap();
+    let name = created.name.clone();
+    let get = pb::GetTokenRequest { name: name.clone() };
+    let read = ask!(tour, TokenServiceClient::get_token, get.clone()).unwrap().token;
+    assert_eq!(read.as_ref(), Some(&created));
+    let renamed = pb::Token { display_name: "Eye".to_owned(), ..created };
+    let update = pb::UpdateTokenRequest { token: Some(renamed), ..Default::default() };
+    let updated = ask!(tour, TokenServiceClient::update_token, update).unwrap().token.unwrap();
+    assert_eq!(updated.display_name, "Eye");
+    let list = pb::ListTokensRequest { parent: parent(), ..Default::default() };
+    let listed = ask!(tour, TokenServiceClient::list_tokens, list).unwrap().tokens;
+    assert_eq!(listed, [updated]);
+    let delete = pb::DeleteTokenRequest { name, ..Default::default() };
+    ask!(tour, TokenServiceClient::delete_token, delete).unwrap();
+    gone!(tour, TokenServiceClient::get_token, get);
+}
+
 async fn cluster_seen(tour: &mut Tour, cluster: &Cluster) {
     let call = pb::GetClusterRequest::default();
     let seen = ask!(tour, ClusterServiceClient::get_cluster, call).unwrap().cluster.unwrap();
@@ -679,6 +710,7 @@ async fn every_call_takes_effect_for_all_nodes_whichever_it_is_made_on() {
     rotations(&mut tour).await;
     life(&mut tour, &leads).await;
     events(&mut tour).await;
+    tokens(&mut tour).await;
     cluster_seen(&mut tour, &cluster).await;
     tour.was_complete();
     cluster.agreed_hash().await;

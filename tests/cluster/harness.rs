@@ -20,7 +20,7 @@ use tokio::{
     sync::{Semaphore, SemaphorePermit},
 };
 use turnwise::{
-    client::{Client, Options},
+    client::{Client, Credential, Options},
     config::ClusterId,
     proto::turnwise::v1::{Cluster as ClusterSeen, GetClusterRequest},
 };
@@ -50,6 +50,8 @@ pub(crate) struct Setup {
     pub(crate) env: BTreeMap<u64, Vec<(String, String)>>,
     /// A command that runs each node, with its log's path in the place of `{}`.
     pub(crate) under: Vec<String>,
+    /// What clients show.
+    pub(crate) credential: Option<Credential>,
 }
 
 /// Three nodes.
@@ -317,7 +319,16 @@ impl Cluster {
     /// A client that knows these nodes, the first one first.
     pub(crate) fn client(&self, ids: &[u64]) -> Client {
         let endpoints: Vec<String> = ids.iter().map(|id| self.client_address(*id)).collect();
-        let options = Options { deadline: PATIENCE, ..Options::default() };
+        let credential = self.node(1).setup.credential.clone();
+        let options = Options { deadline: PATIENCE, credential, ..Options::default() };
+        Client::new(&endpoints, options).unwrap()
+    }
+
+    /// The same, for somebody else.
+    pub(crate) fn client_of(&self, ids: &[u64], credential: &str) -> Client {
+        let endpoints: Vec<String> = ids.iter().map(|id| self.client_address(*id)).collect();
+        let credential = Some(Credential::new(credential).unwrap());
+        let options = Options { deadline: PATIENCE, credential, ..Options::default() };
         Client::new(&endpoints, options).unwrap()
     }
 

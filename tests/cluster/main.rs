@@ -2,6 +2,7 @@
 //!
 //! | File | Shows |
 //! |---|---|
+//! | `access` | a token made on one node opens all; one deleted opens none, whoever leads |
 //! | `kills` | SIGKILL at any moment loses and duplicates nothing; answers survive snapshots and restarts |
 //! | `forwarding` | any node serves any call; without a majority the answer says when to try again |
 //! | `stale_reads` | a leader that was paused does not answer from the past |
@@ -27,6 +28,7 @@
     reason = "a test that meets the unexpected ends"
 )]
 
+mod access;
 mod catching_up;
 mod crm;
 mod crowd;

@@ -18,7 +18,8 @@ use turnwise::{
         },
     },
     routing::{
-        Assign, Command as Change, ContactId, LogPosition, Operation, Stamp, State, TeamId, Via,
+        Assign, Command as Change, ContactId, LogPosition, Operation, Principal, Stamp, State,
+        TeamId, Via,
     },
     verify::{Report, verify},
 };
@@ -122,7 +123,7 @@ async fn a_snapshot_that_the_log_does_not_lead_to_is_found() {
         let extra = Assign::new(ContactId::new("nobody"), Via::DefaultRule);
         let change = Change {
             request: None,
-            principal: String::new(),
+            principal: Principal::default(),
             team,
             etag: None,
             operation: Operation::AssignContact(extra),

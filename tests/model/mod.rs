@@ -12,6 +12,7 @@
 //! | `groups` | groups, their members, and whose turn it is in one |
 //! | `guard` | coverage sets, launches, what is in use |
 //! | `walk` | the targets in their order, and who is passed over |
+//! | `access` | tokens, and what their holders may |
 //! | `life` | the steps of an assignment's life, and the drain |
 
 #![allow(
@@ -26,6 +27,7 @@
     reason = "test code, included by binaries of which each needs some of it"
 )]
 
+mod access;
 mod groups;
 mod guard;
 mod life;
@@ -38,6 +40,7 @@ use turnwise::routing::{
     RequestKey, Revision, Stamp, TargetTrace, TeamId, Time, Via,
 };
 
+use access::Token;
 use setup::Setup;
 
 /// What of an answer is compared.
@@ -133,6 +136,7 @@ pub(crate) fn seen(answer: &Result<Reply, Rejection>) -> Seen {
             | Outcome::Rotation(_)
             | Outcome::Rule(_)
             | Outcome::Campaign(..)
+            | Outcome::Token(_)
             | Outcome::Deleted
             | Outcome::Ticked => Seen::Done(reply.position),
         },
@@ -174,6 +178,7 @@ pub(crate) struct Model {
 #[derive(Debug)]
 struct Team {
     setup: Setup,
+    tokens: Vec<Token>,
     work: Vec<Work>,
     answers: Vec<Answer>,
 }
@@ -216,12 +221,16 @@ impl Model {
         self.now = self.now.max(stamp.time.0);
         let (now, position) = (self.now, stamp.position);
         let at = At { now, position };
+        if let Some(refusal) = self.refuses(command) {
+            return Seen::Refused(refusal.to_owned());
+        }
         let there = self.teams.iter().position(|team| team.setup.id == command.team);
         let index = match (&command.operation, there) {
             (_, Some(index)) => index,
             (Operation::CreateTeam { .. }, None) => {
                 let setup = Setup::new(command.team.clone(), at);
-                self.teams.push(Team { setup, work: Vec::new(), answers: Vec::new() });
+                let (tokens, work, answers) = (Vec::new(), Vec::new(), Vec::new());
+                self.teams.push(Team { setup, tokens, work, answers });
                 self.teams.len() - 1
             }
             (Operation::DeleteTeam { allow_missing: true }, None) => return Seen::Done(position),
@@ -305,12 +314,13 @@ impl Model {
 
     /// The revision of everything that has one, by its name.
     pub(crate) fn revisions(&self, team: &TeamId) -> Vec<(String, Revision)> {
-        let setup = &self.team(team).setup;
+        let Team { setup, tokens, .. } = self.team(team);
         let mut all = vec![("team".to_owned(), setup.revision)];
         all.extend(setup.reps.iter().map(|r| (format!("rep {}", r.id), r.revision)));
         all.extend(setup.groups.iter().map(|g| (format!("group {}", g.id), g.revision)));
         all.extend(setup.rules.iter().map(|r| (format!("rule {}", r.id), r.revision)));
         all.extend(setup.campaigns.iter().map(|c| (format!("campaign {}", c.id), c.revision)));
+        all.extend(tokens.iter().map(|t| (format!("token {}", t.id), t.revision)));
         all.sort();
         all
     }
@@ -342,7 +352,16 @@ impl Team {
                 })
             }
             Operation::CreateTeam { .. } => Err("AlreadyExists"),
+            Operation::CreateToken { .. }
+            | Operation::UpdateToken { .. }
+            | Operation::DeleteToken { .. } => self.change_tokens(operation, *etag, at).map(|()| {
+                self.drain(at);
+                Seen::Done(at.position)
+            }),
             other => self.change(other, *etag, at).map(|()| {
+                if let Operation::DeleteRep { rep, .. } = other {
+                    self.drop_tokens_of(rep);
+                }
                 self.drain(at);
                 Seen::Done(at.position)
             }),

@@ -20,6 +20,8 @@ use turnwise::routing::{
     State, Strategy, Target, TargetKind, Time, Via,
 };
 
+use turnwise::routing::Principal;
+
 use super::world::{group, team};
 
 const MAX_OPEN: u32 = 40;
@@ -110,7 +112,7 @@ impl Run {
         self.index += 1;
         let position = LogPosition { log_index: self.index, seq: 0, term: 1 };
         let stamp = Stamp { time: Time(now), position };
-        let (request, principal) = (None, String::new());
+        let (request, principal) = (None, Principal::default());
         let command = Command { request, principal, team: team(), etag: None, operation };
         let mut events = Vec::new();
         self.state.apply_telling(&command, stamp, &mut events).unwrap();

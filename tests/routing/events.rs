@@ -21,7 +21,8 @@ fn told(world: &World) -> Vec<String> {
         | Change::Group { .. }
         | Change::Rotation { .. }
         | Change::Rule { .. }
-        | Change::Campaign { .. } => None,
+        | Change::Campaign { .. }
+        | Change::Token { .. } => None,
     });
     told.collect()
 }

@@ -11,6 +11,8 @@ use turnwise::routing::{
     },
 };
 
+use turnwise::routing::Principal;
+
 use super::world::{
     World, delete_rep, group, key, name, new_group, new_team, of_options, option, options,
     out_between, reassign_to, rep, team, to_group, via,
@@ -44,7 +46,7 @@ fn apply(
     id: Option<&str>,
     operation: Operation,
 ) -> Result<(), Rejection> {
-    let (request, principal, etag) = (id.and_then(|id| key(id, 1)), String::new(), None);
+    let (request, principal, etag) = (id.and_then(|id| key(id, 1)), Principal::default(), None);
     let command = Command { request, principal, team: team(), etag, operation };
     let position = LogPosition { log_index: index, seq: 0, term: 1 };
     state.apply(&command, Stamp { time: Time(index), position }).map(drop)
@@ -79,7 +81,7 @@ fn a_team_remembers_a_million_answers_and_drops_the_oldest() {
         apply(&mut state, i, Some(&format!("r{i}")), pause()).unwrap_err();
     }
     let remembers = |state: &State, id: &str| {
-        let (request, principal, etag) = (key(id, 2), String::new(), None);
+        let (request, principal, etag) = (key(id, 2), Principal::default(), None);
         let command = Command { request, principal, team: team(), etag, operation: nameless(1) };
         let position = LogPosition { log_index: most + 2, seq: 0, term: 1 };
         let answer = state.clone().apply(&command, Stamp { time: Time(0), position });
@@ -109,7 +111,7 @@ impl Ended {
 
     fn send(&mut self, now: u64, operation: Operation) {
         self.index += 1;
-        let (request, principal, etag) = (None, String::new(), None);
+        let (request, principal, etag) = (None, Principal::default(), None);
         let command = Command { request, principal, team: team(), etag, operation };
         let position = LogPosition { log_index: self.index, seq: 0, term: 1 };
         self.state.apply(&command, Stamp { time: Time(now), position }).unwrap();

@@ -7,6 +7,7 @@
     reason = "helpers of tests stand outside test functions"
 )]
 
+mod access;
 mod crm;
 mod events;
 mod image;

@@ -2,6 +2,8 @@
 
 use turnwise::routing::{Command, LogPosition, Outcome, Stamp, State, Time, Via};
 
+use turnwise::routing::Principal;
+
 use super::world::{
     World, assign, assigned, group, key, named, new_rep, new_team, owned_by, retarget, team,
     to_group, to_owner, to_rep, via,
@@ -134,7 +136,7 @@ fn p6_a_batch_gives_what_the_calls_give_in_order() {
     operations.extend(["A", "B", "C"].map(new_rep));
     operations.extend((0..20).map(|i| assign(&format!("x{i}"), &Via::DefaultRule, &[])));
     let command = |operation| {
-        let (request, principal, etag) = (None, String::new(), None);
+        let (request, principal, etag) = (None, Principal::default(), None);
         Command { request, principal, team: team(), etag, operation }
     };
     let commands: Vec<_> = operations.into_iter().map(command).collect();

@@ -5,6 +5,8 @@ use turnwise::routing::{
     Outcome, Reason, Route, Strategy, TargetOutcome, TeamChange, Via,
 };
 
+use turnwise::routing::Principal;
+
 use super::world::{
     HOUR, SECOND, World, accept, assign, by_rule, claim_by, close, group, if_online, key, members,
     name, new_group, online, owned_by, reassign_to, retarget, rule, to_group, to_owner, unassign,
@@ -277,7 +279,7 @@ fn s2_9_an_edit_takes_effect_at_once_and_wholly() {
     assert_eq!(world.at("x"), "ASSIGNED A", "and for those who wait");
     let command = turnwise::routing::Command {
         request: None,
-        principal: String::new(),
+        principal: Principal::default(),
         team: super::world::team(),
         etag,
         operation: retarget("c", vec![to_group("h")]),

@@ -9,6 +9,8 @@ use turnwise::routing::{
     limits::{ENDED_RETENTION_US, HOURS_RENEWED_UNDER_US},
 };
 
+use turnwise::routing::Principal;
+
 use super::world::{
     DAY, HOUR, World, assign, by_rule, cancel, change_rep, close, delete_rep, disable, even_if_out,
     group, key, launch, name, new_rule, new_team, out, out_between, owned_by, pause, rep, reroute,
@@ -102,7 +104,7 @@ fn availability_has_one_reason_the_first_that_holds() {
 fn a_stale_etag_is_refused_and_only_configuration_makes_one() {
     let mut world = World::with_ring("A B C");
     let send = |world: &mut World, etag: Revision, operation: Operation| {
-        let (request, principal, team, etag) = (None, String::new(), team(), Some(etag));
+        let (request, principal, team, etag) = (None, Principal::default(), team(), Some(etag));
         world.command(&Command { request, principal, team, etag, operation })
     };
     let first = world.rep("A").meta.revision;
@@ -279,7 +281,7 @@ fn what_is_missing_may_be_deleted_if_the_caller_says_so() {
     let nothing = turnwise::routing::TeamId::new("nobody");
     let delete = |allow_missing| {
         let operation = Operation::DeleteTeam { allow_missing };
-        let (request, principal, etag) = (None, String::new(), None);
+        let (request, principal, etag) = (None, Principal::default(), None);
         Command { request, principal, team: nothing.clone(), etag, operation }
     };
     assert_eq!(name(&world.command(&delete(false)).unwrap_err()), "NotFound");

@@ -16,9 +16,9 @@ use turnwise::routing::{
     Assign, AssignmentId, AssignmentState, CampaignId, Command, ContactId, CursorScope,
     GroupChange, GroupId, GroupKind, GroupSettings, Hours, Interval, IntervalSet, Labels,
     LogPosition, MemberName, MemberSpec, OpenAssignments, Operation, OptionId, OwnerKind, OwnerRef,
-    OwnerType, PeriodCap, RepChange, RepId, RepSettings, RequestId, RequestKey, RestartPolicy,
-    Revision, Route, RuleId, Stamp, Strategy as Order, Target, TargetKind, TeamChange, TeamId,
-    Time, Via,
+    OwnerType, PeriodCap, Principal, RepChange, RepId, RepSettings, RequestId, RequestKey,
+    RestartPolicy, Revision, Role, Route, RuleId, SecretHash, Stamp, Strategy as Order, Target,
+    TargetKind, TeamChange, TeamId, Time, TokenChange, TokenId, TokenSettings, Via,
 };
 
 use super::{
@@ -35,6 +35,7 @@ pub(crate) struct Wish {
     same_entry: bool,
     request: RequestWish,
     etag: EtagWish,
+    asker: AskerWish,
     other_team: bool,
     operation: Operation,
 }
@@ -61,6 +62,15 @@ enum EtagWish {
     Any,
     Right,
     Wrong,
+}
+
+/// Who is to ask.
+#[derive(Debug, Clone, Copy)]
+enum AskerWish {
+    /// Somebody who may do everything.
+    Anyone,
+    /// Who holds this token of those that there are; true = with a secret that it never had.
+    Holder(usize, bool),
 }
 
 /// Makes commands of wishes, one after the other.
@@ -116,7 +126,18 @@ impl History {
             }
             (EtagWish::Right, Some(_)) => None,
         };
-        let command = Command { request, principal: "p".into(), team, etag, operation };
+        let bearers = model.bearers();
+        let principal = match wish.asker {
+            AskerWish::Holder(n, wrong) if !bearers.is_empty() => {
+                let mut bearer = bearers[n % bearers.len()].clone();
+                if wrong {
+                    bearer.secret_revision = Revision { log_index: 0, seq: 0 };
+                }
+                Principal::Token(bearer)
+            }
+            AskerWish::Anyone | AskerWish::Holder(..) => "p".into(),
+        };
+        let command = Command { request, principal, team, etag, operation };
         if command.request.is_some() {
             self.sent.push(command.clone());
         }
@@ -170,6 +191,14 @@ impl History {
             | Operation::UnassignAssignment { assignment }
             | Operation::CloseAssignment { assignment }
             | Operation::CancelAssignment { assignment } => which(assignment),
+            Operation::CreateToken { settings, .. } => {
+                settings.expire_time = settings.expire_time.map(|time| self.time(time));
+            }
+            Operation::UpdateToken { change, .. } => {
+                if let Some(Some(time)) = &mut change.expire_time {
+                    *time = self.time(*time);
+                }
+            }
             Operation::ReorderGroup { group, members } => {
                 // A wish of few members is one for a true order.
                 if members.len() < 3 && model.has(team) {
@@ -220,6 +249,9 @@ fn etag_of(operation: &Operation) -> Option<String> {
         | Operation::DeleteCampaign { campaign, .. }
         | Operation::LaunchCampaign { campaign }
         | Operation::CancelCampaign { campaign } => format!("campaign {campaign}"),
+        Operation::UpdateToken { token, .. } | Operation::DeleteToken { token, .. } => {
+            format!("token {token}")
+        }
         _ => return None,
     };
     Some(name)
@@ -550,6 +582,46 @@ fn on_routes() -> impl Strategy<Value = Operation> {
     ]
 }
 
+fn role() -> impl Strategy<Value = Role> {
+    prop_oneof![
+        2 => Just(Role::Admin),
+        3 => Just(Role::Manager),
+        4 => vec(ring(), 1..3).prop_map(Role::GroupManager),
+        3 => Just(Role::Router),
+        6 => rep().prop_map(Role::Rep),
+        1 => Just(Role::Viewer),
+    ]
+}
+
+fn on_tokens() -> impl Strategy<Value = Operation> {
+    let token = || text("t", 6).prop_map(|id| TokenId::new(&id));
+    let secret = || (0..2_u8).prop_map(|byte| SecretHash([byte; 32]));
+    let end = || option::weighted(0.3, 2 * HOUR..6 * HOUR).prop_map(|end| end.map(Time));
+    let settings = (role(), secret(), end()).prop_map(|(role, secret, expire_time)| {
+        let (display_name, labels) = (String::new(), Labels::new());
+        TokenSettings { display_name, labels, role, secret, expire_time }
+    });
+    let change = (option::of(role()), option::of(secret()), option::weighted(0.4, end())).prop_map(
+        |(role, secret, expire_time)| TokenChange {
+            role,
+            secret,
+            expire_time,
+            ..TokenChange::default()
+        },
+    );
+    prop_oneof![
+        6 => (token(), settings).prop_map(|(token, settings)| {
+            Operation::CreateToken { token, settings }
+        }),
+        4 => (token(), change).prop_map(|(token, change)| {
+            Operation::UpdateToken { token, change }
+        }),
+        2 => (token(), any::<bool>()).prop_map(|(token, allow_missing)| {
+            Operation::DeleteToken { token, allow_missing }
+        }),
+    ]
+}
+
 fn on_assignments() -> impl Strategy<Value = Operation> {
     // By place in the list; `item` 1 = among those that may take the step.
     let which = || {
@@ -614,15 +686,20 @@ fn wish() -> impl Strategy<Value = Wish> {
         13 => on_groups(),
         12 => on_routes(),
         60 => on_assignments(),
+        6 => on_tokens(),
         1 => Just(new_team()),
         1 => any::<bool>().prop_map(|allow_missing| Operation::DeleteTeam { allow_missing }),
     ];
-    (later, one_in(3), request, etag, one_in(40), operation).prop_map(
-        |(later_us, same_entry, request, etag, elsewhere, operation)| {
+    let asker = prop_oneof![
+        9 => Just(AskerWish::Anyone),
+        2 => (0..12_usize, one_in(8)).prop_map(|(n, wrong)| AskerWish::Holder(n, wrong)),
+    ];
+    (later, one_in(3), request, (etag, asker), one_in(40), operation).prop_map(
+        |(later_us, same_entry, request, (etag, asker), elsewhere, operation)| {
             // The team that all is about is to stay.
             let deletes = matches!(operation, Operation::DeleteTeam { .. });
             let other_team = elsewhere || deletes;
-            Wish { later_us, same_entry, request, etag, other_team, operation }
+            Wish { later_us, same_entry, request, etag, asker, other_team, operation }
         },
     )
 }
@@ -643,6 +720,7 @@ fn plain(operation: Operation) -> Wish {
         same_entry: false,
         request: RequestWish::None,
         etag: EtagWish::Any,
+        asker: AskerWish::Anyone,
         other_team: false,
         operation,
     }

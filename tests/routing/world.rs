@@ -149,7 +149,7 @@ impl World {
         request: Option<RequestKey>,
         operation: Operation,
     ) -> Result<Reply, Rejection> {
-        let (principal, team, etag) = ("admin".to_owned(), team(), None);
+        let (principal, team, etag) = ("admin".into(), team(), None);
         self.command(&Command { request, principal, team, etag, operation })
     }
 

@@ -59,7 +59,7 @@ impl Stage {
         let request = request.map(|id| RequestKey { id: RequestId::new(id), fingerprint });
         let position = LogPosition { log_index: self.index, seq: 0, term: 1 };
         let command =
-            Command { request, principal: "ops".to_owned(), team: team(), etag: None, operation };
+            Command { request, principal: "ops".into(), team: team(), etag: None, operation };
         let mut events = Vec::new();
         let stamp = Stamp { time: Time(self.now), position };
         let answer = self.state.apply_telling(&command, stamp, &mut events);

@@ -5,8 +5,8 @@
 
 use turnwise::routing::{
     Assign, AssignmentId, CampaignId, Command, ContactId, GroupId, GroupSettings, Labels,
-    MemberName, MemberSpec, Operation, OwnerKind, OwnerRef, OwnerType, RepId, RepSettings,
-    RequestId, RequestKey, Route, Strategy, Target, TargetKind, TeamId, Time, Via,
+    MemberName, MemberSpec, Operation, OwnerKind, OwnerRef, OwnerType, Principal, RepId,
+    RepSettings, RequestId, RequestKey, Route, Strategy, Target, TargetKind, TeamId, Time, Via,
 };
 
 use crate::rng::Rng;
@@ -38,7 +38,7 @@ pub(crate) fn command(request: &str, operation: Operation) -> Command {
     let id = RequestId::new(request);
     Command {
         request: Some(RequestKey { id, fingerprint }),
-        principal: String::new(),
+        principal: Principal::default(),
         team: team(),
         etag: None,
         operation,

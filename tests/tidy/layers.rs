@@ -8,7 +8,7 @@ use super::{
 };
 
 /// Each module of the crate, and what of the crate it may name beside itself.
-const LAYERS: [(&str, &[&str]); 19] = [
+const LAYERS: [(&str, &[&str]); 20] = [
     ("routing", &[]),
     (
         "consensus",
@@ -16,6 +16,7 @@ const LAYERS: [(&str, &[&str]); 19] = [
     ),
     ("unavailable", &["consensus::NodeId"]),
     ("clock", &["routing::Time"]),
+    ("credentials", &[]),
     ("codec", &["proto::turnwise::log", "routing"]),
     ("events", &["consensus::EventSink", "routing"]),
     ("hours", &["routing"]),
@@ -31,6 +32,7 @@ const LAYERS: [(&str, &[&str]); 19] = [
         &[
             "clock",
             "consensus::NodeId",
+            "credentials",
             "events",
             "hours",
             "proto",
@@ -49,9 +51,11 @@ const LAYERS: [(&str, &[&str]); 19] = [
             "api",
             "config",
             "consensus",
+            "credentials",
             "events",
             "proto::turnwise::peer",
             "replica",
+            "routing::SecretHash",
             "routing::State",
             "telemetry",
             "timers",
@@ -65,6 +69,7 @@ const LAYERS: [(&str, &[&str]); 19] = [
             "config",
             // Which exit code a node ends with.
             "consensus::driver::Ended",
+            "credentials",
             "proto::turnwise::v1",
             "server",
             "telemetry",

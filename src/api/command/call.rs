@@ -4,10 +4,10 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::{
     api::violations::Violations,
-    routing::{Command, RequestKey, Time},
+    routing::{Command, Principal, RequestKey, Time},
 };
 
-use super::{assign, campaigns, draft::Draft, groups, life, members, reps, rules, teams};
+use super::{assign, campaigns, draft::Draft, groups, life, members, reps, rules, teams, tokens};
 
 /// Any call that changes something, as it was sent.
 ///
@@ -25,13 +25,13 @@ pub(in crate::api) struct Checked {
     pub(in crate::api) validate_only: bool,
 }
 
-/// Reads a call. Working hours are expanded from `now` on.
+/// Reads a call. Working hours are expanded from `now` on; a new token ends after it.
 ///
 /// # Errors
 /// Every field that is wrong.
 pub(in crate::api) fn command(
     call: &Call,
-    principal: &str,
+    principal: &Principal,
     now: Time,
 ) -> Result<Checked, Violations> {
     let Draft { team, request_id, etag, validate_only, operation } = match call {
@@ -73,9 +73,12 @@ pub(in crate::api) fn command(
         Call::CreateTeam(r) => teams::create(r),
         Call::UpdateTeam(r) => teams::update(r),
         Call::DeleteTeam(r) => teams::delete(r),
+        Call::CreateToken(r) => tokens::create(r, now),
+        Call::UpdateToken(r) => tokens::update(r),
+        Call::DeleteToken(r) => tokens::delete(r),
     }?;
     let request = request_id.map(|id| RequestKey { id, fingerprint: fingerprint(call) });
-    let command = Command { request, principal: principal.to_owned(), team, etag, operation };
+    let command = Command { request, principal: principal.clone(), team, etag, operation };
     Ok(Checked { command, validate_only })
 }
 

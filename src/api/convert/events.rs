@@ -6,7 +6,7 @@ use crate::{
     proto::turnwise::v1::{self as pb, EventType},
     routing::{
         Assignment, AssignmentState, Campaign, Cause, Change, Event, GroupAction, Interval,
-        MemberName, Meta, Rep, Revision, RotationAction, Rule, Team, TeamId, Via,
+        MemberName, Meta, Rep, Revision, RotationAction, Rule, Team, TeamId, Token, Via,
     },
 };
 
@@ -15,7 +15,7 @@ use super::{
         instant::timestamp,
         names::{
             assignment_name, campaign_name, group_name, rep_name, rotation_name, rule_name,
-            team_name,
+            team_name, token_name,
         },
     },
     assignments::{assignment_state, cause, option, owner_ref},
@@ -78,6 +78,7 @@ fn note(r#type: EventType, change: &Change) -> String {
         | Change::Group { .. }
         | Change::Rule { .. }
         | Change::Campaign { .. }
+        | Change::Token { .. }
         | Change::Assignment { .. } => String::new(),
     }
 }
@@ -100,6 +101,7 @@ fn members(change: &Change) -> &[MemberName] {
         | Change::Rep { .. }
         | Change::Rule { .. }
         | Change::Campaign { .. }
+        | Change::Token { .. }
         | Change::Assignment { .. } => &[],
     }
 }
@@ -113,6 +115,7 @@ fn credits(change: &Change) -> i32 {
         | Change::Rep { .. }
         | Change::Rule { .. }
         | Change::Campaign { .. }
+        | Change::Token { .. }
         | Change::Assignment { .. } => 0,
     }
 }
@@ -164,6 +167,12 @@ fn what(team: &TeamId, change: &Change) -> What {
                 (before.state != after.state).then_some(EventType::CampaignState)
             };
             resource(id.unwrap_or_default(), before, after, state, step)
+        }
+        Change::Token { before, after } => {
+            let (before, after) = (before.as_deref(), after.as_deref());
+            let id = after.or(before).map(|token| token_name(team, &token.id));
+            let state = |token: &Token| configured(&token.meta);
+            resource(id.unwrap_or_default(), before, after, state, |_, _| None)
         }
         Change::Assignment { before, after, rep_email: _ } => What {
             r#type: assignment_step(after),

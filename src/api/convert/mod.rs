@@ -2,7 +2,7 @@
 //!
 //! | File | Owns |
 //! |---|---|
-//! | `teams`, `reps`, `groups`, `campaigns` | one kind of resource each; rotations and reports are with groups, rules with campaigns |
+//! | `teams`, `tokens`, `reps`, `groups`, `campaigns` | one kind of resource each; rotations and reports are with groups, rules with campaigns |
 //! | `assignments` | assignments, their history, their decision |
 //! | `events` | what happened to them |
 //! | `enums` | enums that callers send |
@@ -16,6 +16,7 @@ mod events;
 mod groups;
 mod reps;
 mod teams;
+mod tokens;
 
 use crate::{proto::turnwise::v1 as pb, routing::LogPosition};
 
@@ -28,6 +29,7 @@ pub(super) use events::{event, type_and_resource};
 pub(super) use groups::{group, member, member_name, report, rotation};
 pub(super) use reps::rep;
 pub(super) use teams::team;
+pub(super) use tokens::token;
 
 pub(super) fn position(position: LogPosition) -> pb::LogPosition {
     let LogPosition { log_index, seq, term } = position;

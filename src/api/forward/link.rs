@@ -22,8 +22,11 @@ use crate::{
         ForwardRequest, ForwardResponse, forward_service_client::ForwardServiceClient,
     },
     replica::{Status, WhenFull},
+    routing::Principal,
     unavailable::Unavailable,
 };
+
+use super::principal;
 
 type Answered = Result<Answer, tonic::Status>;
 
@@ -57,14 +60,16 @@ impl Link {
     pub(in crate::api) async fn submit(
         &self,
         call: Call,
-        principal: &str,
+        principal: &Principal,
         time: Duration,
         when_full: WhenFull,
     ) -> Result<Passed, tonic::Status> {
+        let (principal, bearer) = principal::written(principal);
         let request = ForwardRequest {
             id: 0,
             timeout: prost_types::Duration::try_from(time).ok(),
-            principal: principal.to_owned(),
+            principal,
+            bearer,
             call: Some(call),
         };
         let (answer, answered) = oneshot::channel();

@@ -19,6 +19,8 @@ use crate::{
     },
 };
 
+use super::principal;
+
 /// Serves the calls of other nodes' clients, on the peer port.
 #[derive(Debug, Clone)]
 pub struct Forwarded {
@@ -32,7 +34,8 @@ impl Forwarded {
 
     /// Gives a call its place in the order; `None` for one that only a newer node knows.
     async fn submit(self, request: ForwardRequest) -> (u64, Option<Underway>) {
-        let ForwardRequest { id, timeout, principal, call } = request;
+        let ForwardRequest { id, timeout, principal, bearer, call } = request;
+        let principal = principal::read(principal, bearer);
         let time = timeout
             .and_then(|t| Duration::try_from(t).ok())
             .unwrap_or(DEADLINE_DEFAULT)

@@ -12,7 +12,7 @@ use crate::{
     proto::turnwise::v1::ErrorReason as R,
     routing::{
         AssignmentId, AssignmentState, CampaignId, CampaignState, GroupId, Interval, KindRule,
-        Rejection, ResourceKind, RuleId, TeamId, Time,
+        Needed, Rejection, ResourceKind, Role, RuleId, TeamId, Time,
     },
 };
 
@@ -94,6 +94,17 @@ fn answer(team: &TeamId, rejection: &Rejection) -> Answer {
                 .about("resource", &name)
                 .violation(&name)
                 .saying(format!("`{name}` has changed; read it again, then change what it is now"))
+        }
+        Rejection::Unauthenticated => unauthenticated(),
+        Rejection::PermissionDenied { token, role, needed } => {
+            Answer::new(Code::PermissionDenied, R::PermissionDenied).about("token", token).saying(
+                format!(
+                    "token `{token}` is {}: this takes {}; use such a token, or ask whoever \
+                     administers the team",
+                    spoken_role(role),
+                    spoken_needed(*needed),
+                ),
+            )
         }
         Rejection::RequestIdReused => wrong(R::RequestIdReused)
             .field("request_id", "one id for each intended call")
@@ -282,6 +293,40 @@ fn last_available(
     ))
 }
 
+/// One answer for every credential that is not valid, so that nothing can be learnt by trying.
+pub(super) fn unauthenticated() -> Answer {
+    Answer::new(Code::Unauthenticated, R::Unauthenticated).saying(
+        "no valid credential; send `authorization: Bearer tw_…` with a token of the team that exists \
+         and has not expired",
+    )
+}
+
+fn spoken_role(role: &Role) -> String {
+    match role {
+        Role::Admin => "an admin's".to_owned(),
+        Role::Manager => "a manager's".to_owned(),
+        Role::GroupManager(groups) => {
+            format!("that of a manager of {}", list(groups, |group| format!("`{group}`")))
+        }
+        Role::Router => "a router's".to_owned(),
+        Role::Rep(rep) => format!("that of rep `{rep}`"),
+        Role::Viewer => "a viewer's".to_owned(),
+    }
+}
+
+fn spoken_needed(needed: Needed) -> &'static str {
+    match needed {
+        Needed::Operator => "the operator's token",
+        Needed::TokenOfTheTeam => "a token of the team that is named",
+        Needed::Admin => "an admin of the team",
+        Needed::Manager => "a manager of the team",
+        Needed::ManagerOfTheGroup => "a manager of the group",
+        Needed::ManagerOfTheRepOrSelf => "a manager of the rep, or the rep",
+        Needed::Router => "a router of the team",
+        Needed::RouterOrOwnRep => "a router of the team, or the rep whose work it is",
+    }
+}
+
 /// What does not go with a group of its kind: for programs, and for people.
 fn kind_rule(what: KindRule, group: &str) -> (&'static str, String) {
     let options = |without: &str, what_to_do: &str| {
@@ -405,6 +450,7 @@ impl Names<'_> {
             ResourceKind::Rule => "routingRules",
             ResourceKind::Campaign => "campaigns",
             ResourceKind::Assignment => "assignments",
+            ResourceKind::Token => "tokens",
         };
         names::child_name(self.0, collection, id)
     }

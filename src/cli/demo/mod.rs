@@ -92,13 +92,13 @@ async fn tell(context: &Context, how_to_break: Option<Break>) -> Result<(), Fail
     story.say(&format!("{NODES} nodes are up: {}", endpoints.join(" ")));
 
     let options = Options { deadline: context.deadline, ..Options::default() };
-    let client =
-        Client::new(&endpoints, options).map_err(|error| Failure::failed(error.to_string()))?;
+    let client = Client::new(&endpoints, options.clone())
+        .map_err(|error| Failure::failed(error.to_string()))?;
     set_up(&client).await?;
     let reps: usize = GROUPS.iter().map(|(_, reps)| reps.len()).sum();
     story.say(&format!("team `{TEAM}`: {reps} reps in 2 groups, 2 campaigns launched"));
 
-    let mut run = route(&story, &mut processes, &client, options).await?;
+    let mut run = route(&story, &mut processes, &client, &options).await?;
     story.bar.finish_and_clear();
     processes.ready().await?;
     let held = pages::assignments(&client, TEAM).await?;
@@ -124,7 +124,7 @@ async fn route(
     story: &Story,
     processes: &mut Processes,
     client: &Client,
-    options: Options,
+    options: &Options,
 ) -> Result<Run, Failure> {
     let (_clients, mut told) = traffic::start(&processes.endpoints(), options)?;
     let mut run = Run { acknowledged: Vec::new(), presences: Vec::new(), outage: None };

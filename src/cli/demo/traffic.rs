@@ -29,7 +29,7 @@ pub(super) type Told = Result<(Acknowledged, Instant), Failure>;
 /// end when the set is dropped.
 pub(super) fn start(
     endpoints: &[String],
-    options: Options,
+    options: &Options,
 ) -> Result<(JoinSet<()>, mpsc::Receiver<Told>), Failure> {
     // Small, so that the story keeps up: while it brings a rep back, the clients don't run to the end.
     let (answers, told) = mpsc::channel(ANSWERS_AHEAD_MAX);
@@ -39,8 +39,8 @@ pub(super) fn start(
         // Each begins with another node.
         let mut own: Vec<String> = endpoints.to_vec();
         own.rotate_left(number % endpoints.len().max(1));
-        let client =
-            Client::new(&own, options).map_err(|error| Failure::failed(error.to_string()))?;
+        let client = Client::new(&own, options.clone())
+            .map_err(|error| Failure::failed(error.to_string()))?;
         clients.spawn(route(client, Arc::clone(&next), answers.clone()));
     }
     Ok((clients, told))

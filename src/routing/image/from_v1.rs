@@ -29,7 +29,7 @@ impl From<ImageV1> for Image {
     fn from(ImageV1 { clock, teams }: ImageV1) -> Self {
         // The rules in force from here on: outcomes until now are records, not to be computed again.
         let clock = ClockRecord { engine_version: ENGINE_VERSION, time: Time(clock.time) };
-        Self { clock, teams: teams.into_iter().map(team_image).collect() }
+        Self { clock, teams: teams.into_iter().map(team_image).collect(), tokens: Vec::new() }
     }
 }
 

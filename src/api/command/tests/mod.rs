@@ -3,7 +3,7 @@
 use crate::{
     api::violations::Violations,
     proto::turnwise::v1::{self as pb, ErrorReason, OwnerKind, group_member, target},
-    routing::{Operation, OwnerKind as Kind, Route, TargetKind, Time, Via},
+    routing::{Operation, OwnerKind as Kind, Principal, Route, TargetKind, Time, Via},
 };
 
 use super::{Call, Checked, command};
@@ -14,7 +14,7 @@ mod new;
 const NOW: Time = Time(1_774_261_800_000_000);
 
 fn read(call: &Call) -> Result<Checked, Violations> {
-    command(call, "", NOW)
+    command(call, &Principal::default(), NOW)
 }
 
 /// The reason, and the fields in the order found.

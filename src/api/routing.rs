@@ -14,7 +14,7 @@ use crate::{
         CancelAssignmentRequest, CancelAssignmentResponse, Cause, ClaimAssignmentRequest,
         ClaimAssignmentResponse, CloseAssignmentRequest, CloseAssignmentResponse,
         ExplainAssignmentRequest, ExplainAssignmentResponse, GetAssignmentRequest,
-        GetAssignmentResponse, ListAssignmentsRequest, ListAssignmentsResponse,
+        GetAssignmentResponse, ListAssignmentsRequest, ListAssignmentsResponse, LogPosition,
         PreviewAssignContactRequest, PreviewAssignContactResponse, PreviewedPick,
         ReassignAssignmentRequest, ReassignAssignmentResponse, RejectAssignmentRequest,
         RejectAssignmentResponse, UnassignAssignmentRequest, UnassignAssignmentResponse,
@@ -104,9 +104,15 @@ fn previewed(team: &TeamId, number: usize, is_named: bool, pick: Assigned) -> Pr
     }
     if !existing {
         assignment.name.clear();
-        assignment.position = None;
-        assignment.history.clear();
     }
+    // A contact that nobody had may be given to somebody: what it was stays, that step is supposed.
+    let is_supposed = |at: &Option<LogPosition>| {
+        at.as_ref().is_some_and(|at| at.log_index == routing::Preview::LOG_INDEX)
+    };
+    if is_supposed(&assignment.position) {
+        assignment.position = None;
+    }
+    assignment.history.retain(|step| !is_supposed(&step.position));
     if number > 0 || !is_named {
         assignment.contact.clear();
     }

@@ -21,6 +21,11 @@ pub struct Preview {
     pub count: usize,
 }
 
+impl Preview {
+    /// Where what is only supposed is said to have happened: beyond every index of a log.
+    pub const LOG_INDEX: u64 = u64::MAX;
+}
+
 impl State {
     /// What assigning would give, if nothing else happened: the very answers that the calls would get
     /// (P7), but for their ids. Changes nothing.
@@ -44,8 +49,7 @@ impl State {
                 etag: None,
                 operation,
             };
-            // Beyond every position of a log.
-            let position = LogPosition { log_index: u64::MAX, seq, term: u64::MAX };
+            let position = LogPosition { log_index: Preview::LOG_INDEX, seq, term: u64::MAX };
             seq += 1;
             copy.apply(&command, Stamp { time: now, position })
         };

@@ -326,6 +326,26 @@ async fn a_preview_tells_who_would_be_next_and_changes_nothing() {
         assert_eq!(assign(&mut routing, contact(id)).await.rep, expected);
     }
 
+    // What nobody has is there already; what would become of it has no place in the log.
+    let taken = assign(&mut routing, contact("free")).await;
+    let unassign = pb::UnassignAssignmentRequest { name: taken.name.clone(), ..Default::default() };
+    let free = routing.unassign_assignment(unassign).await.unwrap().into_inner();
+    let free = free.assignment.unwrap();
+    let again = pb::PreviewAssignContactRequest {
+        request: Some(contact("free")),
+        count: 1,
+        changes: Vec::new(),
+    };
+    let [pick] = &routing.preview_assign_contact(again).await.unwrap().into_inner().picks[..]
+    else {
+        panic!("one pick")
+    };
+    let seen = pick.assignment.as_ref().unwrap();
+    assert!(pick.existing);
+    assert_eq!((&seen.name, seen.state()), (&free.name, State::Assigned));
+    assert_eq!(seen.history, free.history, "what has happened, and not what would");
+    assert!(seen.position.is_none());
+
     assert_eq!(picks(&mut routing, preview(vec![], 1_001)).await.len(), 1_000, "at most");
     // What is supposed is an ordinary change: the rules may refuse it.
     let all_out = ["a", "b", "c"].map(|id| Change::RepOutOfOffice(rep(id))).to_vec();

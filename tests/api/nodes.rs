@@ -63,6 +63,8 @@ pub(crate) struct Node {
     pub(crate) replica: Replica,
     status: Arc<watch::Sender<Status>>,
     mode: watch::Sender<Mode>,
+    /// What it has applied, where that is not all.
+    behind: Arc<Mutex<Option<State>>>,
     held: watch::Receiver<usize>,
 }
 
@@ -117,7 +119,9 @@ impl Nodes {
             feed.loaded(applied);
             log.lock().unwrap().feeds.push(feed);
             tasks.spawn(keeper.run());
-            tasks.spawn(apply(taken, Arc::clone(&log), Arc::clone(&status), modes, holding));
+            let lag = Arc::default();
+            let log = (Arc::clone(&log), Arc::clone(&lag));
+            tasks.spawn(apply(taken, log, Arc::clone(&status), modes, holding));
 
             let others = members.iter().filter(|(other, _)| **other != id);
             let peers = Peers::new(others.map(|(id, peer)| (*id, peer.clone()))).unwrap();
@@ -150,7 +154,7 @@ impl Nodes {
             tasks.spawn(async move {
                 api::serve(public, public_api, std::future::pending()).await.unwrap();
             });
-            nodes.push(Node { id, address, replica, status, mode, held });
+            nodes.push(Node { id, address, replica, status, mode, behind: lag, held });
         }
         Self { nodes, tasks, cables }
     }
@@ -189,6 +193,12 @@ impl Nodes {
 }
 
 impl Node {
+    /// From now on what it sees by itself is what there is now; what it asks the leader for is all.
+    pub(crate) async fn fall_behind(&self) {
+        let now = self.replica.read(|state, _| state.clone()).await.unwrap();
+        *self.behind.lock().unwrap() = Some(now);
+    }
+
     pub(crate) fn set(&self, mode: Mode) {
         self.mode.send_replace(mode);
     }
@@ -373,7 +383,7 @@ async fn cable(from: TcpListener, to: SocketAddr) {
 
 async fn apply(
     mut requests: mpsc::Receiver<ReplicaRequest>,
-    log: Arc<Mutex<Log>>,
+    (log, behind): (Arc<Mutex<Log>>, Arc<Mutex<Option<State>>>),
     status: Arc<watch::Sender<Status>>,
     mut modes: watch::Receiver<Mode>,
     holding: watch::Sender<usize>,
@@ -421,6 +431,12 @@ async fn apply(
                 answer(reply, Ok(done));
             }
             Some(Request::Read(look)) if this.leader.is_none() => look(Err(Unavailable::NoLeader)),
+            Some(Request::Inspect(look)) if behind.lock().unwrap().is_some() => {
+                let behind = behind.lock().unwrap();
+                let wall_us = clock::wall().0;
+                let seen = Seen { applied_index: 0, term: 1, wall_us, leader_us: None };
+                look(Ok((behind.as_ref().unwrap(), seen)));
+            }
             Some(Request::Read(look) | Request::Inspect(look)) => {
                 let log = log.lock().unwrap();
                 let wall_us = clock::wall().0;

@@ -278,3 +278,17 @@ async fn a_token_that_expires_opens_nothing_from_then_on() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_node_that_is_behind_asks_the_leader_before_it_refuses_a_new_token() {
+    let world = World::new().await;
+    let nodes = world.nodes(2).await;
+    nodes.follower().fall_behind().await;
+    let admin = client(nodes.leader(), &credential("admin"));
+    ask(&admin, new_token("t", "new", 21, role(RoleKind::Viewer))).await.unwrap();
+    let new = client(nodes.follower(), &of_token("t", "new", &secret(21)));
+    ask(&new, pb::GetTeamRequest { name: "teams/t".to_owned() }).await.unwrap();
+    let wrong = client(nodes.follower(), &of_token("t", "new", &secret(22)));
+    let refused = ask(&wrong, pb::GetTeamRequest { name: "teams/t".to_owned() }).await;
+    assert_eq!(refused.unwrap_err().code(), Code::Unauthenticated);
+}

@@ -77,12 +77,16 @@ async fn a_watch_ends_when_its_token_is_deleted_or_may_no_longer_watch() {
             ask(&operator, pb::UpdateTokenRequest { token, ..Default::default() }).await.unwrap();
             (Code::PermissionDenied, "PERMISSION_DENIED")
         };
-        let end = loop {
-            match stream.message().await {
-                Ok(message) => assert!(message.is_some(), "it ends with a word"),
-                Err(refused) => break refused,
+        let end = async {
+            loop {
+                match stream.message().await {
+                    Ok(message) => assert!(message.is_some(), "it ends with a word"),
+                    Err(refused) => break refused,
+                }
             }
         };
+        // Only a failure waits so long.
+        let end = tokio::time::timeout(std::time::Duration::from_secs(60), end).await.unwrap();
         assert_eq!((end.code(), why(&end).1.as_str()), (code, reason));
         tells_nothing(&end);
     }

@@ -2,6 +2,10 @@
 //!
 //! Denied by default: a permission that no row grants is refused. It is asked where the command takes
 //! effect, so that a token which was deleted a moment ago opens nothing, on any node.
+//!
+//! A command comes past this twice. Without a valid token of the team it leaves no trace in the team:
+//! [`State::admits`]. What the role says comes after the remembered answer, as ROUTING 3 orders
+//! refusals, and is remembered like any: [`Team::permits`].
 
 use serde::{Deserialize, Serialize};
 
@@ -104,26 +108,21 @@ impl State {
         decided(may, token, needed)
     }
 
-    /// Whether somebody may do this.
-    pub(super) fn may(&self, command: &Command, now: Time) -> Result<(), Rejection> {
+    /// Whether somebody may ask anything of the team that the command is about.
+    pub(super) fn admits(&self, command: &Command, now: Time) -> Result<(), Rejection> {
         let Principal::Token(bearer) = &command.principal else { return Ok(()) };
         let token = self.held(bearer, now)?;
-        let permission = permission(&command.operation);
-        if command.team != bearer.team {
-            let needed = match permission {
-                Permission::Operate => Needed::Operator,
-                Permission::Administer
-                | Permission::SetUp
-                | Permission::Arrange(_)
-                | Permission::Excuse(_)
-                | Permission::Route
-                | Permission::Work(..)
-                | Permission::Claim(_) => Needed::TokenOfTheTeam,
-            };
-            return decided(false, token, needed);
-        }
-        let may = self.teams.get(&bearer.team).is_some_and(|team| team.grants(token, &permission));
-        decided(may, token, permission.needed())
+        let needed = match permission(&command.operation) {
+            Permission::Operate => Needed::Operator,
+            Permission::Administer
+            | Permission::SetUp
+            | Permission::Arrange(_)
+            | Permission::Excuse(_)
+            | Permission::Route
+            | Permission::Work(..)
+            | Permission::Claim(_) => Needed::TokenOfTheTeam,
+        };
+        decided(command.team == bearer.team, token, needed)
     }
 }
 
@@ -149,6 +148,14 @@ impl Permission<'_> {
 }
 
 impl Team {
+    /// Whether the role of whoever asks, a holder of a token of this team, allows it.
+    pub(super) fn permits(&self, command: &Command) -> Result<(), Rejection> {
+        let Principal::Token(bearer) = &command.principal else { return Ok(()) };
+        let token = self.tokens.get(&bearer.token).ok_or(Rejection::Unauthenticated)?;
+        let permission = permission(&command.operation);
+        decided(self.grants(token, &permission), token, permission.needed())
+    }
+
     /// The table: roles down, permissions across.
     fn grants(&self, token: &Token, permission: &Permission<'_>) -> bool {
         use Permission::{Administer, Arrange, Claim, Excuse, Operate, Route, SetUp, Work};
@@ -189,9 +196,11 @@ impl Team {
         self.reps.find(rep).is_ok_and(|rep| rep.groups.contains(group))
     }
 
+    /// By who the rep is, not by their id: it may have been somebody else's before.
     fn is_theirs(&self, assignment: AssignmentId, rep: &RepId) -> bool {
+        let own = self.reps.find(rep).map(|rep| rep.record.uid);
         let record = self.assignments.get(assignment);
-        record.is_some_and(|record| record.assignment.rep.as_ref() == Some(rep))
+        record.is_some_and(|record| own.is_ok_and(|own| record.rep == Some(own)))
     }
 }
 

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::{
-    AssignmentState, Cause, Time,
+    AssignmentState, Cause, Command, Operation, Time,
     assign::traveller,
     limits::{ANSWER_RETENTION_US, ENDED_PER_TEAM_MAX, ENDED_RETENTION_US},
     record::{AssignmentRecord, Occupant},
@@ -16,8 +16,8 @@ use super::{
     walk::{End, Start, walk},
 };
 
-/// Ended assignments that one command drops at most: it ends few, so they can't pile up, and no command
-/// pays for all of a busy day.
+/// Ended assignments that one command drops at most, beside as many as it can end itself: so they can't
+/// pile up, and no command pays for all of a busy day.
 const ENDED_DROPPED_MAX: usize = 4;
 
 impl Team {
@@ -155,8 +155,8 @@ impl Team {
     }
 
     /// Drops some of the assignments that ended long ago, and what they remember.
-    pub(super) fn drop_ended(&mut self, now: Time) {
-        for _ in 0..ENDED_DROPPED_MAX {
+    pub(super) fn drop_ended(&mut self, command: &Command, now: Time) {
+        for _ in 0..ENDED_DROPPED_MAX + ended_by(command) {
             let (count, Some((time, id))) = self.assignments.ended() else { return };
             let age = now.0.saturating_sub(time.0);
             let crowded = count > ENDED_PER_TEAM_MAX && age >= ANSWER_RETENTION_US;
@@ -183,4 +183,9 @@ impl Team {
         let rollover = self.rollovers.get_min().map(|(time, _)| *time);
         [timer, self.reps.next_better(), rollover].into_iter().flatten().min()
     }
+}
+
+/// Assignments that a command can end, beyond one: an option that gets a contact is done with it.
+fn ended_by(command: &Command) -> usize {
+    if let Operation::AssignBatch { items } = &command.operation { items.len() } else { 0 }
 }

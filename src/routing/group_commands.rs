@@ -95,6 +95,7 @@ impl Team {
         &mut self,
         id: &GroupId,
         allow_missing: bool,
+        at: At,
     ) -> Result<Done, Rejection> {
         if allow_missing && !self.groups.contains_key(id) {
             return Ok(Done::Deleted);
@@ -113,6 +114,7 @@ impl Team {
                 }
             }
             group.forget(&mut self.sum);
+            self.delete_group_from_tokens(id, at);
         }
         Ok(Done::Deleted)
     }

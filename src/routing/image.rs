@@ -257,7 +257,7 @@ fn load_tokens(state: &mut State, tokens: Vec<(TeamId, Arc<Token>)>) -> Result<(
         let team = Arc::make_mut(team);
         let fits = match &token.role {
             Role::Admin | Role::Manager | Role::Router | Role::Rep(_) | Role::Viewer => true,
-            Role::GroupManager(groups) => groups.len() <= TOKEN_GROUPS_MAX,
+            Role::GroupManager(groups) => (1..=TOKEN_GROUPS_MAX).contains(&groups.len()),
         };
         check(fits, impossible("token", &token.id))?;
         let before = team.sum.total();

@@ -95,7 +95,7 @@ impl State {
     ) -> Result<Reply, Rejection> {
         self.clock.time = self.clock.time.max(stamp.time);
         let at = At { now: self.clock.time, position: stamp.position };
-        self.may(command, at.now)?;
+        self.admits(command, at.now)?;
         let id = &command.team;
         let (answer, told) = match self.teams.get_mut(id) {
             None => self.answer_without_team(command, at),

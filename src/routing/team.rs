@@ -110,9 +110,9 @@ impl Team {
             return answer;
         }
         self.requests.forget_expired(&mut self.sum, at.now);
-        self.drop_ended(at.now);
+        self.drop_ended(command, at.now);
         self.catch_up(at);
-        let done = self.perform_wholly(command, at);
+        let done = self.permits(command).and_then(|()| self.perform_wholly(command, at));
         let shared = |id: AssignmentId| Arc::clone(&self.kept(id).assignment);
         let answer = match done {
             // It remembers the request itself.
@@ -276,7 +276,7 @@ impl Team {
             }
             Operation::UpdateGroup { group, change } => self.update_group(group, change, at),
             Operation::DeleteGroup { group, allow_missing } => {
-                self.delete_group(group, *allow_missing)
+                self.delete_group(group, *allow_missing, at)
             }
             Operation::AddGroupMembers { group, members } => {
                 self.add_group_members(group, members, at)

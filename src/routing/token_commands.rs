@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Rejection, RepId, ResourceKind, Revision, Token, TokenChange, TokenId, TokenSettings,
+    Change, GroupId, Rejection, RepId, ResourceKind, Revision, Token, TokenChange, TokenId,
+    TokenSettings,
     limits::TOKENS_PER_TEAM_MAX,
     rep_commands::too_many,
     state::At,
@@ -89,10 +90,37 @@ impl Team {
         let is_theirs = |token: &Token| matches!(&token.role, Role::Rep(own) if own == rep);
         let theirs: Vec<_> =
             self.tokens.values().filter(|token| is_theirs(token)).map(Arc::clone).collect();
-        for token in theirs {
-            self.sum.remove(&*token);
-            self.tokens.remove(&token.id);
+        theirs.into_iter().for_each(|token| self.take_away(token));
+    }
+
+    /// Takes a group that is deleted out of the roles of its managers: whatever gets the id next is
+    /// another group.
+    pub(super) fn delete_group_from_tokens(&mut self, group: &GroupId, at: At) {
+        let manages = |token: &&Arc<Token>| match &token.role {
+            Role::GroupManager(groups) => groups.contains(group),
+            Role::Admin | Role::Manager | Role::Router | Role::Rep(_) | Role::Viewer => false,
+        };
+        let of_it: Vec<_> = self.tokens.values().filter(manages).map(Arc::clone).collect();
+        for old in of_it {
+            let mut token = Token::clone(&old);
+            let Role::GroupManager(groups) = &mut token.role else { continue };
+            groups.retain(|other| other != group);
+            if groups.is_empty() {
+                self.take_away(old);
+                continue;
+            }
+            touch(&mut token.meta, at);
+            self.sum.replace(Some(&*old), &token);
+            let token = Arc::new(token);
+            self.tokens.insert(token.id.clone(), Arc::clone(&token));
+            self.outbox.push(Change::Token { before: Some(old), after: Some(token) });
         }
+    }
+
+    fn take_away(&mut self, token: Arc<Token>) {
+        self.sum.remove(&*token);
+        self.tokens.remove(&token.id);
+        self.outbox.push(Change::Token { before: Some(token), after: None });
     }
 
     /// # Errors

@@ -47,6 +47,7 @@ impl Model {
         self.teams.iter().flat_map(of).collect()
     }
 
+    /// Whoever shows no token of the team is not heard at all.
     pub(super) fn refuses(&self, command: &Command) -> Option<Refusal> {
         let Principal::Token(Bearer { team, token, secret_revision }) = &command.principal else {
             return None;
@@ -57,12 +58,17 @@ impl Model {
         if token.secret_set != *secret_revision || token.end.is_some_and(|end| self.now >= end) {
             return Some("Unauthenticated");
         }
-        let may = team.setup.id == command.team && team.lets(&token.role, &command.operation);
-        (!may).then_some("PermissionDenied")
+        (team.setup.id != command.team).then_some("PermissionDenied")
     }
 }
 
 impl Team {
+    pub(super) fn permits(&self, command: &Command) -> bool {
+        let Principal::Token(bearer) = &command.principal else { return true };
+        let token = self.tokens.iter().find(|token| token.id == bearer.token).unwrap();
+        self.lets(&token.role, &command.operation)
+    }
+
     fn lets(&self, role: &Role, operation: &Operation) -> bool {
         let debug = format!("{operation:?}");
         let name = debug.split(|c: char| !c.is_alphanumeric()).next().unwrap();
@@ -109,10 +115,11 @@ impl Team {
         group.is_some_and(|group| group.members.iter().any(|m| m.name == member))
     }
 
+    /// Who has it is told by number: an id may have been somebody else's.
     fn has(&self, rep: &RepId, assignment: AssignmentId) -> bool {
-        let theirs =
-            |w: &&super::Work| w.shown.id == assignment && w.shown.rep.as_ref() == Some(rep);
-        self.work.iter().any(|w| theirs(&w))
+        let number = self.setup.reps.iter().find(|r| r.id == *rep).map(|r| r.number);
+        let mut work = self.work.iter().filter(|w| w.shown.id == assignment);
+        number.is_some() && work.any(|w| w.rep == number)
     }
 
     pub(super) fn change_tokens(
@@ -186,5 +193,18 @@ impl Team {
     /// Tokens of a rep who is gone.
     pub(super) fn drop_tokens_of(&mut self, rep: &RepId) {
         self.tokens.retain(|token| token.role != Role::Rep(rep.clone()));
+    }
+
+    /// A group that is gone; who managed nothing else has no token any more.
+    pub(super) fn drop_from_roles(&mut self, group: &GroupId, at: At) {
+        for token in &mut self.tokens {
+            if let Role::GroupManager(groups) = &mut token.role
+                && groups.contains(group)
+            {
+                groups.retain(|other| other != group);
+                token.revision = Revision::from(at.position);
+            }
+        }
+        self.tokens.retain(|token| token.role != Role::GroupManager(Vec::new()));
     }
 }

@@ -247,8 +247,9 @@ impl Model {
             }
         }
         if there.is_some() && matches!(command.operation, Operation::DeleteTeam { .. }) {
-            team.before(at);
-            let refused = team.refuses_deletion(command.etag);
+            team.before(command, at);
+            let denied = (!team.permits(command)).then_some("PermissionDenied");
+            let refused = denied.or_else(|| team.refuses_deletion(command.etag));
             if refused.is_none() {
                 self.teams.remove(index);
                 return Seen::Done(position);
@@ -329,7 +330,10 @@ impl Model {
 impl Team {
     /// A command to a team that is there, from its first step to its last.
     fn answer(&mut self, command: &Command, at: At) -> Seen {
-        self.before(at);
+        self.before(command, at);
+        if !self.permits(command) {
+            return Seen::Refused("PermissionDenied".to_owned());
+        }
         let Command { etag, operation, .. } = command;
         let answer = match operation {
             Operation::AssignContact(assign) => {
@@ -359,8 +363,10 @@ impl Team {
                 Seen::Done(at.position)
             }),
             other => self.change(other, *etag, at).map(|()| {
-                if let Operation::DeleteRep { rep, .. } = other {
-                    self.drop_tokens_of(rep);
+                match other {
+                    Operation::DeleteRep { rep, .. } => self.drop_tokens_of(rep),
+                    Operation::DeleteGroup { group, .. } => self.drop_from_roles(group, at),
+                    _ => {}
                 }
                 self.drain(at);
                 Seen::Done(at.position)
@@ -370,8 +376,8 @@ impl Team {
     }
 
     /// What comes before the command itself.
-    fn before(&mut self, at: At) {
-        self.forget_ended(at.now);
+    fn before(&mut self, command: &Command, at: At) {
+        self.forget_ended(command, at.now);
         self.let_lapse(at);
         self.drain(at);
     }
@@ -405,9 +411,13 @@ impl Team {
         self.work.iter().filter(held).count().try_into().unwrap()
     }
 
-    /// Drops what ended 90 days ago, the oldest first, four in a command.
-    fn forget_ended(&mut self, now: u64) {
-        for _ in 0..4 {
+    /// Drops what ended 90 days ago, the oldest first, four in a command and one for each of a batch.
+    fn forget_ended(&mut self, command: &Command, now: u64) {
+        let batch = match &command.operation {
+            Operation::AssignBatch { items } => items.len(),
+            _ => 0,
+        };
+        for _ in 0..4 + batch {
             let old = |w: &&Work| w.ended.is_some_and(|ended| now - ended >= 90 * DAY);
             let oldest = self.work.iter().filter(old).map(|w| (w.ended, w.shown.id)).min();
             let Some((_, id)) = oldest else { return };

@@ -11,7 +11,8 @@ use turnwise::routing::{
 };
 
 use super::world::{
-    HOUR, World, assign, claim_by, close, delete_rep, group, key, name, out, rep, team, to_group,
+    HOUR, World, assign, by_rule, claim_by, close, delete_group, delete_rep, group, key, name,
+    offering, out, rep, team, to_group,
 };
 
 const SECRET: SecretHash = SecretHash([1; 32]);
@@ -446,6 +447,8 @@ fn the_tokens_of_a_rep_go_with_them() {
     let by = issue(&mut world, "d", Role::Rep(rep("D")));
     let other = issue(&mut world, "c", Role::Rep(rep("C")));
     world.ok(delete_rep("D"));
+    let gone = |change: &Change| matches!(change, Change::Token { before: Some(token), after: None } if token.id == by.token);
+    assert!(world.events.iter().any(|event| gone(&event.change)));
     world.create_rep("D").unwrap();
     assert_eq!(ask(&mut world, &by, out("D")), Err(Rejection::Unauthenticated), "somebody else");
     assert!(ask(&mut world, &other, out("C")).is_ok());
@@ -480,22 +483,115 @@ fn s0_23_the_guard_holds_for_whoever_asks() {
     assert_eq!(name(&ask(&mut world, &by, out("B")).unwrap_err()), "LastAvailableRep");
 }
 
+/// A call of somebody, under a request id.
+fn call(by: &Bearer, request: &str, operation: Operation) -> Command {
+    let (request, principal) = (key(request, 1), Principal::Token(by.clone()));
+    Command { request, principal, team: team(), etag: None, operation }
+}
+
 #[test]
-fn a_denied_call_is_not_remembered_for_its_request() {
+fn i2_what_a_role_forbade_is_remembered_for_its_request_and_so_is_what_it_allowed() {
     let mut world = office();
     let by = issue(&mut world, "a", Role::Viewer);
-    let (request, etag) = (key("r", 1), None);
-    let principal = Principal::Token(by);
-    let command = Command { request, principal, team: team(), etag, operation: out("A") };
-    assert_eq!(name(&world.command(&command).unwrap_err()), "PermissionDenied");
+    let first = call(&by, "r1", out("A"));
+    let denied = world.command(&first).unwrap_err();
+    assert_eq!(name(&denied), "PermissionDenied");
     let promoted = TokenChange { role: Some(Role::Manager), ..TokenChange::default() };
     world.ok(change_token("a", promoted));
-    let first = world.command(&command).unwrap();
-    assert_eq!(world.command(&command).unwrap(), first, "and what was done is");
+    assert_eq!(world.command(&first), Err(denied), "a late copy never succeeds after a no");
+    let second = call(&by, "r2", out("A"));
+    let done = world.command(&second).unwrap();
     let demoted = TokenChange { role: Some(Role::Viewer), ..TokenChange::default() };
     world.ok(change_token("a", demoted));
-    let again = name(&world.command(&command).unwrap_err());
-    assert_eq!(again, "PermissionDenied", "who may not ask may not hear the answer either");
+    assert_eq!(world.command(&second), Ok(done), "and a lost answer is heard all the same");
+    assert_eq!(name(&world.command(&call(&by, "r3", out("B"))).unwrap_err()), "PermissionDenied");
+}
+
+#[test]
+fn i2_whoever_has_no_token_of_the_team_leaves_nothing_to_remember_and_hears_nothing() {
+    let mut world = office();
+    let by = issue(&mut world, "a", Role::Manager);
+    let first = call(&by, "r1", out("A"));
+    let done = world.command(&first).unwrap();
+    world.ok(delete_token("a"));
+    assert_eq!(world.command(&first), Err(Rejection::Unauthenticated));
+    let anew = issue(&mut world, "a", Role::Viewer);
+    assert_eq!(world.command(&call(&anew, "r1", out("A"))), Ok(done), "the team's own answer");
+    let stranger = Bearer { secret_revision: by.secret_revision, ..anew.clone() };
+    assert_eq!(world.command(&call(&stranger, "r2", out("B"))), Err(Rejection::Unauthenticated));
+    let manager = TokenChange { role: Some(Role::Manager), ..TokenChange::default() };
+    world.ok(change_token("a", manager));
+    let again = world.command(&call(&anew, "r2", out("C")));
+    assert!(again.is_ok(), "the id is free: {again:?}");
+}
+
+#[test]
+fn i2_a_reps_retry_is_answered_though_the_work_is_no_longer_theirs() {
+    let mut world = office();
+    let by = issue(&mut world, "a", Role::Rep(rep("A")));
+    let assignment = offered_to_a(&mut world, "x");
+    let refuse = Operation::RejectAssignment { assignment, rep: None };
+    let first = call(&by, "r1", refuse);
+    let done = world.command(&first).unwrap();
+    assert_eq!(world.work("x").rep, Some(rep("B")), "offered to the next");
+    assert_eq!(world.command(&first), Ok(done));
+}
+
+/// A contact that is offered to A, whose turn it is in `west`.
+fn offered_to_a(world: &mut World, contact: &str) -> AssignmentId {
+    world.create_rule("offers", vec![offering(HOUR, to_group("west"))]);
+    let made = world.assign(contact, &by_rule("offers"), &[]).assignment;
+    assert_eq!(made.rep, Some(rep("A")));
+    made.id
+}
+
+#[test]
+fn the_work_of_a_deleted_rep_is_not_that_of_whoever_gets_their_id() {
+    let mut world = office();
+    world.ok(delete_rep("A"));
+    world.create_rep("A").unwrap();
+    let by = issue(&mut world, "new-a", Role::Rep(rep("A")));
+    let old = world.work("1-a").id;
+    assert_eq!(world.work("1-a").rep, Some(rep("A")), "kept, by the old name");
+    for operation in [
+        close(old),
+        Operation::AcceptAssignment { assignment: old, rep: None },
+        Operation::RejectAssignment { assignment: old, rep: None },
+    ] {
+        assert_eq!(name(&ask(&mut world, &by, operation).unwrap_err()), "PermissionDenied");
+    }
+    let own = world.assign("mine", &Via::Rep(rep("A")), &[]).assignment.id;
+    assert!(ask(&mut world, &by, close(own)).is_ok());
+}
+
+#[test]
+fn a_group_that_is_deleted_leaves_the_roles_of_its_managers_and_events_say_so() {
+    let mut world = office();
+    world.create_group("north", "C").unwrap();
+    world.create_group("south", "D").unwrap();
+    let only = issue(&mut world, "only", Role::GroupManager(vec![group("north")]));
+    let both = vec![group("north"), group("south")];
+    let other = issue(&mut world, "other", Role::GroupManager(both));
+    world.ok(delete_group("north"));
+    let told: Vec<_> = world
+        .events
+        .iter()
+        .filter_map(|event| match &event.change {
+            Change::Token { before: Some(before), after } => {
+                Some((before.id.to_string(), after.as_ref().map(|after| after.role.clone())))
+            }
+            _ => None,
+        })
+        .collect();
+    let left = Role::GroupManager(vec![group("south")]);
+    assert_eq!(told, [("only".to_owned(), None), ("other".to_owned(), Some(left))]);
+    world.create_group("north", "C").unwrap();
+    let reset = Operation::ResetRotation { group: group("north"), campaign: None };
+    assert_eq!(ask(&mut world, &only, reset.clone()), Err(Rejection::Unauthenticated));
+    assert_eq!(name(&ask(&mut world, &other, reset).unwrap_err()), "PermissionDenied");
+    let own = Operation::ResetRotation { group: group("south"), campaign: None };
+    assert!(ask(&mut world, &other, own).is_ok());
+    assert_eq!(world.state.hash(), world.state.recomputed_hash());
 }
 
 #[test]

@@ -221,9 +221,15 @@ impl Done<'_> {
         let mut again = after.clone();
         let mut stamp = self.stamp;
         stamp.position.log_index += 1;
-        // By whoever may ask: somebody can take their own token away.
-        let principal =
-            if self.was_not_let_in() { self.command.principal.clone() } else { "p".into() };
+        let principal = match &self.command.principal {
+            // They have taken their own token away. Whoever else may ask hears the same.
+            Principal::Token(bearer)
+                if !self.was_not_let_in() && after.held(bearer, after.time()).is_err() =>
+            {
+                "p".into()
+            }
+            same => same.clone(),
+        };
         let answer = again.apply(&Command { principal, ..self.command.clone() }, stamp);
         (answer != *self.answer || again != *after).then(|| format!("P5: {answer:#?}"))
     }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use turnwise::routing::{
-    AssignmentFilter, AssignmentState, Availability, CampaignState, Command, Hours, Interval,
-    IntervalSet, Labels, MemberName, Operation, Reason, Rejection, RepChange, Revision, Route,
-    TeamChange, Time, Via,
+    Assign, AssignmentFilter, AssignmentState, Availability, CampaignState, Command, ContactId,
+    Hours, Interval, IntervalSet, Labels, MemberName, Operation, Reason, Rejection, RepChange,
+    Revision, Route, TeamChange, Time, Via,
     limits::{ENDED_RETENTION_US, HOURS_RENEWED_UNDER_US},
 };
 
@@ -369,6 +369,24 @@ fn what_ended_is_forgotten_after_90_days_four_a_command_the_oldest_first() {
         })
         .collect();
     assert_eq!(left, [2, 1, 1], "open ones never");
+}
+
+#[test]
+fn a_batch_drops_as_many_as_it_ends_so_that_ended_ones_never_pile_up() {
+    let mut world = World::with_options("1 2");
+    let batches = |world: &mut World, name: &str| {
+        for n in 0..5 {
+            let item = |i| Assign::new(ContactId::new(&format!("{name}-{n}-{i}")), via("c"));
+            world.ok(Operation::AssignBatch { items: (0..100).map(item).collect() });
+        }
+    };
+    batches(&mut world, "old");
+    assert_eq!(world.all_of(None).len(), 500);
+    world.now += ENDED_RETENTION_US;
+    batches(&mut world, "new");
+    let left = world.all_of(None);
+    assert_eq!(left.len(), 500);
+    assert!(left.iter().all(|work| work.contact.as_str().starts_with("new")));
 }
 
 #[test]

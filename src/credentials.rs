@@ -4,8 +4,9 @@
 //! kept. Whose they are and what they open is for others to say.
 
 use std::{
-    fs, io,
-    os::unix::fs::PermissionsExt as _,
+    fs,
+    io::{self, Read as _},
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -117,12 +118,26 @@ pub struct FileError {
 /// Reads the operator's credential from its file and gives what is kept of it.
 ///
 /// # Errors
-/// [`FileError`] for a file that can't be read, that others than its owner may read, or that holds
-/// anything else.
+/// [`FileError`] for a file that can't be read, that is not ours or root's, that others than its owner
+/// may read, or that holds anything else.
 pub fn operator_hash(path: &Path) -> Result<Hash, FileError> {
     let refused = |problem: String| FileError { path: path.to_owned(), problem };
     let unreadable = |error: io::Error| refused(format!("it cannot be read: {error}"));
-    let about = fs::metadata(path).map_err(unreadable)?;
+    let no_line = || refused("it is not a file of one line".to_owned());
+    // Before it is opened, which waits for a writer where it is a pipe. All that counts is asked of what
+    // was opened: the name may stand for another file by then.
+    if !fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(no_line());
+    }
+    let file = fs::File::open(path).map_err(unreadable)?;
+    let about = file.metadata().map_err(unreadable)?;
+    let ours = rustix::process::geteuid().as_raw();
+    if !may_own(about.uid(), ours) {
+        return Err(refused(format!(
+            "it belongs to user {}, not to the one that runs the node ({ours}) nor to root",
+            about.uid()
+        )));
+    }
     let mode = about.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
         let fix = format!(
@@ -133,9 +148,10 @@ pub fn operator_hash(path: &Path) -> Result<Hash, FileError> {
         return Err(refused(fix));
     }
     if !about.is_file() || about.len() > FILE_LEN_MAX {
-        return Err(refused("it is not a file of one line".to_owned()));
+        return Err(no_line());
     }
-    let text = fs::read_to_string(path).map_err(unreadable)?;
+    let mut text = String::new();
+    file.take(FILE_LEN_MAX).read_to_string(&mut text).map_err(unreadable)?;
     match read(text.trim_end_matches(['\n', '\r'])) {
         Some(Credential::Operator { secret }) => Ok(hash(secret)),
         Some(Credential::Token { .. }) => {
@@ -146,6 +162,11 @@ pub fn operator_hash(path: &Path) -> Result<Hash, FileError> {
              characters of `[A-Za-z0-9_-]` in one line"
         ))),
     }
+}
+
+/// Whoever owns a file can change it and give it another mode.
+fn may_own(owner: u32, ours: u32) -> bool {
+    owner == ours || owner == 0
 }
 
 #[cfg(test)]
@@ -229,6 +250,15 @@ mod tests {
             let refused = with(wrong, 0o600).unwrap_err();
             assert!(refused.contains(told) && !refused.contains(&secret[1..]), "{refused}");
         }
+        // Where the test runs as root it can give a file away; anybody else owns none that is not theirs.
+        with(&good, 0o600).unwrap();
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(&path, Some(54_321), None).unwrap();
+            let refused = operator_hash(&path).unwrap_err().to_string();
+            assert!(refused.contains("belongs to user 54321"), "{refused}");
+        }
+        assert!(may_own(0, 1_000) && may_own(1_000, 1_000) && !may_own(1_001, 1_000));
+        assert!(!may_own(1_000, 0));
         let folder = operator_hash(folder.path()).unwrap_err().to_string();
         assert!(folder.contains("admin_token_file"), "{folder}");
     }

@@ -9,7 +9,7 @@
 mod size;
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     mem,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -19,7 +19,10 @@ use std::{
 
 use tokio::sync::{mpsc, watch};
 
-use crate::{consensus::EventSink, routing::Event};
+use crate::{
+    consensus::EventSink,
+    routing::{Change, Event, TeamId},
+};
 
 /// How much is kept: whichever is reached first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -192,6 +195,13 @@ impl EventLog {
         (kept.first, kept.last)
     }
 
+    /// Where the team was created, as an index and the event's place in that entry; the last time, if
+    /// there were several of its name. `None` = before all that is kept, or never.
+    #[must_use]
+    pub fn created(&self, team: &TeamId) -> Option<(u64, usize)> {
+        lock(&self.kept).created.get(team).copied()
+    }
+
     /// Returns once the events of this index are kept, or nothing more will be: then with `false`.
     pub async fn reached(&self, index: u64) -> bool {
         self.last.clone().wait_for(|last| *last >= index).await.is_ok()
@@ -210,17 +220,21 @@ struct Kept {
     first: u64,
     last: u64,
     entries: VecDeque<Arc<Entry>>,
+    /// The last creation of each team, as far as that event is kept.
+    created: HashMap<TeamId, (u64, usize)>,
     events: usize,
     bytes: usize,
 }
 
 impl Kept {
     fn new(bounds: Bounds) -> Self {
-        Self { bounds, first: 1, last: 0, entries: VecDeque::new(), events: 0, bytes: 0 }
+        let (entries, created) = (VecDeque::new(), HashMap::new());
+        Self { bounds, first: 1, last: 0, entries, created, events: 0, bytes: 0 }
     }
 
     fn begin_after(&mut self, index: u64, let_go: &mut Vec<Arc<Entry>>) {
         let_go.extend(self.entries.drain(..));
+        self.created.clear();
         (self.events, self.bytes) = (0, 0);
         // At the founding state's index nothing has happened yet.
         self.first = if index > FOUNDING { index.saturating_add(1) } else { 1 };
@@ -233,6 +247,7 @@ impl Kept {
             return;
         }
         let bytes = events.iter().map(size::of).sum();
+        self.created.extend(creations(index, &events).map(|(team, place)| (team.clone(), place)));
         (self.events, self.bytes) = (self.events + events.len(), self.bytes + bytes);
         self.entries.push_back(Arc::new(Entry { index, events, bytes }));
         // The newest stays whatever its size, or those who keep up would miss it.
@@ -242,6 +257,11 @@ impl Kept {
         {
             (self.events, self.bytes) = (self.events - old.events.len(), self.bytes - old.bytes);
             self.first = old.index + 1;
+            for (team, place) in creations(old.index, &old.events) {
+                if self.created.get(team) == Some(&place) {
+                    self.created.remove(team);
+                }
+            }
             let_go.push(old);
         }
     }
@@ -261,10 +281,19 @@ impl Kept {
     }
 }
 
+fn creations(index: u64, events: &[Event]) -> impl Iterator<Item = (&TeamId, (u64, usize))> {
+    let of_team = move |(seq, event): (usize, &'_ Event)| {
+        let is_creation = matches!(event.change, Change::Team { before: None, after: Some(_) });
+        is_creation.then_some((index, seq))
+    };
+    let places = events.iter().enumerate();
+    places.filter_map(move |(seq, event)| of_team((seq, event)).map(|place| (&event.team, place)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::routing::{Change, GroupAction, GroupId, LogPosition, Revision, TeamId, Time};
+    use crate::routing::{self, GroupAction, GroupId, LogPosition, Meta, Revision, Time};
 
     fn event(index: u64, principal: &str) -> Event {
         Event {
@@ -336,6 +365,35 @@ mod tests {
 
         let huge = kept(bounds(3, 1), 0, &[(1, 1), (2, 9)]);
         assert_eq!(huge.read(2, 9).map(|all| indexes(&all)), Ok(vec![2]));
+    }
+
+    #[test]
+    fn where_a_team_was_created_last_is_known_as_long_as_that_is_kept() {
+        let team = |before: bool, after: bool| {
+            let team = || routing::Team {
+                id: TeamId::new("sales"),
+                display_name: String::new(),
+                time_zone: String::new(),
+                default_rule: None,
+                meta: Meta::default(),
+            };
+            let (before, after) = (before.then(team), after.then(team));
+            Event { change: Change::Team { before, after }, ..event(1, "") }
+        };
+        let [created, changed, deleted] = [(false, true), (true, true), (true, false)];
+        let mut kept = kept(bounds(4, usize::MAX), 1, &[]);
+        let mut add = |index, what: &[(bool, bool)]| {
+            let events = what.iter().map(|(before, after)| team(*before, *after)).collect();
+            kept.add(index, events, &mut Vec::new());
+            kept.created.get(&TeamId::new("sales")).copied()
+        };
+        assert_eq!(add(2, &[created, changed]), Some((2, 0)));
+        assert_eq!(add(3, &[deleted, created]), Some((3, 1)));
+        assert_eq!(add(4, &[changed]), Some((3, 1)), "the former one's is let go");
+        assert_eq!(add(5, &[changed, changed, changed]), None, "all that is kept is its own");
+        assert_eq!(add(6, &[deleted, created]), Some((6, 1)));
+        kept.begin_after(9, &mut Vec::new());
+        assert!(kept.created.is_empty());
     }
 
     #[test]

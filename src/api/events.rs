@@ -98,11 +98,13 @@ impl EventService for Events {
         let filter = wrong.take("filter", Filter::read(&r.filter, FIELDS));
         let built = team.zip(size).zip(from.zip(filter));
         let ((team, size), (from, filter)) = reads::checked(wrong, built)?;
+        let principal = caller.principal.clone();
         let (_, exists) = self.caught_up(caller, Reading::Team, &team).await?;
 
         let (oldest_index, last) = self.log.range();
         let from = from.unwrap_or((r.start_index, 0));
         let from = if from.0 == 0 { (oldest_index, 0) } else { from };
+        let from = from.max(since(&self.log, &principal, &team));
         let stretch = self.log.read(from.0, PAGE_SCAN_MAX);
         let stretch = stretch.map_err(|Compacted { oldest }| status::compacted(oldest, None))?;
         let (events, next) = page(&stretch, &team, from, size, &filter);
@@ -127,22 +129,25 @@ impl EventService for Events {
         let mut wrong = Violations::default();
         let team = wrong.take("parent", names::team(&r.parent));
         let team = reads::checked(wrong, team)?;
+        let (index, exists) = self.caught_up(caller.clone(), Reading::Watch, &team).await?;
         let permit = Arc::clone(&self.watchers).try_acquire_owned();
         let permit = permit.map_err(|_| status::too_many_watchers(WATCHERS_MAX))?;
-        let (index, exists) = self.caught_up(caller.clone(), Reading::Watch, &team).await?;
         // One that goes on may have to hear that its team is gone.
         if !exists && r.start_index == 0 {
             return Err(not_found(&team));
         }
         let next = if r.start_index == 0 { index + 1 } else { r.start_index };
+        let since = since(&self.log, &caller.principal, &team);
+        let (next, sent) = (next, 0).max(since);
         let watcher = Watcher {
             replica: self.replica.clone(),
             principal: caller.principal,
             check_at: now() + WATCH_CHECKED_EVERY,
             log: self.log.clone(),
             team,
+            since,
             next,
-            sent: 0,
+            sent,
             // At once: the caller learns where it stands.
             progress_at: now(),
             stopping: self.stopping.clone(),
@@ -165,6 +170,16 @@ fn now() -> Instant {
 
 /// The index of an entry, and the number of an event in it.
 type Place = (u64, usize);
+
+/// Where the team begins that a caller knows. A token is of a team that is there: what happened to
+/// another one, which was called so before and is deleted, is not for its holder. The operator sees all.
+fn since(log: &EventLog, principal: &Principal, team: &TeamId) -> Place {
+    let begins = match principal {
+        Principal::Token(_) => log.created(team),
+        Principal::Trusted(_) => None,
+    };
+    begins.unwrap_or_default()
+}
 
 /// A page token: the place of the next event to look at.
 fn place(token: &str) -> Option<Place> {
@@ -233,6 +248,8 @@ struct Watcher {
     check_at: Instant,
     log: EventLog,
     team: TeamId,
+    /// Where the caller's team begins.
+    since: Place,
     /// The index to go on at.
     next: u64,
     /// Events of that index that were looked at already: those of one index may take several messages.
@@ -254,6 +271,12 @@ impl Watcher {
             let stretch = self.log.read(self.next, WATCH_LOOKED_AT_ONCE);
             let stretch = stretch
                 .map_err(|Compacted { oldest }| status::compacted(oldest, Some(self.next)))?;
+            let since = since(&self.log, &self.principal, &self.team);
+            if self.since != since {
+                // Another team is called so by now, or the creation of this one is no longer kept.
+                may_read(&self.replica, &self.principal, &self.team, Reading::Watch).await?;
+                self.since = since;
+            }
             let is_end = stretch.entries.len() < WATCH_LOOKED_AT_ONCE;
             let events = self.take(&stretch);
             if !events.is_empty() || now() >= self.progress_at {

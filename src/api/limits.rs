@@ -89,6 +89,10 @@ pub const WATCH_CHECKED_EVERY: Duration = Duration::from_secs(1);
 
 /// Credentials that a node remembers to be valid; one more, and it compares all anew.
 pub const KNOWN_BEARERS_MAX: usize = 10_000;
+/// Credentials that a node does not remember and is comparing at a time: each may cost the leader a look.
+pub const UNKNOWN_BEARERS_AT_ONCE: usize = 64;
+/// One more waits this long for its turn and is then refused.
+pub const UNKNOWN_BEARER_WAIT: Duration = Duration::from_millis(100);
 
 /// Calls waiting to be sent to the leader; more are refused.
 pub const FORWARD_QUEUE_MAX: usize = 4_096;

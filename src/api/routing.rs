@@ -2,9 +2,9 @@
 
 use std::pin::Pin;
 
-use futures_util::{Stream, StreamExt as _};
+use futures_util::{Stream, StreamExt as _, stream};
 use prost::Message as _;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Code, Request, Response, Status, Streaming};
 
 use crate::{
     proto::turnwise::v1::{
@@ -29,7 +29,7 @@ use crate::{
 
 use super::{
     Answer, Call, Gateway,
-    authenticate::Caller,
+    authenticate::{Caller, Remembered, still_opens},
     command::{CheckedPreview, preview},
     convert,
     deadline::Deadline,
@@ -129,6 +129,12 @@ async fn answer(number: u64, item: Underway) -> AssignContactsResponse {
     AssignContactsResponse { item: number, result: Some(result) }
 }
 
+fn is_unauthenticated(answer: &AssignContactsResponse) -> bool {
+    let AssignContactsResponse { result, .. } = answer;
+    matches!(result, Some(ItemResult::Status(refused))
+        if Code::from_i32(refused.code) == Code::Unauthenticated)
+}
+
 #[tonic::async_trait]
 impl RoutingService for Routing {
     async fn assign_contact(
@@ -153,8 +159,11 @@ impl RoutingService for Routing {
         request: Request<Streaming<AssignContactsRequest>>,
     ) -> Result<Response<Self::AssignContactsStream>, Status> {
         let this = self.clone();
-        // Whether its token still opens anything is asked of each item, where it takes effect.
-        let Caller { principal, time: _ } = Caller::of(&request)?;
+        // Asked here for an answer without an item, and of each item where it takes effect.
+        let caller = Caller::of(&request)?;
+        still_opens(self.gateway.replica(), &caller).await?;
+        let Caller { principal, time: _ } = caller;
+        let remembered = Remembered::of(&request);
         let items = tokio_stream::StreamExt::timeout(request.into_inner(), STREAM_IDLE_MAX);
         let mut numbers = 0u64..;
         // What breaks the stream takes its place in the order too: all before it are answered first.
@@ -175,7 +184,15 @@ impl RoutingService for Routing {
                 let (number, item) = begun?;
                 Ok(answer(number, item).await)
             });
-        Ok(Response::new(Box::pin(answers.buffered(STREAM_ITEMS_IN_FLIGHT_MAX))))
+        let answers = answers.buffered(STREAM_ITEMS_IN_FLIGHT_MAX).flat_map(move |answered| {
+            // Its token opens nothing any more: no item after it would be done.
+            let end = answered.as_ref().is_ok_and(is_unauthenticated).then(|| {
+                remembered.iter().for_each(Remembered::forget);
+                Err(status::unauthenticated())
+            });
+            stream::iter([Some(answered), end].into_iter().flatten())
+        });
+        Ok(Response::new(Box::pin(answers)))
     }
 
     async fn batch_assign_contacts(

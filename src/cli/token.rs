@@ -3,6 +3,7 @@
 //! Secrets are drawn here. The nodes get their hashes, and nobody can show a credential a second time.
 
 use serde_json::Value;
+use tonic::Code;
 
 use super::{
     Context,
@@ -207,8 +208,11 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<(), Failu
                 ..CreateTokenRequest::default()
             };
             let what = format!("create token `{token}`");
-            let created = client.call(request).await.map_err(|error| lost(what, error))?.token;
-            return given(context, &team, created.unwrap_or_default(), &secret, &dry);
+            let created = client.call(request).await.map_err(|error| {
+                let is_open = is_unavailable(&error);
+                lost(context, (&team, &token), &secret, &dry, is_open, to(what)(error))
+            })?;
+            return given(context, &team, created.token.unwrap_or_default(), &secret, &dry);
         }
         Command::Get(Which { token, team }) => {
             let request = GetTokenRequest { name: names::token(&team, &token) };
@@ -260,8 +264,11 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<(), Failu
                 ..UpdateTokenRequest::default()
             };
             let what = format!("rotate token `{token}`");
-            let rotated = client.call(request).await.map_err(|error| lost(what, error))?.token;
-            return given(context, &team, rotated.unwrap_or_default(), &secret, &dry);
+            let rotated = client.call(request).await.map_err(|error| {
+                let is_open = is_unavailable(&error) || is_unauthenticated(&error);
+                lost(context, (&team, &token), &secret, &dry, is_open, to(what)(error))
+            })?;
+            return given(context, &team, rotated.token.unwrap_or_default(), &secret, &dry);
         }
         Command::Delete { which: Which { token, team }, deletion } => {
             let Deletion { allow_missing, unchanged, change } = deletion;
@@ -284,17 +291,38 @@ fn draw() -> Result<String, Failure> {
     drawn.map_err(|error| Failure::failed(format!("cannot draw a secret: {error}")))
 }
 
-/// Of a call whose secret nobody has if it took effect all the same.
-fn lost(what: String, error: client::Error) -> Failure {
-    let is_open = matches!(error, client::Error::Unavailable { .. });
-    let failure = to(what)(error);
-    match is_open {
-        true => failure.advise(
-            "It may have been done all the same, with a secret that is lost now: `turnwise token \
-             rotate` gives another.",
-        ),
-        false => failure,
+/// Of a call that may have taken effect all the same: the credential it drew is nowhere else.
+///
+/// A retry of a rotation is refused as UNAUTHENTICATED where the token that it changed is the one that
+/// was shown.
+fn lost(
+    context: &Context,
+    (team, token): (&str, &str),
+    secret: &str,
+    dry: &Dry,
+    is_open: bool,
+    failure: Failure,
+) -> Failure {
+    if dry.validate_only || !is_open {
+        return failure;
     }
+    if let Err(unsaid) = print(context, &credentials::of_token(team, token, secret)) {
+        return unsaid;
+    }
+    failure.advise(format!(
+        "It may have been done all the same. If it was, the credential on stdout is the token's, and \
+         nobody can show it again: keep it, and try it with `turnwise team get {team} --token-file \
+         FILE`. If that is UNAUTHENTICATED, it was not done: what was before still stands, and the same \
+         command can be run again, with a credential that opens something."
+    ))
+}
+
+fn is_unavailable(error: &client::Error) -> bool {
+    matches!(error, client::Error::Unavailable { .. })
+}
+
+fn is_unauthenticated(error: &client::Error) -> bool {
+    matches!(error, client::Error::Refused(status) if status.code() == Code::Unauthenticated)
 }
 
 /// Prints a credential: by itself for people, with what it is of for programs.
@@ -330,8 +358,13 @@ fn new_admin(context: &Context) -> Result<(), Failure> {
         "The operator's credential. Keep it in a file that only the user of the nodes can read, and start \
          every node with --admin-token-file FILE.",
     );
+    print(context, &credential)
+}
+
+/// A credential by itself.
+fn print(context: &Context, credential: &str) -> Result<(), Failure> {
     match context.output.format {
-        Format::Table => context.output.line(&credential),
+        Format::Table => context.output.line(credential),
         Format::Json | Format::Csv => {
             context.output.record(&["credential"], vec![credential.into()])
         }

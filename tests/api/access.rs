@@ -5,12 +5,14 @@
 //! | `matrix` | every call, by everybody, against the table in `access.txt` |
 //! | `credentials` | one answer for every credential that opens nothing |
 //! | `changes` | what a token's role, end and secret become takes effect at once; who did what is told |
+//! | `events` | what the holder of a token sees of what happened |
 //! | `streams` | streams whose token is deleted while they are open |
 //!
 //! Here are the people: a team `t` with a token of each role, and a team `u` of others.
 
 mod changes;
 mod credentials;
+mod events;
 mod matrix;
 mod streams;
 

@@ -16,6 +16,7 @@ mod limits;
 mod lists;
 mod members;
 mod nodes;
+mod preconditions;
 mod rings;
 mod standard;
 mod stream;

@@ -147,6 +147,51 @@ fn a_credential_is_made_once_and_opens_what_its_role_may_until_it_is_rotated_or_
     assert!(node.holder(&rotated, "team get sales").failed(1).contains("UNAUTHENTICATED"));
 }
 
+/// A credential on stdout, of a command that does not know whether it was done.
+#[track_caller]
+fn perhaps(ran: Ran, code: i32) -> String {
+    assert_eq!(ran.code, code, "{}", ran.stderr);
+    for told in ["may have been done", "on stdout", "turnwise team get sales", "run again"] {
+        assert!(ran.stderr.contains(told), "{told}: {}", ran.stderr);
+    }
+    assert!(!ran.stderr.contains("tw_sales"), "stderr is talk: {}", ran.stderr);
+    let line = ran.stdout.strip_suffix('\n').unwrap();
+    assert!(line.starts_with("tw_sales/crm_") && !line.contains('\n'), "{line}");
+    line.to_owned()
+}
+
+#[test]
+fn the_credential_of_a_change_that_may_have_been_done_is_printed_all_the_same() {
+    let node = Guarded::start();
+    node.operator("team create sales").ok();
+    let crm = credential(node.operator("token create crm --team sales --role admin"));
+
+    // As the retry of a rotation is refused whose answer was lost: its own secret is the old one now.
+    let now = credential(node.holder(&crm, "token rotate crm --team sales"));
+    let other = perhaps(node.holder(&crm, "token rotate crm --team sales"), 1);
+    assert_ne!(other, now);
+    assert!(node.holder(&other, "team get sales").failed(1).contains("UNAUTHENTICATED"));
+    node.holder(&now, "team get sales").ok();
+    let json = node.holder(&crm, "token rotate crm --team sales --output json");
+    let json: Value = serde_json::from_str(&json.stdout).unwrap();
+    assert!(json["credential"].as_str().unwrap().starts_with("tw_sales/crm_"));
+
+    // Where it certainly was not done there is none.
+    node.holder(&crm, "token rotate crm --team sales --validate-only").failed(1);
+    node.operator("token rotate other --team sales").failed(1);
+    node.nobody("token create other --team sales --role viewer").failed(1);
+
+    let (_reserved, [nowhere, ..]) = reserved();
+    let unreachable = |line: &str| {
+        let mut command = turnwise();
+        command.args(line.split_whitespace()).args(["--endpoints", &nowhere]);
+        Ran::of(command.args(["--deadline", "300ms"]))
+    };
+    perhaps(unreachable("token rotate crm --team sales"), 3);
+    perhaps(unreachable("token create crm --team sales --role viewer"), 3);
+    unreachable("token rotate crm --team sales --validate-only").failed(3);
+}
+
 #[test]
 fn an_admin_gives_tokens_to_managers_and_reps_and_lists_them() {
     let node = Guarded::start();

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::{
     api::{
+        authenticate::OPERATOR,
         instant, names, text,
         violations::{Violations, Wrong},
     },
@@ -11,7 +12,7 @@ use crate::{
         self as pb, CreateTokenRequest, DeleteTokenRequest, RoleKind, Token, UpdateTokenRequest,
     },
     routing::{
-        GroupId, Operation, Role, SecretHash, TeamId, Time, TokenChange, TokenSettings,
+        GroupId, Operation, Role, SecretHash, TeamId, Time, TokenChange, TokenId, TokenSettings,
         limits::TOKEN_GROUPS_MAX,
     },
 };
@@ -23,7 +24,7 @@ pub(super) fn create(r: &CreateTokenRequest, now: Time) -> Result<Draft, Violati
     let none = Token::default();
     let written = r.token.as_ref().unwrap_or(&none);
     let team = wrong.take("parent", names::team(&r.parent));
-    let token = wrong.take("token_id", names::id(&r.token_id));
+    let token = wrong.take("token_id", names::id(&r.token_id).and_then(not_the_operators));
     let display_name = text::display_name(&written.display_name);
     let display_name = wrong.take("token.display_name", display_name);
     let labels = text::labels(&mut wrong, "token.labels", &written.labels);
@@ -97,6 +98,16 @@ pub(super) fn delete(r: &DeleteTokenRequest) -> Result<Draft, Violations> {
         let operation = Operation::DeleteToken { token, allow_missing: r.allow_missing };
         Some(common?.draft(team, operation))
     })())
+}
+
+/// Events and histories name a token by its id, as they do the operator.
+fn not_the_operators(token: TokenId) -> Result<TokenId, Wrong> {
+    if token.as_str() == OPERATOR {
+        return Err(Wrong::new(
+            "must not be `operator`: events and histories name the cluster's operator so",
+        ));
+    }
+    Ok(token)
 }
 
 fn secret(written: &Bytes) -> Result<SecretHash, Wrong> {

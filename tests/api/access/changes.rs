@@ -147,6 +147,7 @@ async fn wrong_fields_of_a_token_are_named() {
         (pb::CreateTokenRequest { secret_sha256: vec![0; 33].into(), ..viewer() }, "secret_sha256"),
         (pb::CreateTokenRequest { secret_sha256: vec![].into(), ..viewer() }, "secret_sha256"),
         (pb::CreateTokenRequest { token_id: "a/b".to_owned(), ..viewer() }, "token_id"),
+        (pb::CreateTokenRequest { token_id: "operator".to_owned(), ..viewer() }, "token_id"),
         (pb::CreateTokenRequest { token: None, ..viewer() }, "token.role"),
         (with(of(RoleKind::Unspecified, &[], "")), "token.role.kind"),
         (with(pb::Role { kind: 99, ..Default::default() }), "token.role.kind"),
@@ -165,6 +166,12 @@ async fn wrong_fields_of_a_token_are_named() {
         let (code, _, fields) = why(&refused);
         assert_eq!((code, fields), (Code::InvalidArgument, vec![field.to_owned()]));
     }
+    let forged = pb::CreateTokenRequest { token_id: "operator".to_owned(), ..viewer() };
+    let why_not = ask(&admin, forged).await.unwrap_err();
+    assert!(why_not.message().contains("events and histories"), "{why_not}");
+    ask(&admin, pb::CreateTokenRequest { token_id: "operator2".to_owned(), ..viewer() })
+        .await
+        .unwrap();
     ask(&admin, with(of(RoleKind::GroupManager, &["teams/t/groups/none"], "")))
         .await
         .map_err(|refused| assert_eq!(why(&refused).1, "RESOURCE_NOT_FOUND"))

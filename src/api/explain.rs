@@ -1,17 +1,17 @@
 //! Why an assignment is with whom it is, in words that a sales manager understands.
 //!
-//! From the stored decision only: nothing is decided again here.
+//! From the stored decision and what is known of how a group chose: nothing is decided again here.
 
 use crate::routing::{
-    Assignment, AssignmentState, Cause, Cursor, OwnerKind, PassedOver, Step, TargetKind,
-    TargetOutcome, TargetTrace, Time, Via,
+    Assignment, AssignmentState, Cause, Choice, Cursor, OwnerKind, PassedOver, Step, Strategy,
+    TargetKind, TargetOutcome, TargetTrace, Time, Via,
 };
 
 use super::{convert::reason_words, instant::rfc3339};
 
 /// The whole story: where it is, how it came, what each target did, what happened since.
-pub(super) fn sentences(assignment: &Assignment) -> Vec<String> {
-    let mut story = vec![now(assignment), way(assignment)];
+pub(super) fn sentences(assignment: &Assignment, choice: Option<&Choice>) -> Vec<String> {
+    let mut story = vec![now(assignment, choice), way(assignment)];
     let decision = &assignment.decision;
     if decision.targets.is_empty() {
         story.push("No target was tried.".to_owned());
@@ -19,20 +19,21 @@ pub(super) fn sentences(assignment: &Assignment) -> Vec<String> {
         story.push(format!("The decision was made at {}.", rfc3339(decision.time)));
     }
     story.extend(decision.targets.iter().map(|trace| target(assignment, trace)));
+    story.extend(choice.map(chosen));
     if !assignment.rejected_by.is_empty() {
         let reps: Vec<_> = assignment.rejected_by.iter().map(|rep| format!("`{rep}`")).collect();
         story.push(format!("Not offered again to {}, who turned it down.", reps.join(", ")));
     }
     if assignment.history.len() > 1 {
-        story.extend(assignment.history.iter().map(step));
+        story.extend(assignment.history.iter().map(|entry| step(entry, choice)));
     }
     story
 }
 
-fn now(assignment: &Assignment) -> String {
+fn now(assignment: &Assignment, choice: Option<&Choice>) -> String {
     let Assignment { contact, rep, option, state, cause, .. } = assignment;
     let rep = rep.as_ref().map_or_else(|| "nobody".to_owned(), |rep| format!("`{rep}`"));
-    let why = because(*cause);
+    let why = because(*cause, choice);
     let until = |time: Option<Time>| {
         time.map(|time| format!(" until {}", rfc3339(time))).unwrap_or_default()
     };
@@ -60,10 +61,30 @@ fn now(assignment: &Assignment) -> String {
     }
 }
 
-fn because(cause: Cause) -> &'static str {
+/// How a group chose, and how sure that is.
+fn chosen(choice: &Choice) -> String {
+    let Choice { group, strategy, is_changed, open } = choice;
+    let how = match (strategy, open) {
+        (Strategy::RoundRobin, _) => "gives to the next in its ring".to_owned(),
+        (Strategy::LeastOpen, None) => FEWEST.to_owned(),
+        (Strategy::LeastOpen, Some(open)) => format!("{FEWEST}; who got it had {open} open"),
+    };
+    if *is_changed {
+        return format!("Group `{group}` was changed since; as it is now, it {how}.");
+    }
+    format!("Group `{group}` {how}.")
+}
+
+const FEWEST: &str = "gives to whoever of those who can take it has the fewest open assignments for \
+                      their weight, and among equals to the next in its ring";
+
+fn because(cause: Cause, choice: Option<&Choice>) -> &'static str {
     match cause {
         Cause::Owner => "they own it in the CRM",
-        Cause::Rotation => "it was their turn",
+        Cause::Rotation => match choice.map(|choice| choice.strategy) {
+            Some(Strategy::RoundRobin) => "it was their turn",
+            Some(Strategy::LeastOpen) | None => "the group chose them",
+        },
         Cause::Rep => "the target names them",
         Cause::LastRep => "they had the contact before",
         Cause::Option => "it was the option's turn",
@@ -194,7 +215,7 @@ fn owner_kind(kind: OwnerKind) -> &'static str {
     }
 }
 
-fn step(step: &Step) -> String {
+fn step(step: &Step, choice: Option<&Choice>) -> String {
     let Step { time, position: _, principal, cause, state, rep } = step;
     let whom = rep.as_ref().map(|rep| format!(" (`{rep}`)")).unwrap_or_default();
     let who = if principal.is_empty() { String::new() } else { format!(", by `{principal}`") };
@@ -206,7 +227,7 @@ fn step(step: &Step) -> String {
         AssignmentState::Closed => "closed",
         AssignmentState::Cancelled => "cancelled",
     };
-    format!("At {}: {state}{whom}, {}{who}.", rfc3339(*time), because(*cause))
+    format!("At {}: {state}{whom}, {}{who}.", rfc3339(*time), because(*cause, choice))
 }
 
 #[cfg(test)]
@@ -273,8 +294,15 @@ mod tests {
             cursor_after: Some(Cursor { round: 1, key: 4 }),
             ..trace(TargetKind::Group(GroupId::new("inbound")), TargetOutcome::Picked)
         };
+        let turns = Choice {
+            group: GroupId::new("inbound"),
+            strategy: Strategy::RoundRobin,
+            is_changed: false,
+            open: None,
+        };
+        let assigned = assigned(vec![owner, ring]);
         assert_eq!(
-            sentences(&assigned(vec![owner, ring])),
+            sentences(&assigned, Some(&turns)),
             [
                 "Contact `c-1` is with `ann`: it was their turn.",
                 "It came at 1970-01-01T00:00:00Z by campaign `spring`, as assignment 5-3.",
@@ -284,7 +312,22 @@ mod tests {
                 "Target 2, group `inbound`: gave `ann`; passed over: `bo` (out of office), `cem` (has \
                  as much open work as they take) and 3 more; the cursor went from the start to place \
                  4 in round 2.",
+                "Group `inbound` gives to the next in its ring.",
             ]
+        );
+        let by_load = Choice { strategy: Strategy::LeastOpen, open: Some(2), ..turns.clone() };
+        let told = sentences(&assigned, Some(&by_load));
+        assert_eq!(told[0], "Contact `c-1` is with `ann`: the group chose them.");
+        assert_eq!(
+            told[5],
+            "Group `inbound` gives to whoever of those who can take it has the fewest open \
+             assignments for their weight, and among equals to the next in its ring; who got it had \
+             2 open."
+        );
+        let changed = Choice { is_changed: true, ..turns };
+        assert_eq!(
+            sentences(&assigned, Some(&changed))[5],
+            "Group `inbound` was changed since; as it is now, it gives to the next in its ring."
         );
     }
 
@@ -296,7 +339,7 @@ mod tests {
             cause: Cause::NoTarget,
             ..assigned(vec![])
         };
-        let told = sentences(&nobody);
+        let told = sentences(&nobody, None);
         assert_eq!(told[0], "Nobody has contact `c-1`: no target gave anybody.");
         assert_eq!(told[2], "No target was tried.");
     }

@@ -362,11 +362,14 @@ impl RoutingService for Routing {
         let of = team.clone();
         let look = move |state: &State, _: ReadAt| -> Result<_, Rejection> {
             let found = state.assignment(&of, id)?;
-            Ok((explain::sentences(&found), shown(state, &of, found)))
+            let choice = state.choice(&of, &found)?;
+            let sentences = explain::sentences(&found, choice.as_ref());
+            let choice = choice.map(|choice| convert::choice(&of, choice));
+            let assignment = Some(shown(state, &of, found));
+            Ok(ExplainAssignmentResponse { assignment, sentences, choice })
         };
-        let (sentences, found) =
-            reads::read(self.gateway.replica(), caller, Reading::Team, &team, look).await?;
-        reads::fitting(ExplainAssignmentResponse { assignment: Some(found), sentences })
+        let replica = self.gateway.replica();
+        reads::fitting(reads::read(replica, caller, Reading::Team, &team, look).await?)
     }
 }
 

@@ -150,6 +150,19 @@ impl Assignments {
         self.waiting.remove(record);
     }
 
+    /// All that are open, in no order that means anything.
+    pub(super) fn all_open(&self) -> impl Iterator<Item = AssignmentId> {
+        self.open.values().copied()
+    }
+
+    /// Those that ended at a time or later; `None` if there are more than `max`.
+    pub(super) fn ended_since(&self, time: Time, max: usize) -> Option<Vec<AssignmentId>> {
+        let least = AssignmentId { log_index: 0, seq: 0, item: 0 };
+        let since = self.ended.range((time, least)..);
+        let ids: Vec<_> = since.map(|(_, id)| *id).take(max.saturating_add(1)).collect();
+        (ids.len() <= max).then_some(ids)
+    }
+
     /// How many have ended, and the one that did so first.
     pub(super) fn ended(&self) -> (usize, Option<(Time, AssignmentId)>) {
         (self.ended.len(), self.ended.get_min().copied())

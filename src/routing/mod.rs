@@ -25,7 +25,7 @@
 //! | `coverage` | the guard: somebody must be there for an active campaign |
 //! | `reps`, `assignments`, `requests` | what is kept, with its indexes |
 //! | `record`, `digest`, `image` | what the state consists of, its hash, its form in a snapshot |
-//! | `read`, `preview`, `report` | what can be read |
+//! | `read`, `preview`, `report`, `choice` | what can be read |
 //!
 //! Behaviour ids such as S0-23 are those of the routing specification.
 
@@ -33,6 +33,7 @@ mod access;
 mod assign;
 mod assignments;
 mod campaign_commands;
+mod choice;
 mod command;
 mod coverage;
 mod decision;
@@ -72,6 +73,7 @@ mod waiting;
 mod walk;
 
 pub use access::{Needed, Reading};
+pub use choice::Choice;
 pub use command::{
     Assign, Command, Labels, MemberSpec, OpenAssignments, Operation, OwnerKind, OwnerRef,
     OwnerType, RequestKey, Stamp, Via,

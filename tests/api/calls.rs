@@ -258,6 +258,82 @@ async fn s0_27_a_draft_that_could_not_launch_warns() {
 }
 
 #[tokio::test]
+async fn s0_27_a_dry_run_warns_of_the_same_and_changes_nothing() {
+    let nodes = Nodes::one().await;
+    let node = nodes.leader();
+    node.set_up().await;
+    let out = pb::UpdateRepRequest {
+        rep: Some(pb::Rep {
+            name: "teams/t/reps/c".to_owned(),
+            disabled: true,
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    node.reps().await.update_rep(out).await.unwrap();
+    let group = pb::CreateGroupRequest {
+        parent: "teams/t".to_owned(),
+        group_id: "out".to_owned(),
+        group: Some(pb::Group { members: vec![member("c")], ..Default::default() }),
+        ..Default::default()
+    };
+    node.groups().await.create_group(group).await.unwrap();
+    let to = |groups: &[&str]| {
+        let kind = |id: &&str| pb::target::Kind::Group(format!("teams/t/groups/{id}"));
+        let target = |id| pb::Target { kind: Some(kind(id)), ..Default::default() };
+        Some(pb::TargetList { targets: groups.iter().map(target).collect() })
+    };
+    let none = |groups: &[&str]| {
+        let kind = |id: &&str| {
+            pb::campaign_warning::Kind::GroupHasNoAvailableRep(format!("teams/t/groups/{id}"))
+        };
+        groups.iter().map(|id| Some(kind(id))).collect::<Vec<_>>()
+    };
+    let kinds = |campaign: &pb::Campaign| {
+        campaign.warnings.iter().map(|warning| warning.kind.clone()).collect::<Vec<_>>()
+    };
+    let mut campaigns = node.campaigns().await;
+    let create = pb::CreateCampaignRequest {
+        parent: "teams/t".to_owned(),
+        campaign_id: "warned".to_owned(),
+        campaign: Some(pb::Campaign { targets: to(&["out"]), ..Default::default() }),
+        ..Default::default()
+    };
+    let dry = pb::CreateCampaignRequest { validate_only: true, ..create.clone() };
+    let before = node.hash().await;
+    let would = campaigns.create_campaign(dry).await.unwrap().into_inner();
+    assert_eq!((node.hash().await, would.position), (before, None));
+    let would = kinds(&would.campaign.unwrap());
+    assert!(would.contains(&none(&["out"])[0]), "{would:?}");
+    let did = campaigns.create_campaign(create).await.unwrap().into_inner().campaign.unwrap();
+    // A gap that has begun begins when it is asked about.
+    let which = |kinds: Vec<Option<pb::campaign_warning::Kind>>| {
+        kinds.into_iter().flatten().map(|kind| std::mem::discriminant(&kind)).collect::<Vec<_>>()
+    };
+    assert_eq!(which(kinds(&did)), which(would));
+
+    // An edit that mends it, and one that breaks it again.
+    for (groups, warned) in [(vec!["g"], vec![]), (vec!["out", "g"], none(&["out"]))] {
+        let update = pb::UpdateCampaignRequest {
+            campaign: Some(pb::Campaign {
+                name: "teams/t/campaigns/warned".to_owned(),
+                targets: to(&groups),
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        let dry = pb::UpdateCampaignRequest { validate_only: true, ..update.clone() };
+        let before = node.hash().await;
+        let would = campaigns.update_campaign(dry).await.unwrap().into_inner();
+        assert_eq!((node.hash().await, would.position), (before, None));
+        let would = would.campaign.unwrap();
+        assert_eq!(kinds(&would), warned, "{groups:?}");
+        let did = campaigns.update_campaign(update).await.unwrap().into_inner().campaign.unwrap();
+        assert_eq!(did.warnings, would.warnings, "{groups:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_retry_gets_the_first_answer() {
     let nodes = Nodes::one().await;
     nodes.leader().set_up().await;

@@ -3,7 +3,7 @@
 use tonic::Code;
 use turnwise::proto::turnwise::v1 as pb;
 
-use crate::nodes::{Node, Nodes, contact, why};
+use crate::nodes::{Node, Nodes, contact, member, why};
 
 fn parent() -> String {
     "teams/t".to_owned()
@@ -27,7 +27,7 @@ async fn assignments(node: &Node, filter: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn every_list_has_a_filter_over_its_fields() {
+async fn reps_and_campaigns_are_filtered_by_their_fields() {
     let nodes = Nodes::one().await;
     let node = nodes.leader();
     node.set_up().await;
@@ -52,29 +52,127 @@ async fn every_list_has_a_filter_over_its_fields() {
     assert_eq!(reps(node, "labels.tier = \"\"").await, of(&["a", "b"]));
     assert_eq!(reps(node, "presence.state = ONLINE").await, of(&[]));
 
-    let groups = pb::ListGroupsRequest {
-        parent: parent(),
-        filter: "kind = OPTIONS".to_owned(),
-        ..Default::default()
-    };
-    assert_eq!(node.groups().await.list_groups(groups).await.unwrap().into_inner().groups, []);
     let campaigns = pb::ListCampaignsRequest {
         parent: parent(),
         filter: "state = RUNNING".to_owned(),
         ..Default::default()
     };
     let found = node.campaigns().await.list_campaigns(campaigns).await.unwrap().into_inner();
-    assert_eq!(found.campaigns.len(), 1);
-    let rules = pb::ListRoutingRulesRequest {
-        parent: parent(),
-        filter: "display_name = x".to_owned(),
+    let names: Vec<_> = found.campaigns.into_iter().map(|campaign| campaign.name).collect();
+    assert_eq!(names, ["teams/t/campaigns/run"], "not the draft");
+}
+
+/// A second team, two rules, a group of options by load beside that of reps, and two tokens.
+async fn two_of_each(node: &Node) {
+    let gold = || [("tier".to_owned(), "gold".to_owned())].into();
+    let team = pb::Team { display_name: "Two".to_owned(), labels: gold(), ..Default::default() };
+    let request =
+        pb::CreateTeamRequest { team_id: "two".to_owned(), team: Some(team), ..Default::default() };
+    node.teams().await.create_team(request).await.unwrap();
+    for (id, labels) in [("r1", Default::default()), ("r2", gold())] {
+        let rule = pb::RoutingRule { display_name: id.to_owned(), labels, ..Default::default() };
+        let request = pb::CreateRoutingRuleRequest {
+            parent: parent(),
+            routing_rule_id: id.to_owned(),
+            routing_rule: Some(rule),
+            ..Default::default()
+        };
+        node.rules().await.create_routing_rule(request).await.unwrap();
+    }
+    let option = |id: &str| pb::GroupMember {
+        member: Some(pb::group_member::Member::Option(pb::GroupOption {
+            id: id.to_owned(),
+            payload: "{}".to_owned(),
+        })),
         ..Default::default()
     };
-    let found = node.rules().await.list_routing_rules(rules).await.unwrap().into_inner();
-    assert_eq!(found.routing_rules, []);
-    let teams =
-        pb::ListTeamsRequest { filter: "display_name = \"\"".to_owned(), ..Default::default() };
-    assert_eq!(node.teams().await.list_teams(teams).await.unwrap().into_inner().teams.len(), 1);
+    let options = pb::Group {
+        kind: pb::GroupKind::Options.into(),
+        members: vec![option("x"), option("y")],
+        labels: gold(),
+        ..Default::default()
+    };
+    let by_load = pb::Group {
+        display_name: "Load".to_owned(),
+        strategy: pb::Strategy::LeastOpen.into(),
+        members: vec![member("a")],
+        ..Default::default()
+    };
+    for (id, group) in [("options", options), ("load", by_load)] {
+        let request = pb::CreateGroupRequest {
+            parent: parent(),
+            group_id: id.to_owned(),
+            group: Some(group),
+            ..Default::default()
+        };
+        node.groups().await.create_group(request).await.unwrap();
+    }
+    let admin = pb::Role { kind: pb::RoleKind::Admin.into(), ..Default::default() };
+    let rep = pb::Role {
+        kind: pb::RoleKind::Rep.into(),
+        rep: "teams/t/reps/b".to_owned(),
+        ..Default::default()
+    };
+    for (id, role, secret) in [("admin", admin, 1), ("b", rep, 2)] {
+        let token =
+            pb::Token { display_name: format!("of {id}"), role: Some(role), ..Default::default() };
+        let request = pb::CreateTokenRequest {
+            parent: parent(),
+            token_id: id.to_owned(),
+            token: Some(token),
+            secret_sha256: vec![secret; 32].into(),
+            ..Default::default()
+        };
+        node.tokens().await.create_token(request).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_filter_keeps_the_one_that_it_names_and_no_other() {
+    let nodes = Nodes::one().await;
+    let node = nodes.leader();
+    node.set_up().await;
+    two_of_each(node).await;
+    macro_rules! found {
+        ($client:ident.$call:ident($request:expr).$items:ident, $filter:expr) => {{
+            let filter = $filter.to_owned();
+            let mut request = $request;
+            request.filter = filter;
+            let answer = node.$client().await.$call(request).await.unwrap().into_inner();
+            let ids = answer.$items.iter().map(|it| it.name.rsplit('/').next().unwrap().to_owned());
+            ids.collect::<Vec<_>>()
+        }};
+    }
+    let teams = pb::ListTeamsRequest::default;
+    let of_teams = async |filter: &str| found!(teams.list_teams(teams()).teams, filter);
+    assert_eq!(of_teams("").await, ["t", "two"]);
+    for filter in ["display_name = Two", "labels.tier = gold"] {
+        assert_eq!(of_teams(filter).await, ["two"], "{filter}");
+    }
+    assert_eq!(of_teams("display_name = \"\"").await, ["t"]);
+
+    let rules = || pb::ListRoutingRulesRequest { parent: parent(), ..Default::default() };
+    let of_rules =
+        async |filter: &str| found!(rules.list_routing_rules(rules()).routing_rules, filter);
+    assert_eq!(of_rules("").await, ["r1", "r2"]);
+    assert_eq!(of_rules("display_name = r1").await, ["r1"]);
+    assert_eq!(of_rules("labels.tier = gold").await, ["r2"]);
+    assert_eq!(of_rules("display_name = r1 AND labels.tier = gold").await, [""; 0]);
+
+    let groups = || pb::ListGroupsRequest { parent: parent(), ..Default::default() };
+    let of_groups = async |filter: &str| found!(groups.list_groups(groups()).groups, filter);
+    assert_eq!(of_groups("").await, ["default", "g", "load", "options"]);
+    assert_eq!(of_groups("kind = OPTIONS").await, ["options"]);
+    assert_eq!(of_groups("strategy = LEAST_OPEN").await, ["load"]);
+    assert_eq!(of_groups("display_name = Load").await, ["load"]);
+    assert_eq!(of_groups("labels.tier = gold").await, ["options"]);
+
+    let tokens = || pb::ListTokensRequest { parent: parent(), ..Default::default() };
+    let of_tokens = async |filter: &str| found!(tokens.list_tokens(tokens()).tokens, filter);
+    assert_eq!(of_tokens("").await, ["admin", "b"]);
+    assert_eq!(of_tokens("role.kind = ADMIN").await, ["admin"]);
+    assert_eq!(of_tokens("role.rep = \"teams/t/reps/b\"").await, ["b"]);
+    assert_eq!(of_tokens("display_name = \"of b\"").await, ["b"]);
 }
 
 #[tokio::test]

@@ -47,11 +47,14 @@ fn asked<C: Call + Send + Sync>(client: &Client, call: C) -> Asked {
     })
 }
 
+/// Sends a request with an etag, for real or only to see what would come of it.
+type Ask = Box<dyn Fn(&Client, &str, bool) -> Asked>;
+
 /// A request by its name, what its etag is of, and how it is sent with one.
 struct Row {
     request: &'static str,
     of: &'static str,
-    ask: Box<dyn Fn(&Client, &str, bool) -> Asked>,
+    ask: Ask,
 }
 
 macro_rules! rows {
@@ -124,7 +127,7 @@ fn rows() -> Vec<Row> {
 async fn etags(client: &Client) -> BTreeMap<&'static str, String> {
     let team = client.call(pb::GetTeamRequest { name: "teams/t".to_owned() }).await.unwrap();
     let rep = client.call(pb::GetRepRequest { name: t("reps/a") }).await.unwrap();
-    let group = pb::GetGroupRequest { name: t("groups/g"), ..Default::default() };
+    let group = pb::GetGroupRequest { name: t("groups/g") };
     let group = client.call(group).await.unwrap();
     let rule = client.call(pb::GetRoutingRuleRequest { name: t("routingRules/r") }).await.unwrap();
     let campaign = client.call(pb::GetCampaignRequest { name: t("campaigns/run") }).await.unwrap();

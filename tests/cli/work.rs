@@ -52,6 +52,45 @@ fn a_contact_goes_by_campaign_rule_group_rep_or_the_default() {
 }
 
 #[test]
+fn s2_5_a_pick_by_load_is_explained_by_load_and_with_the_number_that_decided() {
+    let cluster = spring(3);
+    cluster.run("group create load --team t --strategy least-open ana bo cem").ok();
+    let assign = |contact: &str| cluster.json(&format!("assign {contact} --team t --group load"));
+    // Cem has two, Ana one, Bo none.
+    for (contact, rep) in [("x-1", "cem"), ("x-2", "cem"), ("x-3", "ana")] {
+        cluster.run(&format!("assign {contact} --team t --rep {rep}")).ok();
+    }
+    let picks = ["l-1", "l-2", "l-3"].map(|contact| assign(contact)["rep"].clone());
+    assert_eq!(picks, ["bo", "ana", "bo"], "a tie of Ana and Bo falls to the next in the ring");
+    for (contact, rep, open) in [
+        ("l-1", "bo", "0 open contacts"),
+        ("l-2", "ana", "1 open contact"),
+        ("l-3", "bo", "1 open"),
+    ] {
+        let told = cluster.run(&format!("explain {contact} --team t")).ok();
+        let line = format!("{rep} had the fewest open contacts for their weight ({open}");
+        assert!(told.contains(&line), "`{line}` was not told:\n{told}");
+        assert!(
+            told.contains(&format!("{contact} is with {rep}: the group chose them.")),
+            "{told}"
+        );
+        assert!(!told.contains("it was the turn of"), "{told}");
+    }
+    // What came later does not change what was so then.
+    cluster.run("assign x-4 --team t --rep bo").ok();
+    let first = cluster.json("assignment list --team t --contact x-3");
+    let id = first[0]["assignment"].as_str().unwrap();
+    cluster.run(&format!("assignment close {id} --team t")).ok();
+    let told = cluster.run("explain l-2 --team t").ok();
+    assert!(told.contains("for their weight (1 open contact)"), "{told}");
+    // A group that has changed may have chosen otherwise then.
+    cluster.run("group update load --team t --strategy round-robin").ok();
+    let told = cluster.run("explain l-2 --team t").ok();
+    assert!(told.contains("Group load was changed since; as it is now, the next in its"), "{told}");
+    assert!(!told.contains("open contact)"), "{told}");
+}
+
+#[test]
 fn a_preview_is_what_then_happens_and_what_would_if() {
     let cluster = spring(1);
     cluster.run("rep create dora --team t").ok();
@@ -125,7 +164,7 @@ fn an_offer_is_rejected_accepted_claimed_reassigned_and_closed() {
     for line in [
         "o-1 is with ana: they took it themselves.",
         "It will not be offered again to ana.",
-        "offered to ana: it was their turn.",
+        "offered to ana: the group chose them.",
         "turned down by ana.",
         "accepted by bo.",
         "given to cem by somebody.",

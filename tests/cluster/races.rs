@@ -1,8 +1,8 @@
 //! Calls that race from several nodes at once: whatever the order turns out to be, there is one, and
 //! every promise holds in it.
 //!
-//! The guard, a claim, a capacity and one piece of work, each asked for on different nodes in the same
-//! moment, again and again. `TURNWISE_RACE_ROUNDS` sets how often (1,000 unless it says otherwise).
+//! The guard, a claim, a capacity, a cap, one request and one piece of work, each asked for on different
+//! nodes in the same moment, again and again. `TURNWISE_RACE_ROUNDS` sets how often (1,000 unless it says otherwise).
 
 use std::{collections::BTreeMap, env};
 
@@ -11,14 +11,15 @@ use turnwise::{
     client::{Client, Error},
     proto::turnwise::v1::{
         AssignContactRequest, AssignmentState, ClaimAssignmentRequest, ClearOutOfOfficeRequest,
-        CloseAssignmentRequest, CreateRoutingRuleRequest, GetRepRequest, Rep, RoutingRule,
-        SetOutOfOfficeRequest, Target, assign_contact_request::Via,
+        CloseAssignmentRequest, CreateRoutingRuleRequest, GetGroupRequest, GetRepRequest, Group,
+        PeriodCap, Rep, RoutingRule, SetOutOfOfficeRequest, Target, UpdateGroupRequest,
+        assign_contact_request::Via,
     },
 };
 
 use crate::{
     harness::Cluster,
-    service::{Team, assignments, create_group, create_rep, create_team, to_group},
+    service::{Team, assignments, bytes, create_group, create_rep, create_team, to_group},
 };
 
 fn rounds() -> usize {
@@ -159,6 +160,85 @@ async fn p10_a_capacity_holds_however_many_ask_at_once() {
             clients[round % 3].call(request).await.unwrap();
         }
     }
+}
+
+/// Many contacts at once for a group whose members get two picks a day: never a third, though all that
+/// they had is closed and nothing else holds them back.
+#[tokio::test(flavor = "multi_thread")]
+async fn p10_a_period_cap_holds_however_many_ask_at_once() {
+    let cluster = Cluster::start().await;
+    let clients = clients(&cluster);
+    let parent = "teams/capped";
+    create_team(&clients[0], "capped").await;
+    let mut reps = Vec::new();
+    for number in 0..4 {
+        reps.push(create_rep(&clients[0], parent, &format!("r{number}"), Rep::default()).await);
+    }
+    for round in 0..rounds() / 50 {
+        // A group of its own for each round: what was picked counts until the day is over.
+        let id = format!("few-{round}");
+        create_group(&clients[0], parent, &id, &reps).await;
+        let name = format!("{parent}/groups/{id}");
+        let period = Some(prost_types::Duration { seconds: 86_400, nanos: 0 });
+        let period_cap = Some(PeriodCap { count: 2, period });
+        let group = Some(Group { name: name.clone(), period_cap, ..Group::default() });
+        let cap = UpdateGroupRequest { group, ..UpdateGroupRequest::default() };
+        clients[round % 3].call(cap).await.unwrap();
+        let calls = (0..12).map(|i| {
+            let request = AssignContactRequest {
+                parent: parent.to_owned(),
+                contact: format!("c-{round}-{i}"),
+                via: Some(Via::Group(name.clone())),
+                ..AssignContactRequest::default()
+            };
+            let client = &clients[i % 3];
+            async move {
+                let made = client.call(request).await.unwrap().assignment.unwrap();
+                if made.state() == AssignmentState::Assigned {
+                    let name = made.name.clone();
+                    let close =
+                        CloseAssignmentRequest { name, ..CloseAssignmentRequest::default() };
+                    client.call(close).await.unwrap();
+                }
+                made
+            }
+        });
+        let made = join_all(calls).await;
+        let mut picks: BTreeMap<&str, usize> = BTreeMap::new();
+        for assignment in made.iter().filter(|a| a.state() == AssignmentState::Assigned) {
+            *picks.entry(&assignment.rep).or_default() += 1;
+        }
+        let two_each = reps.iter().map(|rep| (rep.as_str(), 2)).collect();
+        assert_eq!(picks, two_each, "round {round}");
+        let others = made.iter().filter(|a| a.state() == AssignmentState::Unassigned).count();
+        assert_eq!(others, 4, "round {round}: the rest is nobody's");
+        let get = GetGroupRequest { name };
+        let group = clients[round % 3].call(get).await.unwrap().group.unwrap();
+        assert_eq!(group.period_cap, period_cap);
+    }
+}
+
+/// One call with one request id that reaches three nodes at once, as a caller makes it who has lost
+/// patience twice: three equal answers, one turn.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_request_on_all_nodes_at_once_is_done_once_and_answered_alike() {
+    let cluster = Cluster::start().await;
+    let clients = clients(&cluster);
+    let team = Team::create(&clients[0], "patience", 3).await;
+    for round in 0..rounds() / 10 {
+        let request_id = format!("request-{round}");
+        let request = AssignContactRequest { request_id, ..team.request(&format!("c-{round}")) };
+        let answers = join_all(clients.iter().map(|client| client.call(request.clone()))).await;
+        let answers: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
+        let first = answers[0].assignment.as_ref().unwrap();
+        assert_eq!(first.rep, team.ring[round % 3], "round {round}: one turn for each request");
+        assert!(!answers[0].existing, "round {round}: each is the first answer");
+        for answer in &answers {
+            assert_eq!(bytes(answer), bytes(&answers[0]), "round {round}");
+        }
+    }
+    let all = team.assignments(&clients[2]).await;
+    assert_eq!(all.len(), rounds() / 10, "nothing was made twice, nothing was lost");
 }
 
 /// The same contact from three nodes at once: one assignment, one turn.

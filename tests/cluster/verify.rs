@@ -18,8 +18,8 @@ use turnwise::{
         },
     },
     routing::{
-        Assign, Command as Change, ContactId, LogPosition, Operation, Principal, Stamp, State,
-        TeamId, Via,
+        Assign, AssignmentFilter, Command as Change, ContactId, LogPosition, Operation, Principal,
+        RepId, Stamp, State, TeamId, Via,
     },
     verify::{Report, verify},
 };
@@ -61,6 +61,40 @@ async fn stopped() -> (Cluster, u64) {
     (cluster, leader)
 }
 
+/// A cluster of which one node was away until its log was gone elsewhere, so that its own begins after
+/// a snapshot which it was sent; it has taken others since. All nodes stopped.
+async fn stopped_with_a_compacted_log() -> (Cluster, u64) {
+    let flags = vec!["--snapshot-every", "32KiB", "--log-tail-max", "16KiB"];
+    let mut cluster = Cluster::start_with(Setup { flags, ..Setup::default() }).await;
+    let team = Team::create(&cluster.client(&cluster.ids()), "sales", 3).await;
+    let away = cluster.follower().await;
+    cluster.kill(away);
+    let mut crowd = Crowd::gather(&cluster, &team, 4);
+    let taken = |seen: String| seen.matches("snapshot written").count();
+    let others = cluster.others(away);
+    let gone = eventually(async || {
+        crowd.answered(100).await;
+        others.iter().all(|id| taken(cluster.log(*id)) >= 3).then_some(())
+    });
+    gone.await.expect("the others take snapshots");
+    cluster.restart(away).await;
+    cluster.logged(away, "snapshot installed").await;
+    let seen = eventually(async || {
+        crowd.answered(100).await;
+        let log = cluster.log(away);
+        let (_, since) = log.rsplit_once("snapshot installed")?;
+        (taken(since.to_owned()) >= 2).then_some(())
+    });
+    seen.await.expect("it takes its own again");
+    crowd.answered(50).await;
+    crowd.disperse().await;
+    for id in cluster.ids() {
+        cluster.terminate(id);
+        assert!(cluster.exited(id).await.success());
+    }
+    (cluster, away)
+}
+
 fn report(dir: &Path) -> Report {
     verify(dir, |_| ()).unwrap()
 }
@@ -95,6 +129,45 @@ async fn p9_every_decision_of_a_real_cluster_comes_out_as_recorded() {
     assert_eq!(told["decisions"], report.decisions);
     assert_eq!(told["state_hash"], format!("{:032x}", report.state_hash));
     assert_eq!(told["cluster_id"], cluster.cluster_id.to_string());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p9_behind_a_compacted_log_it_goes_on_from_the_oldest_snapshot_to_the_newest() {
+    let (cluster, node) = stopped_with_a_compacted_log().await;
+    let dir = cluster.data_dir(node);
+    let found = report(&dir);
+    assert_eq!((&found.named, found.differences, found.other_engine), (&vec![], 0, 0));
+    assert!(found.start_index > 1, "from a snapshot, not from the founding state: {found:?}");
+    assert!(found.start_index < newest(&dir).index, "not from the newest one: {found:?}");
+    assert!(found.snapshots >= 1 && found.recorded >= 100, "{found:?}");
+    assert!(found.decisions >= 50, "{found:?}");
+
+    // What the newest snapshot says of one decision: that another rep got the contact.
+    let copy = cluster.path("copy");
+    copy_dir(&dir, &copy);
+    let named = {
+        let disk = Arc::new(RealDisk::open(&copy).unwrap());
+        let store = SnapshotStore::open(disk, cluster.cluster_id.0, 1).unwrap();
+        let id = newest(&copy);
+        let mut state: State = turnwise::consensus::driver::load_snapshot(&store, id).unwrap();
+        let meta = store.open_snapshot(id).unwrap().meta().to_vec();
+        let team = TeamId::new("sales");
+        let all = state.assignments(&team, &AssignmentFilter::default(), None, 1).unwrap();
+        let (assignment, rep) = (all[0].id, all[0].rep.clone().unwrap());
+        let other = if rep == RepId::new("r0") { "r1" } else { "r0" };
+        let to = Some(RepId::new(other));
+        let operation = Operation::ReassignAssignment { assignment, to };
+        let principal = Principal::default();
+        let change = Change { request: None, principal, team, etag: None, operation };
+        let position = LogPosition { log_index: id.index, seq: 9_999, term: id.term };
+        state.apply(&change, Stamp { time: state.time(), position }).unwrap();
+        write_snapshot(&store, id, &meta, &state).unwrap();
+        format!("teams/sales/assignments/{assignment}")
+    };
+    let tampered = report(&copy);
+    let what: Vec<_> = tampered.named.iter().map(|it| it.what.clone()).collect();
+    assert_eq!(what, [named, "snapshot".to_owned()]);
+    assert_eq!(tampered.start_index, found.start_index);
 }
 
 /// Names and lengths.

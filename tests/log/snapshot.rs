@@ -177,6 +177,31 @@ fn the_newest_sound_snapshot_is_found_and_older_ones_go() {
 }
 
 #[test]
+fn the_snapshot_before_the_newest_one_stays() {
+    let disk = MemDisk::new();
+    let store = store(&disk);
+    let id = |index| SnapshotId { index, term: 1 };
+    for (index, kept) in
+        [(10, vec![id(10)]), (20, vec![id(10), id(20)]), (30, vec![id(20), id(30)])]
+    {
+        save(&store, id(index), b"state");
+        store.keep_two(id(index)).unwrap();
+        assert_eq!(store.list().unwrap(), kept);
+    }
+    // One that is newer than the one just taken came from a peer meanwhile: it is not touched.
+    save(&store, id(50), b"state");
+    save(&store, id(40), b"state");
+    store.keep_two(id(40)).unwrap();
+    assert_eq!(store.list().unwrap(), [id(30), id(40), id(50)]);
+    disk.flip("00000000000000000050-00000000000000000001.snap", 90, 1);
+    assert_eq!(
+        store.newest().unwrap().snapshot.unwrap().id(),
+        id(40),
+        "there is one to go back to"
+    );
+}
+
+#[test]
 fn a_power_cut_while_saving_leaves_the_old_snapshot_and_maybe_the_new_one() {
     let old = SnapshotId { index: 3, term: 1 };
     let mut finished = false;

@@ -576,11 +576,9 @@ fn a_group_that_is_deleted_leaves_the_roles_of_its_managers_and_events_say_so() 
     let told: Vec<_> = world
         .events
         .iter()
-        .filter_map(|event| match &event.change {
-            Change::Token { before: Some(before), after } => {
-                Some((before.id.to_string(), after.as_ref().map(|after| after.role.clone())))
-            }
-            _ => None,
+        .filter_map(|event| {
+            let Change::Token { before: Some(before), after } = &event.change else { return None };
+            Some((before.id.to_string(), after.as_ref().map(|after| after.role.clone())))
         })
         .collect();
     let left = Role::GroupManager(vec![group("south")]);

@@ -103,6 +103,10 @@ struct Run {
     waiting: BTreeSet<(Reverse<i32>, AssignmentId)>,
     waiting_most: usize,
     served_after_waiting: u64,
+    /// Who is on holiday, and from when to when.
+    away: (Vec<RepId>, Time, Time),
+    /// Contacts given to others in that time.
+    given_meanwhile: u64,
     given_up: u64,
     ticks: u64,
 }
@@ -135,6 +139,15 @@ impl Run {
         let Change::Assignment { before, after, rep_email: _ } = event.change else { return };
         let rank = (Reverse(after.priority), after.id);
         assert_eq!(self.seen.get(&after.id), before.as_deref(), "no step is missed");
+        let (away, from, until) = &self.away;
+        let had = before.as_ref().and_then(|before| before.rep.as_ref());
+        if let Some(rep) = after.rep.as_ref().filter(|rep| Some(*rep) != had)
+            && *from <= event.time
+            && event.time < *until
+        {
+            assert!(!away.contains(rep), "{rep} is away at {}: {after:?}", event.time.0);
+            self.given_meanwhile += 1;
+        }
         match after.state {
             AssignmentState::Pending => assert!(self.waiting.insert(rank)),
             AssignmentState::Assigned if self.waiting.contains(&rank) => {
@@ -174,6 +187,10 @@ impl Run {
 fn p10_a_year_of_a_crm_by_least_open_keeps_every_limit_and_serves_the_queue_in_order() {
     let crm = load();
     assert_eq!((crm.agents.len(), crm.opportunities.len()), (AGENTS, OPPORTUNITIES));
+    let start = crm.opportunities.iter().filter_map(|o| o.engaged).min().unwrap() - DAY;
+    // Two agents are away for a month in the middle of the year.
+    let (away_from, away_until) = (Time(start + 240 * DAY), Time(start + 270 * DAY));
+    let on_holiday: Vec<_> = crm.agents[..2].iter().map(|agent| RepId::new(agent)).collect();
     let mut run = Run {
         state: State::new(),
         index: 0,
@@ -182,10 +199,11 @@ fn p10_a_year_of_a_crm_by_least_open_keeps_every_limit_and_serves_the_queue_in_o
         waiting: BTreeSet::new(),
         waiting_most: 0,
         served_after_waiting: 0,
+        away: (on_holiday.clone(), away_from, away_until),
+        given_meanwhile: 0,
         given_up: 0,
         ticks: 0,
     };
-    let start = crm.opportunities.iter().filter_map(|o| o.engaged).min().unwrap() - DAY;
     let (labels, time_zone) = (BTreeMap::new(), String::new());
     run.perform(start, Operation::CreateTeam { display_name: "CRM".into(), labels, time_zone });
     for agent in &crm.agents {
@@ -206,18 +224,10 @@ fn p10_a_year_of_a_crm_by_least_open_keeps_every_limit_and_serves_the_queue_in_o
     let labels = BTreeMap::new();
     run.perform(start, Operation::CreateRule { rule: rule.clone(), display_name, labels, targets });
 
-    // Two agents are away for a month in the middle of the year.
-    let away_from = start + 240 * DAY;
-    for agent in &crm.agents[..2] {
-        run.perform(
-            start,
-            Operation::SetOutOfOffice {
-                rep: RepId::new(agent),
-                start: Some(Time(away_from)),
-                end: Some(Time(away_from + 30 * DAY)),
-                note: "a month".into(),
-            },
-        );
+    for rep in on_holiday {
+        let (from, until) = (Some(away_from), Some(away_until));
+        let note = "a month".to_owned();
+        run.perform(start, Operation::SetOutOfOffice { rep, start: from, end: until, note });
     }
 
     // Closings come before arrivals of the same day; those without a date arrive at the end.
@@ -228,7 +238,6 @@ fn p10_a_year_of_a_crm_by_least_open_keeps_every_limit_and_serves_the_queue_in_o
         opportunity.closed.map(|day| days.insert((day, false, i), opportunity));
     }
     let via = Via::Rule(rule);
-    let mut got_while_away = 0;
     for ((day, is_new, i), opportunity) in days {
         let now = day + u64::try_from(i).unwrap();
         run.wait_until(now);
@@ -236,13 +245,6 @@ fn p10_a_year_of_a_crm_by_least_open_keeps_every_limit_and_serves_the_queue_in_o
         if is_new {
             let assign = Assign::new(contact, via.clone());
             run.perform(now, Operation::AssignContact(assign));
-            let made = &run.seen[&run.by_contact[&ContactId::new(&opportunity.id)]];
-            let to_away = made
-                .rep
-                .as_ref()
-                .is_some_and(|rep| crm.agents[..2].iter().any(|agent| agent == rep.as_str()));
-            let away = away_from <= now && now < away_from + 30 * DAY;
-            got_while_away += u64::from(to_away && away);
         } else {
             let assignment = run.by_contact[&contact];
             // One that nobody got in time is given up.
@@ -269,7 +271,7 @@ fn p10_a_year_of_a_crm_by_least_open_keeps_every_limit_and_serves_the_queue_in_o
          in vain, {} ticks",
         run.waiting_most, run.served_after_waiting, run.given_up, run.ticks
     );
-    assert_eq!(got_while_away, 0, "nobody who is away is given anything");
+    assert!(run.given_meanwhile > 100, "while they are away there is work, and others get it");
     assert_eq!(run.seen.len(), OPPORTUNITIES);
     assert!(
         run.waiting_most > 100 && run.served_after_waiting > 100,

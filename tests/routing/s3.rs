@@ -175,18 +175,41 @@ fn s3_10_a_start_over_holds() {
     assert_eq!(world.picks("c", 4), "1 2 3 1");
 }
 
+/// A ring of three options, and one that holds it.
+fn nested(outer: &str) -> World {
+    let mut world = World::with_reps("A");
+    world.create_options("inner", "a b c").unwrap();
+    world.create_options("g", outer).unwrap();
+    world.run_campaign("c", vec![to_group("g")]);
+    world
+}
+
 #[test]
 fn s3_10_an_inner_ring_counts_its_own_rest() {
-    let mut world = World::with_reps("A");
-    world.create_options("inner", "a b").unwrap();
-    world.create_options("g", "1 [inner]*2").unwrap();
-    world.run_campaign("c", vec![to_group("g")]);
-    assert_eq!(world.picks("c", 2), "1 a");
-    world.run_campaign("d", vec![to_group("inner")]);
-    world.now += OPTIONS_IDLE_PERIOD_US - 1;
-    assert_eq!(world.picks("c", 2), "b 1", "the outer ring went on, and so did the inner one");
-    world.now += OPTIONS_IDLE_PERIOD_US - 1;
-    assert_eq!(world.next("c"), "a", "a was next in any case");
+    // The outer ring goes on with what is its own; the inner one rests for thirty days, or nearly.
+    for (idle, next) in [(OPTIONS_IDLE_PERIOD_US - 1, "b"), (OPTIONS_IDLE_PERIOD_US, "a")] {
+        let mut world = nested("1*3 [inner]");
+        assert_eq!(world.picks("c", 2), "1 a");
+        world.now += DAY;
+        assert_eq!(world.picks("c", 2), "1 1");
+        world.now += idle - DAY;
+        assert_eq!(world.picks("c", 2), format!("1 {next}"), "after {idle}");
+    }
+}
+
+#[test]
+fn s3_10_an_outer_ring_counts_its_own_rest() {
+    // The same campaign shows the inner ring alone in the meantime, so only the outer one rests.
+    for (idle, next) in [(OPTIONS_IDLE_PERIOD_US - 1, "2 1 c"), (OPTIONS_IDLE_PERIOD_US, "1 c 2")] {
+        let mut world = nested("1 [inner] 2");
+        assert_eq!(world.picks("c", 2), "1 a");
+        world.now += DAY;
+        world.ok(super::world::retarget("c", vec![to_group("inner")]));
+        assert_eq!(world.next("c"), "b");
+        world.ok(super::world::retarget("c", vec![to_group("g")]));
+        world.now += idle - DAY;
+        assert_eq!(world.picks("c", 3), next, "after {idle}");
+    }
 }
 
 #[test]

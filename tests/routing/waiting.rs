@@ -1,8 +1,8 @@
 //! Waiting and draining: who is held where, for how long, and who is served first.
 
 use turnwise::routing::{
-    Assign, AssignmentState, Cause, GroupChange, Operation, OwnerKind, PeriodCap, Reason,
-    RepChange, Target, TargetKind, TargetOutcome, Time, Via,
+    Assign, AssignmentState, Cause, GroupChange, Hours, Interval, IntervalSet, Operation,
+    OwnerKind, PeriodCap, Reason, RepChange, Target, TargetKind, TargetOutcome, Time, Via,
 };
 
 use super::world::{
@@ -110,6 +110,38 @@ fn a_return_serves_the_waiting_and_so_does_the_end_of_an_absence() {
     world.ok(Operation::Tick);
     assert_eq!(world.at("y"), "ASSIGNED A");
     assert_eq!(world.state.next_due(), None, "nothing is due any more");
+}
+
+#[test]
+fn working_hours_serve_the_waiting_when_they_start_and_not_a_moment_before() {
+    let (opens, horizon) = (Time(10 * HOUR), Time(30 * HOUR));
+    let open = |spans: &[(u64, u64)]| {
+        let spans =
+            spans.iter().map(|(start, end)| Interval { start: Time(*start), end: Time(*end) });
+        IntervalSet::of(spans.collect())
+    };
+    let of_days = [(10 * HOUR, 12 * HOUR), (20 * HOUR, 22 * HOUR)];
+    // When they open, and where nothing is known any more: both are times at which somebody is there.
+    for (spans, due) in [(open(&of_days), opens), (open(&[(0, 1)]), horizon)] {
+        let mut world = World::with_reps("A");
+        world.create_rule("r", vec![waiting(7 * DAY, to_rep("A"))]);
+        let (time_zone, weekly, holidays) = ("UTC".to_owned(), vec![], vec![]);
+        let hours = Hours { time_zone, weekly, holidays, open: spans, horizon };
+        world.ok(change_rep("A", RepChange { hours: Some(Some(hours)), ..RepChange::default() }));
+        wait_for(&mut world, "x", 0);
+        assert_eq!(world.work("x").decision.targets[0].skipped.named[0].reason, Reason::OffHours);
+        assert_eq!(world.state.next_due(), Some(due));
+        world.now = due.0 - 1;
+        assert!(world.state.due_teams(Time(world.now)).is_empty());
+        world.ok(Operation::Tick);
+        assert_eq!(world.at("x"), "PENDING -");
+        assert_eq!(world.state.next_due(), Some(due), "it is still due then");
+        world.now = due.0;
+        assert_eq!(world.state.due_teams(Time(world.now)), [team()]);
+        world.ok(Operation::Tick);
+        assert_eq!(world.at("x"), "ASSIGNED A");
+        assert_eq!(world.state.next_due(), None);
+    }
 }
 
 #[test]

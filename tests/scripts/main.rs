@@ -12,7 +12,7 @@
 mod stage;
 mod words;
 
-use std::{env, fs, path::Path};
+use std::{collections::BTreeSet, env, fs, path::Path};
 
 /// Performs a script; gives it with what came of it.
 fn perform(script: &str) -> String {
@@ -34,9 +34,34 @@ fn perform(script: &str) -> String {
     played
 }
 
+fn in_folder(name: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts").join(name)
+}
+
+#[test]
+fn every_command_that_is_documented_is_in_a_script_and_the_reverse() {
+    let verb = |command: &str| command.split(' ').next().unwrap().to_owned();
+    let page = fs::read_to_string(in_folder("README.md")).unwrap();
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `"));
+    let examples = rows.map(|row| row.split(" | ").next().unwrap().trim_end_matches('`'));
+    let documented: BTreeSet<String> =
+        examples.flat_map(|examples| examples.split("`, `").map(verb)).collect();
+    let files = fs::read_dir(in_folder("")).unwrap().map(|file| file.unwrap().path());
+    let scripts = files.filter(|file| file.extension().is_some_and(|e| e == "txt"));
+    let mut performed = BTreeSet::new();
+    for script in scripts.map(|file| fs::read_to_string(file).unwrap()) {
+        let is_command = |line: &&str| !line.is_empty() && !line.starts_with([' ', '#']);
+        for line in script.lines().filter(is_command) {
+            performed.insert(verb(line));
+        }
+    }
+    assert!(documented.len() > 30, "{documented:?}");
+    assert_eq!(documented, performed);
+}
+
 #[test]
 fn every_script_comes_out_as_written() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts");
+    let folder = in_folder("");
     let bless = env::var_os("TURNWISE_BLESS").is_some();
     let mut wrong = Vec::new();
     let mut count = 0;

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use turnwise::routing::{
-    Assign, Assignment, AssignmentFilter, AssignmentId, AssignmentState, CampaignId, Change,
-    Command, ContactId, CursorScope, Event, Group, GroupChange, GroupId, GroupKind, GroupSettings,
-    Labels, LogPosition, MemberName, OpenAssignments, Operation, Outcome, PeriodCap, Preview,
-    Rejection, RepChange, RepId, RepSettings, RequestId, RequestKey, RestartPolicy, Route, RuleId,
-    Stamp, State, Strategy, TeamId, Time, Via, Warning,
+    Assign, Assignment, AssignmentFilter, AssignmentId, AssignmentState, Bearer, CampaignId,
+    Change, Command, ContactId, CursorScope, Event, Group, GroupChange, GroupId, GroupKind,
+    GroupSettings, Labels, LogPosition, MemberName, OpenAssignments, Operation, Outcome, PeriodCap,
+    Preview, Principal, Rejection, RepChange, RepId, RepSettings, RequestId, RequestKey,
+    RestartPolicy, Role, Route, RuleId, SecretHash, Stamp, State, Strategy, TargetTrace, TeamId,
+    Time, TokenId, TokenSettings, Via, Warning,
 };
 
 use super::words::{self, email, member, members, name, owner, refusal, span, standing, targets};
@@ -18,6 +19,10 @@ pub(crate) struct Stage {
     index: u64,
     fresh: u64,
     options: BTreeSet<String>,
+    /// Who asks.
+    principal: Principal,
+    /// What holders of tokens show, also of those that are gone.
+    bearers: BTreeMap<String, Bearer>,
 }
 
 impl Default for Stage {
@@ -28,6 +33,8 @@ impl Default for Stage {
             index: 0,
             fresh: 0,
             options: BTreeSet::new(),
+            principal: "ops".into(),
+            bearers: BTreeMap::new(),
         };
         let create = Operation::CreateTeam {
             display_name: "T".to_owned(),
@@ -58,8 +65,8 @@ impl Stage {
         let fingerprint = xxhash_rust::xxh3::xxh3_128(format!("{operation:?}").as_bytes());
         let request = request.map(|id| RequestKey { id: RequestId::new(id), fingerprint });
         let position = LogPosition { log_index: self.index, seq: 0, term: 1 };
-        let command =
-            Command { request, principal: "ops".into(), team: team(), etag: None, operation };
+        let principal = self.principal.clone();
+        let command = Command { request, principal, team: team(), etag: None, operation };
         let mut events = Vec::new();
         let stamp = Stamp { time: Time(self.now), position };
         let answer = self.state.apply_telling(&command, stamp, &mut events);
@@ -193,8 +200,20 @@ impl Stage {
             "pause" => {
                 self.make(None, Operation::PauseCampaign { campaign: CampaignId::new(rest) })
             }
+            "resume" => {
+                self.make(None, Operation::ResumeCampaign { campaign: CampaignId::new(rest) })
+            }
             "cancel" => {
                 self.make(None, Operation::CancelCampaign { campaign: CampaignId::new(rest) })
+            }
+            "token" => self.create_token(rest),
+            "as" => {
+                let (who, command) = around(rest, ":").unwrap();
+                let bearer = Principal::Token(self.bearers.get(who).unwrap().clone());
+                let before = std::mem::replace(&mut self.principal, bearer);
+                let said = self.perform(command);
+                self.principal = before;
+                said
             }
             "assign" => self.assign(rest),
             "picks" | "preview" => self.picks(verb == "preview", rest),
@@ -279,6 +298,31 @@ impl Stage {
         self.make(None, Operation::CreateGroup { group, settings, members: list })
     }
 
+    /// `desk: router`, `west: manager of west`, `ana: rep Ana`.
+    fn create_token(&mut self, text: &str) -> Vec<String> {
+        let (id, role) = around(text, ":").unwrap();
+        let role = match role.split_once(' ').unwrap_or((role, "")) {
+            ("admin", "") => Role::Admin,
+            ("manager", "") => Role::Manager,
+            ("manager", groups) => {
+                let groups = groups.trim_start_matches("of ").split_whitespace();
+                Role::GroupManager(groups.map(GroupId::new).collect())
+            }
+            ("router", "") => Role::Router,
+            ("rep", rep) => Role::Rep(RepId::new(rep)),
+            ("viewer", "") => Role::Viewer,
+            _ => panic!("role `{role}`?"),
+        };
+        let (display_name, labels) = (id.to_owned(), Labels::new());
+        let (secret, expire_time) = (SecretHash([1; 32]), None);
+        let settings = TokenSettings { display_name, labels, role, secret, expire_time };
+        let token = TokenId::new(id);
+        let said = self.make(None, Operation::CreateToken { token: token.clone(), settings });
+        let secret_revision = self.state.token(&team(), &token).unwrap().secret_revision;
+        self.bearers.insert(id.to_owned(), Bearer { team: team(), token, secret_revision });
+        said
+    }
+
     fn set(&mut self, text: &str) -> Vec<String> {
         let (id, what) = around(text, ":").unwrap();
         let mut change = GroupChange::default();
@@ -361,7 +405,17 @@ impl Stage {
             (None, Some(option)) => option.option.to_string(),
             (None, None) => "-".to_owned(),
         };
-        let mut picked = Vec::new();
+        let (mut picked, mut decisions) = (Vec::new(), Vec::new());
+        let groups = self.groups();
+        // Of those only whose decision says more than who it was.
+        let mut tell = |assignment: Assignment| {
+            let passed = |trace: &&TargetTrace| !trace.skipped.named.is_empty();
+            let traces = assignment.decision.targets.iter().filter(passed);
+            let traces: Vec<_> = traces.map(|trace| words::trace(trace, &groups)).collect();
+            let who = who(assignment);
+            decisions.extend(traces.into_iter().map(|trace| format!("  {who}: {trace}")));
+            picked.push(who);
+        };
         if is_preview {
             let changes = match (words.next(), words.next()) {
                 (Some("without"), Some(rep)) => vec![Operation::SetOutOfOffice {
@@ -375,18 +429,20 @@ impl Stage {
             let assign = Assign::new(ContactId::new("somebody"), via);
             let preview = Preview { changes, assign, count };
             let answers = self.state.preview(&team(), &preview, Time(self.now)).unwrap();
-            picked.extend(answers.into_iter().map(|assigned| who(assigned.assignment)));
+            answers.into_iter().for_each(|assigned| tell(assigned.assignment));
         } else {
             for _ in 0..count {
                 let assign = Assign::new(self.fresh_contact(), via.clone());
                 match self.ask(None, Operation::AssignContact(assign)).0 {
-                    Ok(Outcome::Assigned(assigned)) => picked.push(who(assigned.assignment)),
+                    Ok(Outcome::Assigned(assigned)) => tell(assigned.assignment),
                     Ok(other) => panic!("{other:?}"),
                     Err(rejection) => return vec![refusal(&rejection)],
                 }
             }
         }
-        vec![picked.join(" ")]
+        let mut said = vec![picked.join(" ")];
+        said.extend(decisions);
+        said
     }
 
     /// `Ana`, `Ana for 2h`, `Ana from +1d for 2d`.
@@ -461,6 +517,7 @@ impl Stage {
                 }
                 "group" => Operation::DeleteGroup { group: GroupId::new(id), allow_missing },
                 "rule" => Operation::DeleteRule { rule: RuleId::new(id), allow_missing },
+                "token" => Operation::DeleteToken { token: TokenId::new(id), allow_missing },
                 _ => Operation::DeleteCampaign { campaign: CampaignId::new(id), allow_missing },
             },
         )

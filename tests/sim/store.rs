@@ -113,7 +113,7 @@ impl Store {
         Ok(self.log.compact(through)?)
     }
 
-    /// Writes a snapshot of this node's state, durably, and removes those before it. Gives back its
+    /// Writes a snapshot of this node's state, durably, and removes what it has replaced. Gives back its
     /// meta bytes.
     pub(crate) fn save(
         &self,
@@ -124,7 +124,7 @@ impl Store {
     ) -> Result<Bytes, StoreError> {
         let id = SnapshotId { index, term };
         let meta = write_snapshot(&self.snapshots, id, meta, state)?;
-        self.snapshots.remove_before(id)?;
+        self.snapshots.keep_two(id)?;
         Ok(meta)
     }
 

@@ -7,12 +7,17 @@ use crate::{
     },
     proto::turnwise::v1 as pb,
     routing::{
-        Assignment, AssignmentState, Cause, Decision, OwnerKind, OwnerRef, OwnerType, PassedOver,
-        PickedOption, Reason, RingMove, Skipped, Step, TargetOutcome, TargetTrace, TeamId, Via,
+        Assignment, AssignmentState, Cause, Choice, Decision, OwnerKind, OwnerRef, OwnerType,
+        PassedOver, PickedOption, Reason, RingMove, Skipped, Step, TargetOutcome, TargetTrace,
+        TeamId, Via,
     },
 };
 
-use super::{campaigns::target, groups::cursor, position};
+use super::{
+    campaigns::target,
+    groups::{cursor, strategy},
+    position,
+};
 
 pub(in crate::api) fn assignment(team: &TeamId, assignment: Assignment) -> pb::Assignment {
     let decided_at = assignment.decided().map_or(0, |step| step.position.log_index);
@@ -107,6 +112,17 @@ pub(super) fn cause(cause: Cause) -> pb::Cause {
         Cause::Reject => pb::Cause::Reject,
         Cause::OfferTimeout => pb::Cause::OfferTimeout,
         Cause::CampaignCancelled => pb::Cause::CampaignCancelled,
+    }
+}
+
+/// How a group chose.
+pub(in crate::api) fn choice(team: &TeamId, choice: Choice) -> pb::GroupChoice {
+    let Choice { group, strategy: how, is_changed, open } = choice;
+    pb::GroupChoice {
+        group: group_name(team, &group),
+        strategy: strategy(how).into(),
+        group_changed: is_changed,
+        open_count: open,
     }
 }
 

@@ -47,11 +47,7 @@ pub(in crate::api) fn group(team: &TeamId, group: Group) -> pb::Group {
             GroupKind::Options => pb::GroupKind::Options,
         }
         .into(),
-        strategy: match strategy {
-            Strategy::RoundRobin => pb::Strategy::RoundRobin,
-            Strategy::LeastOpen => pb::Strategy::LeastOpen,
-        }
-        .into(),
+        strategy: self::strategy(strategy).into(),
         require_online,
         cursor_scope: match cursor_scope {
             CursorScope::Campaign => pb::CursorScope::Campaign,
@@ -180,6 +176,13 @@ pub(in crate::api) fn report(
         log_index,
         members: members.into_iter().map(member).collect(),
         decisions,
+    }
+}
+
+pub(super) fn strategy(strategy: Strategy) -> pb::Strategy {
+    match strategy {
+        Strategy::RoundRobin => pb::Strategy::RoundRobin,
+        Strategy::LeastOpen => pb::Strategy::LeastOpen,
     }
 }
 

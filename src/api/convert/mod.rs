@@ -20,7 +20,7 @@ mod tokens;
 
 use crate::{proto::turnwise::v1 as pb, routing::LogPosition};
 
-pub(super) use assignments::{assignment, assignment_state, reason_words};
+pub(super) use assignments::{assignment, assignment_state, choice, reason_words};
 pub(super) use campaigns::{campaign, campaign_state, rule};
 pub(super) use enums::{
     cursor_scope, group_kind, open_assignments, owner_kind, owner_type, presence, strategy, weekday,

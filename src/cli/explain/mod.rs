@@ -5,7 +5,8 @@
 //! | `story` | an assignment and its decision as sentences: pure |
 //! | `cast` | the names of all who take part in it |
 //!
-//! Nothing is decided again: it tells what was stored with the assignment. A decision keeps places in a
+//! Nothing is decided again: it tells what was stored with the assignment, and what the service knows of
+//! how the group chose. A decision keeps places in a
 //! ring by number; whose place that is, is looked up, so that people read names.
 
 mod cast;
@@ -24,7 +25,7 @@ use super::{
 };
 use crate::{
     client::{self, Client},
-    proto::turnwise::v1::{Assignment, ExplainAssignmentRequest},
+    proto::turnwise::v1::{Assignment, ExplainAssignmentRequest, GroupChoice},
 };
 use cast::Cast;
 
@@ -55,12 +56,12 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<(), F
         true => explained(&client, &names::assignment(&team, &what)).await?,
         false => None,
     };
-    let assignment = match found {
-        Some(assignment) => assignment,
+    let (assignment, choice) = match found {
+        Some(found) => found,
         None => newest(&client, &team, &what, campaign).await?,
     };
     let cast = Cast::of(&client, &team, &assignment).await?;
-    let sentences = story::told(&assignment, &cast);
+    let sentences = story::told(&assignment, choice.as_ref(), &cast);
     match context.output.format {
         Format::Table => context.output.line(&story::laid_out(&sentences)),
         Format::Json => {
@@ -92,11 +93,14 @@ fn is_assignment(text: &str) -> bool {
     (2..=3).contains(&parts.len()) && parts.into_iter().all(is_number)
 }
 
-/// One assignment with its decision and history; `None` if there is none of this name.
-async fn explained(client: &Client, name: &str) -> Result<Option<Assignment>, Failure> {
+/// An assignment with its decision and history, and how the group chose that it was picked from.
+type Explained = (Assignment, Option<GroupChoice>);
+
+/// One of them; `None` if there is none of this name.
+async fn explained(client: &Client, name: &str) -> Result<Option<Explained>, Failure> {
     let request = ExplainAssignmentRequest { name: name.to_owned() };
     match client.call(request).await {
-        Ok(answer) => Ok(answer.assignment),
+        Ok(answer) => Ok(answer.assignment.map(|assignment| (assignment, answer.choice))),
         Err(client::Error::Refused(status)) if status.code() == tonic::Code::NotFound => Ok(None),
         Err(error) => Err(to(format!("explain `{}`", names::id(name)))(error)),
     }
@@ -108,7 +112,7 @@ async fn newest(
     team: &str,
     contact: &str,
     campaign: Option<String>,
-) -> Result<Assignment, Failure> {
+) -> Result<Explained, Failure> {
     let which = Which { contact: contact.to_owned(), campaign, ..Which::default() };
     let mut all = pages::assignments_by(client, team, &which, usize::MAX).await?;
     let Some(newest) = all.pop() else {
@@ -125,9 +129,9 @@ async fn newest(
         say(&format!("earlier: {id}, {state}{with}; turnwise explain {id} --team {team}"));
     }
     match explained(client, &newest.name).await? {
-        Some(assignment) => Ok(assignment),
+        Some(found) => Ok(found),
         // It was dropped between the two calls.
-        None => Ok(newest),
+        None => Ok((newest, None)),
     }
 }
 

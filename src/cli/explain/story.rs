@@ -4,8 +4,8 @@ use super::cast::Cast;
 use crate::{
     cli::{names, targets, time, words},
     proto::turnwise::v1::{
-        Assignment, AssignmentState, Cause, Cursor, HistoryEntry, OwnerKind, Target, TargetOutcome,
-        TargetTrace, target::Kind,
+        Assignment, AssignmentState, Cause, Cursor, GroupChoice, HistoryEntry, OwnerKind, Strategy,
+        Target, TargetOutcome, TargetTrace, target::Kind,
     },
 };
 
@@ -65,8 +65,13 @@ pub(super) fn laid_out(sentences: &[Sentence]) -> String {
 }
 
 /// The whole story.
-pub(super) fn told(assignment: &Assignment, cast: &Cast) -> Vec<Sentence> {
-    let mut story = vec![Sentence::Now(now(assignment, cast)), Sentence::Now(origin(assignment))];
+pub(super) fn told(
+    assignment: &Assignment,
+    choice: Option<&GroupChoice>,
+    cast: &Cast,
+) -> Vec<Sentence> {
+    let now = now(assignment, choice, cast);
+    let mut story = vec![Sentence::Now(now), Sentence::Now(origin(assignment))];
     if !assignment.rejected_by.is_empty() {
         let reps: Vec<String> = assignment.rejected_by.iter().map(|rep| cast.rep(rep)).collect();
         let line = format!("It will not be offered again to {}.", words::and(&reps));
@@ -74,13 +79,13 @@ pub(super) fn told(assignment: &Assignment, cast: &Cast) -> Vec<Sentence> {
     }
     let traces = assignment.decision.iter().flat_map(|decision| &decision.targets);
     for trace in traces {
-        story.extend(target(assignment, trace, cast));
+        story.extend(target(assignment, choice, trace, cast));
     }
     // The first step is the beginning itself; alone it says nothing that was not said.
     if assignment.history.len() > 1 {
         let mut had = "";
         for entry in &assignment.history {
-            story.push(Sentence::Since(step(entry, had, cast)));
+            story.push(Sentence::Since(step(entry, had, choice, cast)));
             had = &entry.rep;
         }
     }
@@ -88,9 +93,9 @@ pub(super) fn told(assignment: &Assignment, cast: &Cast) -> Vec<Sentence> {
 }
 
 /// How things are.
-fn now(assignment: &Assignment, cast: &Cast) -> String {
+fn now(assignment: &Assignment, choice: Option<&GroupChoice>, cast: &Cast) -> String {
     let contact = &assignment.contact;
-    let because = words::because(assignment.cause());
+    let because = because(assignment.cause(), choice);
     let rep = cast.rep(&assignment.rep);
     match assignment.state() {
         AssignmentState::Assigned => format!("{contact} is with {rep}: {because}."),
@@ -126,6 +131,35 @@ fn now(assignment: &Assignment, cast: &Cast) -> String {
     }
 }
 
+/// How the group chose that the decision picked somebody from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum How {
+    ByTurn,
+    /// With what is known of how many they had open.
+    FewestOpen(Option<u64>),
+    /// Not known for certain.
+    Unknown,
+}
+
+impl How {
+    fn of(choice: Option<&GroupChoice>) -> Self {
+        let Some(choice) = choice else { return Self::Unknown };
+        match choice.strategy() {
+            Strategy::RoundRobin => Self::ByTurn,
+            Strategy::LeastOpen if !choice.group_changed => Self::FewestOpen(choice.open_count),
+            Strategy::LeastOpen | Strategy::Unspecified => Self::Unknown,
+        }
+    }
+}
+
+/// Why they have it, where a group's choice is one by turn only if it is known to be.
+fn because(cause: Cause, choice: Option<&GroupChoice>) -> &'static str {
+    match (cause, How::of(choice)) {
+        (Cause::Rotation, How::FewestOpen(_) | How::Unknown) => "the group chose them",
+        (cause, _) => words::because(cause),
+    }
+}
+
 /// When and how it came.
 fn origin(assignment: &Assignment) -> String {
     let names = [
@@ -144,13 +178,18 @@ fn origin(assignment: &Assignment) -> String {
 }
 
 /// What one target did.
-fn target(assignment: &Assignment, trace: &TargetTrace, cast: &Cast) -> Vec<Sentence> {
+fn target(
+    assignment: &Assignment,
+    choice: Option<&GroupChoice>,
+    trace: &TargetTrace,
+    cast: &Cast,
+) -> Vec<Sentence> {
     let target = trace.target.clone().unwrap_or_default();
     let what = described(&target, trace.implicit, cast);
     let is_picked = trace.outcome() == TargetOutcome::Picked;
     let passed_over = words::passed_over(trace, |rep| format!("{}:", cast.rep(rep)));
     let outcome = match trace.outcome() {
-        TargetOutcome::Picked => match picked(assignment, trace, cast) {
+        TargetOutcome::Picked => match picked(assignment, How::of(choice), trace, cast) {
             Some(who) => format!("{who}."),
             None => "somebody was found.".to_owned(),
         },
@@ -163,6 +202,9 @@ fn target(assignment: &Assignment, trace: &TargetTrace, cast: &Cast) -> Vec<Sent
     };
     let mut story = vec![Sentence::Decision(format!("{what}: {outcome}"))];
     story.extend(passed_over.iter().map(|who| Sentence::Detail(format!("Passed over {who}."))));
+    if is_picked && let Some(line) = choice.and_then(certainty) {
+        story.push(Sentence::Detail(line));
+    }
     if let Some(Kind::Group(group)) = &target.kind {
         let both = (trace.cursor_before, trace.cursor_after);
         let moved = moved(group, both, is_picked, given(assignment), cast);
@@ -203,15 +245,37 @@ fn described(target: &Target, is_last_rep: bool, cast: &Cast) -> String {
     what
 }
 
+/// What to add where a group may have chosen otherwise than it does now.
+fn certainty(choice: &GroupChoice) -> Option<String> {
+    let how = match choice.strategy() {
+        Strategy::RoundRobin => "the next in its ring comes first",
+        Strategy::LeastOpen => "who has the fewest open contacts comes first",
+        Strategy::Unspecified => return None,
+    };
+    let group = names::id(&choice.group);
+    choice.group_changed.then(|| format!("Group {group} was changed since; as it is now, {how}."))
+}
+
 /// Whom a target gave, and how that reads.
-fn picked(assignment: &Assignment, trace: &TargetTrace, cast: &Cast) -> Option<String> {
+fn picked(assignment: &Assignment, how: How, trace: &TargetTrace, cast: &Cast) -> Option<String> {
     if let Some(option) = &assignment.option {
         return Some(format!("it was the turn of option {}", option.id));
     }
     let kind = trace.target.as_ref().and_then(|target| target.kind.as_ref())?;
     let who = cast.rep(given(assignment)?);
     Some(match kind {
-        Kind::Group(_) => format!("it was the turn of {who}"),
+        Kind::Group(_) => match how {
+            How::ByTurn => format!("it was the turn of {who}"),
+            How::Unknown => format!("{who} was chosen"),
+            How::FewestOpen(open) => {
+                let open = open.map(|open| words::count(open, "open contact"));
+                let open = open.map(|open| format!(" ({open})")).unwrap_or_default();
+                format!(
+                    "{who} had the fewest open contacts for their weight{open}, of those who could \
+                     take it; among equals the next in the ring comes first"
+                )
+            }
+        },
         Kind::Owner(_) => who,
         Kind::Rep(_) if trace.implicit => who,
         Kind::Rep(_) => "got it".to_owned(),
@@ -281,7 +345,7 @@ fn moved(
 }
 
 /// One step in its life, by whoever had it before.
-fn step(entry: &HistoryEntry, had: &str, cast: &Cast) -> String {
+fn step(entry: &HistoryEntry, had: &str, choice: Option<&GroupChoice>, cast: &Cast) -> String {
     let at = time::said(entry.time.as_ref());
     let (rep, had) = (cast.rep(&entry.rep), cast.rep(had));
     let given = match entry.state() {
@@ -293,7 +357,7 @@ fn step(entry: &HistoryEntry, had: &str, cast: &Cast) -> String {
         | AssignmentState::Closed
         | AssignmentState::Cancelled => "given to",
     };
-    let because = words::because(entry.cause());
+    let because = because(entry.cause(), choice);
     let what = match entry.cause() {
         Cause::Owner | Cause::Rotation | Cause::Rep | Cause::LastRep => {
             format!("{given} {rep}: {because}")
@@ -327,9 +391,9 @@ mod tests {
     use crate::{
         cli::explain::cast::Cast,
         proto::turnwise::v1::{
-            Assignment, AssignmentState, Cause, Cursor, Decision, Group, GroupMember, HistoryEntry,
-            OwnerKind, OwnerTarget, PassOverReason, PassedOver, Target, TargetOutcome, TargetTrace,
-            group_member::Member, target::Kind,
+            Assignment, AssignmentState, Cause, Cursor, Decision, Group, GroupChoice, GroupMember,
+            HistoryEntry, OwnerKind, OwnerTarget, PassOverReason, PassedOver, Strategy, Target,
+            TargetOutcome, TargetTrace, group_member::Member, target::Kind,
         },
     };
 
@@ -392,10 +456,46 @@ mod tests {
         }
     }
 
+    fn by(strategy: Strategy) -> GroupChoice {
+        let (group, strategy) = ("teams/t/groups/west".to_owned(), strategy.into());
+        GroupChoice { group, strategy, ..GroupChoice::default() }
+    }
+
     fn story(assignment: &Assignment, group: &Group) -> String {
+        told_of(assignment, group, Some(&by(Strategy::RoundRobin)))
+    }
+
+    fn told_of(assignment: &Assignment, group: &Group, choice: Option<&GroupChoice>) -> String {
         let mut cast = Cast::default();
         cast.enrol(group);
-        laid_out(&told(assignment, &cast))
+        laid_out(&told(assignment, choice, &cast))
+    }
+
+    #[test]
+    fn s2_5_a_pick_by_load_is_no_turn_and_what_is_not_known_is_not_told() {
+        let by_load = GroupChoice { open_count: Some(2), ..by(Strategy::LeastOpen) };
+        let told = told_of(&assignment(), &west(), Some(&by_load));
+        assert!(told.starts_with("c-3 is with cem: the group chose them."), "{told}");
+        let line = "  2. The next in group west: cem had the fewest open contacts for their weight (2 \
+                    open contacts), of those who could take it; among equals the next in the ring comes \
+                    first.";
+        assert!(told.contains(line), "{told}");
+        assert!(!told.contains("it was the turn of"), "{told}");
+
+        let uncounted = GroupChoice { open_count: None, ..by_load.clone() };
+        let told = told_of(&assignment(), &west(), Some(&uncounted));
+        assert!(told.contains("for their weight, of those who could take it"), "{told}");
+
+        let changed = GroupChoice { group_changed: true, open_count: None, ..by_load };
+        for unknown in [Some(&changed), None] {
+            let told = told_of(&assignment(), &west(), unknown);
+            assert!(told.contains("The next in group west: cem was chosen."), "{told}");
+            assert!(!told.contains("turn of cem.\n     Passed"), "{told}");
+        }
+        let told = told_of(&assignment(), &west(), Some(&changed));
+        let line =
+            "Group west was changed since; as it is now, who has the fewest open contacts comes";
+        assert!(told.contains(line), "{told}");
     }
 
     #[test]
@@ -494,7 +594,8 @@ How it was decided:
     fn each_sentence_knows_its_part() {
         let mut cast = Cast::default();
         cast.enrol(&west());
-        let parts: Vec<&str> = told(&assignment(), &cast).iter().map(Sentence::part).collect();
+        let parts: Vec<&str> =
+            told(&assignment(), None, &cast).iter().map(Sentence::part).collect();
         assert_eq!(parts, ["now", "now", "decision", "decision", "decision", "decision"]);
     }
 }

@@ -20,7 +20,7 @@ use crate::{
         Install, NodeId, StateMachine,
         log::{
             Disk,
-            snapshot::{SnapshotId, SnapshotStore},
+            snapshot::{SnapshotError, SnapshotId, SnapshotStore},
         },
         peers::{PeerAddress, send_snapshot},
     },
@@ -80,15 +80,14 @@ impl<D: Disk> Snapshots<D> {
         let id = SnapshotId { index: install.index, term: install.term };
         let state = load_snapshot(&self.store, id).map_err(Ended::Snapshot)?;
         tracing::info!(index = install.index, "snapshot installed");
-        self.remove_before(id);
+        // No log of this node's leads from an older one to it.
+        warned(self.store.remove_before(id));
         Ok(state)
     }
 
-    /// Removes what the newest snapshot has replaced. Only room is lost where that fails.
-    pub(super) fn remove_before(&self, id: SnapshotId) {
-        if let Err(error) = self.store.remove_before(id) {
-            tracing::warn!(%error, "old snapshots not removed");
-        }
+    /// Removes what the newest snapshot, taken here, has replaced.
+    pub(super) fn replaced_by(&self, id: SnapshotId) {
+        warned(self.store.keep_two(id));
     }
 
     /// The task of sending the snapshot that `message` speaks of.
@@ -99,5 +98,12 @@ impl<D: Disk> Snapshots<D> {
     ) -> impl Future<Output = Sent> + Send + use<D> {
         let (store, peers) = (Arc::clone(&self.store), self.peers.clone());
         async move { Sent { to, result: send_snapshot(&peers, store, to, message).await } }
+    }
+}
+
+/// Only room is lost where an old snapshot can't be removed.
+fn warned(removed: Result<(), SnapshotError>) {
+    if let Err(error) = removed {
+        tracing::warn!(%error, "old snapshots not removed");
     }
 }

@@ -247,7 +247,7 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
         match report {
             Report::Saved(Saved { index, term, meta, result }) => match result {
                 Ok(()) => {
-                    self.parts.snapshots.remove_before(SnapshotId { index, term });
+                    self.parts.snapshots.replaced_by(SnapshotId { index, term });
                     self.handle(Input::SnapshotSaved { index, term, meta })
                 }
                 Err(error) => {

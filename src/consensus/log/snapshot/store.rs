@@ -130,6 +130,19 @@ impl<D: Disk> SnapshotStore<D> {
         self.disk.sync_dir().map_err(SnapshotError::io("sync", "the data directory"))
     }
 
+    /// Removes what a new snapshot has replaced: all before it but the newest of those. That one is for
+    /// whoever checks the new one by the log between them, and for a start that finds the new one damaged.
+    ///
+    /// # Errors
+    ///
+    /// [`SnapshotError::Io`].
+    pub fn keep_two(&self, newest: SnapshotId) -> Result<(), SnapshotError> {
+        match self.list()?.into_iter().rfind(|old| *old < newest) {
+            Some(previous) => self.remove_before(previous),
+            None => Ok(()),
+        }
+    }
+
     /// The snapshot's file, to be sent.
     ///
     /// # Errors

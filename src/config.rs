@@ -288,7 +288,11 @@ fn timing(values: &Values) -> Result<Timing, ConfigError> {
     Ok(Timing { tick, heartbeat_ticks, election_ticks })
 }
 
-fn node_id(text: &str) -> Result<NodeId, String> {
+/// Reads a node's number.
+///
+/// # Errors
+/// What is wrong, and what would be right.
+pub fn node_id(text: &str) -> Result<NodeId, String> {
     at_least_one(text).map(NodeId)
 }
 
@@ -324,7 +328,11 @@ fn address(text: &str, insecure: bool) -> Result<SocketAddr, String> {
     ))
 }
 
-fn members(text: &str, this: NodeId) -> Result<BTreeMap<NodeId, String>, String> {
+/// Reads members as `id=host:port,…`, of which `this` has to be one.
+///
+/// # Errors
+/// What is wrong, and what would be right.
+pub fn members(text: &str, this: NodeId) -> Result<BTreeMap<NodeId, String>, String> {
     let mut members = BTreeMap::new();
     for pair in text.split(',').map(str::trim) {
         let (id, address) = pair

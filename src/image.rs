@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use crate::routing::{ImageV1, ImageV2, State};
 
 /// The version written.
-const VERSION: u32 = 3;
+pub const VERSION: u32 = 3;
 /// What a claimed length inside the body may ask for, in bytes: the first that is no less than the
 /// body's own length.
 const LIMITS: (usize, usize, usize) = (16 << 20, 1 << 30, 1 << 40);

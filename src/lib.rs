@@ -10,6 +10,7 @@
 //! | [`codec`] | commands as bytes of the log | rules |
 //! | [`clock`] | the time of this machine | decisions |
 //! | [`credentials`] | what callers show: how it is written, drawn, hashed | whose it is |
+//! | [`backup`] | the state in one file, and new clusters made from it | rules, Raft |
 //! | [`config`] | what one node is told about itself | opening anything but its file |
 //! | [`telemetry`] | log lines and metrics | personal data |
 //! | [`admin`] | probes and metrics over HTTP | the public API |
@@ -28,6 +29,7 @@
 
 pub mod admin;
 pub mod api;
+pub mod backup;
 pub mod cli;
 pub mod client;
 pub mod clock;

@@ -127,7 +127,7 @@ async fn serve(config: Config) -> Result<(), ServeError> {
         .add_service(node)
         .serve_with_incoming(TcpIncoming::from(peers).with_nodelay(Some(true)));
     let cluster = ClusterView {
-        cluster_id: config.cluster_id.to_string(),
+        cluster_id: config.cluster_id.0,
         members: config.members.clone(),
         client_address,
     };

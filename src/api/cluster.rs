@@ -15,8 +15,8 @@ use crate::{
             node_service_server::NodeService,
         },
         v1::{
-            Cluster, ClusterMember, GetClusterRequest, GetClusterResponse, NodeRole, StateHash,
-            cluster_service_server::ClusterService,
+            BackupRequest, Cluster, ClusterMember, GetClusterRequest, GetClusterResponse, NodeRole,
+            StateHash, cluster_service_server::ClusterService,
         },
     },
     replica::{Replica, Role},
@@ -26,6 +26,7 @@ use crate::{
 use super::{
     Peers,
     authenticate::{Caller, may_read},
+    backup::{Backups, Parts},
     deadline::Deadline,
     limits::PEER_STATUS_MAX,
     status,
@@ -34,8 +35,8 @@ use super::{
 /// Who is in the cluster, as configured.
 #[derive(Debug, Clone)]
 pub struct ClusterView {
-    /// 32 hexadecimal digits.
-    pub cluster_id: String,
+    /// Drawn when the cluster was formed.
+    pub cluster_id: u128,
     /// Every node, this one too, and its `host:port` for the other nodes.
     pub members: BTreeMap<NodeId, String>,
     /// `host:port` where this node serves clients.
@@ -47,6 +48,7 @@ pub(super) struct Clusters {
     pub(super) replica: Replica,
     pub(super) view: ClusterView,
     pub(super) peers: Peers,
+    pub(super) backups: Backups,
 }
 
 #[tonic::async_trait]
@@ -81,12 +83,18 @@ impl ClusterService for Clusters {
             member.lag_entries = commit_max.saturating_sub(member.applied_index);
         }
         let cluster = Cluster {
-            cluster_id: self.view.cluster_id.clone(),
+            cluster_id: format!("{:032x}", self.view.cluster_id),
             leader_node_id: this.leader.map_or(0, |leader| leader.0),
             term: this.term,
             members,
         };
         Ok(Response::new(GetClusterResponse { cluster: Some(cluster) }))
+    }
+
+    type BackupStream = Parts;
+
+    async fn backup(&self, request: Request<BackupRequest>) -> Result<Response<Parts>, Status> {
+        self.backups.take(Caller::of(&request)?).await.map(Response::new)
     }
 }
 

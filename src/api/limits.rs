@@ -94,6 +94,15 @@ pub const UNKNOWN_BEARERS_AT_ONCE: usize = 64;
 /// One more waits this long for its turn and is then refused.
 pub const UNKNOWN_BEARER_WAIT: Duration = Duration::from_millis(100);
 
+/// Backups of one node at a time.
+pub const BACKUPS_MAX: usize = 2;
+/// Bytes of one message of a backup.
+pub const BACKUP_CHUNK_LEN: usize = 1024 * 1024;
+/// Such messages that wait for a slow caller.
+pub const BACKUP_CHUNKS_WAITING_MAX: usize = 4;
+/// A caller that takes none for this long is cut off.
+pub const BACKUP_STALL_MAX: Duration = Duration::from_secs(60);
+
 /// Calls waiting to be sent to the leader; more are refused.
 pub const FORWARD_QUEUE_MAX: usize = 4_096;
 /// Calls sent to the leader and not answered; more wait in the queue.

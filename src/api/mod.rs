@@ -5,6 +5,7 @@
 //! | `server` | the listener: limits of connections, all public services, health, reflection |
 //! | `authenticate` | who calls; nothing passes without |
 //! | `routing`, `reps`, `groups`, `rules`, `campaigns`, `teams`, `tokens`, `cluster` | one service each, a thin one |
+//! | `backup` | a copy of the state, sent at the pace of its caller |
 //! | `connections` | how many connections clients may hold |
 //! | `gateway` | one changing call: read it, then here if this node leads, else on to the leader |
 //! | `forward` | the way to the leader and its other end |
@@ -22,6 +23,7 @@
 
 mod answer;
 mod authenticate;
+mod backup;
 mod campaigns;
 mod cluster;
 mod command;

@@ -37,6 +37,7 @@ use crate::{
 use super::{
     ClusterView, Forwarded, Gateway, NodeReporter, Peers,
     authenticate::{Gate, authenticated},
+    backup::Backups,
     campaigns::Campaigns,
     cluster::Clusters,
     connections,
@@ -174,13 +175,14 @@ fn public_services(api: PublicApi, stopping: watch::Receiver<bool>) -> Routes {
     let teams = TeamServiceServer::new(Teams { gateway })
         .max_decoding_message_size(MESSAGE_LEN_MAX)
         .max_encoding_message_size(ANSWER_LEN_MAX);
+    let backups = Backups::new(replica.clone(), cluster.cluster_id, stopping.clone());
     let events = EventServiceServer::new(Events::new(replica.clone(), events, stopping))
         .max_decoding_message_size(MESSAGE_LEN_MAX)
         .max_encoding_message_size(ANSWER_LEN_MAX);
-    let clusters =
-        ClusterServiceServer::new(Clusters { replica: replica.clone(), view: cluster, peers })
-            .max_decoding_message_size(MESSAGE_LEN_MAX)
-            .max_encoding_message_size(ANSWER_LEN_MAX);
+    let clusters = Clusters { replica: replica.clone(), view: cluster, peers, backups };
+    let clusters = ClusterServiceServer::new(clusters)
+        .max_decoding_message_size(MESSAGE_LEN_MAX)
+        .max_encoding_message_size(ANSWER_LEN_MAX);
     let gate = Arc::new(Gate::new(replica.clone(), operator));
     let services = Routes::new(routing)
         .add_service(reps)
@@ -243,11 +245,8 @@ mod tests {
         });
         let peers = Peers::default();
         let (gateway, _links) = Gateway::start(Replica::new(requests, seen), &peers);
-        let cluster = ClusterView {
-            cluster_id: String::new(),
-            members: [].into(),
-            client_address: String::new(),
-        };
+        let cluster =
+            ClusterView { cluster_id: 1, members: [].into(), client_address: String::new() };
         let metrics = Arc::new(Metrics::new());
         let connections = ConnectionLimits::default();
         let (_feed, _keeper, events) = events(Bounds::default());

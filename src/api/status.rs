@@ -169,6 +169,15 @@ pub(super) fn too_many_watchers(limit: usize) -> Status {
     ))
 }
 
+/// One backup more than a node takes at a time.
+pub(super) fn too_many_backups(limit: usize) -> Status {
+    let mut answer = Answer::new(Code::ResourceExhausted, ErrorReason::Overloaded);
+    answer.details.set_retry_info(Some(std::time::Duration::from_secs(1)));
+    answer.about("limit", limit).say(format!(
+        "{limit} backups are under way on this node; wait for one, or take it from another node"
+    ))
+}
+
 /// A stream on which nothing came for too long.
 pub(super) fn stream_idle() -> Status {
     let mut answer = Answer::new(Code::DeadlineExceeded, ErrorReason::DeadlineExceeded);

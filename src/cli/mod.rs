@@ -12,6 +12,8 @@
 //! | `import` | `rep import`: a CSV file becomes reps and groups |
 //! | `serve` | one node |
 //! | `verify` | a stopped node's data |
+//! | `backup`, `restore`, `recover` | the state in a file, and a new cluster from it or from a node's data |
+//! | `founding` | what the last two have in common |
 //! | `processes` | a cluster of child processes, for `dev` and `demo` |
 //! | `dev`, `demo` | a cluster to play with; a cluster that is put to the test |
 //!
@@ -19,6 +21,7 @@
 
 mod assign;
 mod assignment;
+mod backup;
 mod campaign;
 mod change;
 mod cluster;
@@ -27,13 +30,16 @@ mod dev;
 mod events;
 mod explain;
 mod failure;
+mod founding;
 mod group;
 mod import;
 mod names;
 mod output;
 mod pages;
 mod processes;
+mod recover;
 mod rep;
+mod restore;
 mod rule;
 mod serve;
 mod targets;
@@ -138,6 +144,15 @@ enum Command {
     /// Hold a stopped node's data against its own log
     #[command(after_help = verify::EXAMPLE)]
     Verify(verify::Arguments),
+    /// Take a backup of a live cluster, or check one
+    #[command(after_help = backup::EXAMPLE)]
+    Backup(backup::Arguments),
+    /// Make a member of a new cluster from a backup
+    #[command(after_help = restore::EXAMPLE)]
+    Restore(restore::Arguments),
+    /// Make a member of a new cluster from the data of a node that is left
+    #[command(after_help = recover::EXAMPLE)]
+    Recover(recover::Arguments),
 }
 
 /// What every command needs.
@@ -213,6 +228,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Events(command) => block_on(events::run(&context, command)),
         Command::Cluster(command) => block_on(cluster::run(&context, command)),
         Command::Verify(arguments) => verify::run(&context, &arguments),
+        Command::Backup(arguments) => block_on(backup::run(&context, arguments)),
+        Command::Restore(arguments) => restore::run(&context, &arguments),
+        Command::Recover(arguments) => recover::run(&context, &arguments),
     };
     match done {
         Ok(()) => Exit::Done.into(),

@@ -106,6 +106,12 @@ pub(crate) fn said(instant: Option<&prost_types::Timestamp>) -> String {
     }
 }
 
+/// Microseconds since the Unix epoch likewise.
+pub(crate) fn of_micros(micros: u64) -> Value {
+    let instant = i64::try_from(micros).ok().and_then(|it| Timestamp::from_microsecond(it).ok());
+    instant.map_or(Value::Null, |instant| instant.to_string().into())
+}
+
 fn shown(instant: Option<&prost_types::Timestamp>) -> Option<String> {
     let instant = instant?;
     Timestamp::new(instant.seconds, instant.nanos).ok().map(|instant| instant.to_string())

@@ -9,11 +9,13 @@
 //! | `window` | which items of a stream are unsent, unanswered, done: pure |
 //! | `stream` | many assigns over one stream, resumed on another node when it breaks |
 //! | `watch` | events over one stream, resumed on another node without a gap |
+//! | `backup` | a backup over one stream, begun anew on another node when it breaks |
 //!
 //! It knows the generated messages and nothing else of this crate. Every intended change gets one
 //! fresh request id, which all its retries carry: that is what makes retrying safe.
 
 mod answer;
+mod backup;
 mod calls;
 mod connection;
 pub mod retry;
@@ -22,6 +24,7 @@ mod watch;
 mod window;
 
 pub use answer::Error;
+pub use backup::BackupPart;
 pub use calls::Call;
 pub use connection::{Client, Credential, CredentialError, EndpointError, Options};
 pub use watch::Watched;

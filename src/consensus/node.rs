@@ -638,6 +638,7 @@ impl Node {
             stamp_us: self.stamp_us,
             member_records: records.collect(),
             state_hash: Bytes::new(),
+            backup: None,
         };
         self.snapshot_under_way = true;
         self.bytes_since_snapshot = 0;

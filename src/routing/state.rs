@@ -187,6 +187,18 @@ impl State {
         all.take(limit).collect()
     }
 
+    /// Version of the rules that it was last changed by.
+    #[must_use]
+    pub fn engine_version(&self) -> u32 {
+        self.clock.engine_version
+    }
+
+    /// How many teams there are.
+    #[must_use]
+    pub fn team_count(&self) -> usize {
+        self.teams.len()
+    }
+
     /// The latest time any command was given.
     #[must_use]
     pub fn time(&self) -> Time {

@@ -137,7 +137,7 @@ impl Nodes {
             tasks.spawn(async move { peer_port.await.unwrap() });
             cables.push(tasks.spawn(cable(peer, hidden)));
             let cluster = ClusterView {
-                cluster_id: "c".repeat(32),
+                cluster_id: 0xcccc_cccc_cccc_cccc_cccc_cccc_cccc_cccc,
                 members: members.clone(),
                 client_address: address.to_string(),
             };

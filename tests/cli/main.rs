@@ -5,12 +5,14 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod admin;
+mod backup;
 mod cluster;
 mod demo;
 mod dev;
 mod files;
 mod groups;
 mod manners;
+mod operations;
 mod tokens;
 mod watch;
 mod work;

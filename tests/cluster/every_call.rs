@@ -8,11 +8,12 @@ use tokio_stream::iter;
 use tonic::Code;
 use turnwise::proto::turnwise::v1::{
     self as pb, AssignmentState as State, CampaignState, assign_contact_request::Via,
-    assign_contacts_response::Result as ItemResult, campaign_service_client::CampaignServiceClient,
-    cluster_service_client::ClusterServiceClient, event_service_client::EventServiceClient,
-    group_service_client::GroupServiceClient, member_report, member_turns,
-    reassign_assignment_request::To, remove_group_member_request as remove,
-    rep_service_client::RepServiceClient, routing_rule_service_client::RoutingRuleServiceClient,
+    assign_contacts_response::Result as ItemResult, backup_response::Part,
+    campaign_service_client::CampaignServiceClient, cluster_service_client::ClusterServiceClient,
+    event_service_client::EventServiceClient, group_service_client::GroupServiceClient,
+    member_report, member_turns, reassign_assignment_request::To,
+    remove_group_member_request as remove, rep_service_client::RepServiceClient,
+    routing_rule_service_client::RoutingRuleServiceClient,
     routing_service_client::RoutingServiceClient, team_service_client::TeamServiceClient,
     token_service_client::TokenServiceClient,
 };
@@ -695,6 +696,29 @@ async fn cluster_seen(tour: &mut Tour, cluster: &Cluster) {
     assert_eq!(seen.cluster_id, cluster.cluster_id.to_string());
     let ids: Vec<_> = seen.members.iter().map(|member| member.node_id).collect();
     assert_eq!(ids, cluster.ids());
+
+    let taken = eventually(async || {
+        let mut service = ClusterServiceClient::new(tour.next());
+        let mut parts = service.backup(pb::BackupRequest {}).await.ok()?.into_inner();
+        let Some(Part::Metadata(metadata)) = parts.message().await.ok()??.part else {
+            panic!("the metadata comes first");
+        };
+        let mut bytes = Vec::new();
+        while let Some(part) = parts.message().await.ok()? {
+            let Some(Part::Chunk(chunk)) = part.part else { panic!("then only chunks") };
+            assert!((1..=1 << 20).contains(&chunk.len()));
+            bytes.extend(chunk);
+        }
+        Some((metadata, bytes))
+    });
+    let (metadata, bytes) = taken.await.unwrap();
+    tour.note_answered();
+    let path = cluster.path("backup");
+    std::fs::write(&path, bytes).unwrap();
+    let backup = turnwise::backup::read(&path).unwrap();
+    assert_eq!(metadata.state_hash, format!("{:032x}", backup.state.hash()));
+    assert_eq!(metadata.log_index, backup.about.log_index);
+    assert_eq!((metadata.cluster_id, metadata.team_count), (seen.cluster_id, 1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

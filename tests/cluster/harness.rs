@@ -59,7 +59,8 @@ pub(crate) struct Cluster {
     pub(crate) cluster_id: ClusterId,
     nodes: Vec<Node>,
     folder: TempDir,
-    _permit: SemaphorePermit<'static>,
+    /// None where another cluster of the same test had it, and has ended.
+    _permit: Option<SemaphorePermit<'static>>,
 }
 
 /// One of them.
@@ -102,6 +103,22 @@ impl Cluster {
     /// Three nodes, ready to serve.
     pub(crate) async fn start_with(setup: Setup) -> Self {
         let permit = CLUSTERS.acquire().await.unwrap();
+        Self::form(&[1, 2, 3], setup, Some(permit), None::<fn(&Self, u64)>).await
+    }
+
+    /// The nodes `ids` of a new cluster, each on the data directory that `lay` makes for it, on the ground
+    /// of a cluster whose nodes have ended.
+    pub(crate) async fn start_after(old: &Self, ids: &[u64], lay: impl Fn(&Self, u64)) -> Self {
+        assert!(old.nodes.iter().all(|node| node.child.is_none()), "the old nodes have ended");
+        Self::form(ids, Setup::default(), None, Some(lay)).await
+    }
+
+    async fn form(
+        ids: &[u64],
+        setup: Setup,
+        permit: Option<SemaphorePermit<'static>>,
+        lay: Option<impl Fn(&Self, u64)>,
+    ) -> Self {
         let mut cluster = Self {
             cluster_id: ClusterId::random(),
             nodes: Vec::new(),
@@ -109,17 +126,21 @@ impl Cluster {
             _permit: permit,
         };
         for attempt in 1.. {
-            cluster.nodes = (1..=3)
+            cluster.nodes = ids
+                .iter()
                 .map(|id| Node {
-                    id,
+                    id: *id,
                     ports: Ports::reserve(),
                     child: None,
-                    bootstrap: true,
+                    bootstrap: lay.is_none(),
                     setup: setup.clone(),
                 })
                 .collect();
-            for id in 1..=3 {
-                cluster.spawn(id);
+            for id in ids {
+                if let Some(lay) = &lay {
+                    lay(&cluster, *id);
+                }
+                cluster.spawn(*id);
             }
             let all = cluster.ids();
             let Err(why) = cluster.became_ready(&all).await else { break };
@@ -127,9 +148,9 @@ impl Cluster {
                 attempt < START_ATTEMPTS_MAX && why.contains("can't listen on"),
                 "the cluster did not start: {why}"
             );
-            for id in 1..=3 {
-                cluster.kill(id);
-                fs::remove_dir_all(cluster.data_dir(id)).unwrap_or_default();
+            for id in ids {
+                cluster.kill(*id);
+                fs::remove_dir_all(cluster.data_dir(*id)).unwrap_or_default();
             }
         }
         cluster
@@ -173,6 +194,12 @@ impl Cluster {
         self.path(&format!("node-{id}.log"))
     }
 
+    /// All nodes and their peer addresses, as the flag takes them.
+    pub(crate) fn members(&self) -> String {
+        let member = |node: &Node| format!("{}={}", node.id, node.ports.peer);
+        self.nodes.iter().map(member).collect::<Vec<_>>().join(",")
+    }
+
     /// The command line of a node, for tests that change it.
     pub(crate) fn command(&self, id: u64) -> Command {
         let node = self.node(id);
@@ -188,8 +215,6 @@ impl Cluster {
                 command
             }
         };
-        let members: Vec<String> =
-            self.nodes.iter().map(|n| format!("{}={}", n.id, n.ports.peer)).collect();
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TURNWISE_")) {
             command.env_remove(name);
         }
@@ -202,7 +227,7 @@ impl Cluster {
             .args(["--client-address", &node.ports.client.to_string()])
             .args(["--peer-address", &node.ports.peer.to_string()])
             .args(["--admin-address", &node.ports.admin.to_string()])
-            .args(["--members", &members.join(",")])
+            .args(["--members", &self.members()])
             .args(&node.setup.flags)
             .envs(node.setup.env.get(&id).into_iter().flatten().cloned())
             .stdin(Stdio::null())
@@ -374,10 +399,10 @@ impl Cluster {
     /// Returns its hash.
     pub(crate) async fn agreed_hash(&self) -> String {
         let agreed = eventually(async || {
-            let members = self.seen_by(1).await.members;
+            let members = self.seen_by(self.nodes[0].id).await.members;
             let hashes: Vec<_> = members.into_iter().filter_map(|m| m.state_hash).collect();
             let same_index = hashes.windows(2).all(|two| two[0].log_index == two[1].log_index);
-            if hashes.len() < 3 || !same_index {
+            if hashes.len() < self.nodes.len() || !same_index {
                 return None;
             }
             let first = hashes[0].hash.clone();
@@ -405,7 +430,7 @@ impl Drop for Cluster {
             }
         }
         if std::thread::panicking() {
-            for id in 1..=3 {
+            for id in self.ids() {
                 let log = self.log(id);
                 let lines: Vec<&str> = log.lines().collect();
                 let shown = lines.len().saturating_sub(LOG_LINES_SHOWN);

@@ -16,6 +16,7 @@
 //! | `events` | every node tells the same; a watcher misses nothing while nodes die |
 //! | `timers` | what happens by time alone, on an idle cluster |
 //! | `verify` | a node's data against its own log |
+//! | `backups` | a backup under load, restored; a survivor of three, recovered |
 //! | `crm` | a whole CRM, while the leader is killed |
 //!
 //! `harness` starts and ends the processes, `crowd` is the load, `service` is what tests ask of a
@@ -29,6 +30,7 @@
 )]
 
 mod access;
+mod backups;
 mod catching_up;
 mod crm;
 mod crowd;

@@ -12,7 +12,7 @@ use crate::model::{Model, SMALL, append, batch, create, entries, hard_state, ide
 
 /// A log of three segments with truncations, and the states it had after each batch. The last batch is
 /// not synced.
-fn several_segments() -> (MemDisk, Vec<Model>) {
+pub(crate) fn several_segments() -> (MemDisk, Vec<Model>) {
     let disk = MemDisk::new();
     let mut log = create(&disk);
     let mut states = vec![Model::new()];

@@ -14,4 +14,5 @@ mod damage;
 mod golden;
 mod log;
 mod model;
+mod salvage;
 mod snapshot;

@@ -8,7 +8,7 @@ use super::{
 };
 
 /// Each module of the crate, and what of the crate it may name beside itself.
-const LAYERS: [(&str, &[&str]); 20] = [
+const LAYERS: [(&str, &[&str]); 21] = [
     ("routing", &[]),
     (
         "consensus",
@@ -25,11 +25,13 @@ const LAYERS: [(&str, &[&str]); 20] = [
     ("timers", &["clock", "hours", "replica", "routing", "unavailable"]),
     ("config", &["consensus::NodeId"]),
     ("telemetry", &["config::LogFormat", "consensus::NodeId"]),
+    ("backup", &["codec", "consensus", "image", "proto::turnwise::log", "replica", "routing"]),
     ("verify", &["codec", "consensus", "routing"]),
     ("admin", &["telemetry"]),
     (
         "api",
         &[
+            "backup",
             "clock",
             "consensus::NodeId",
             "credentials",
@@ -64,9 +66,14 @@ const LAYERS: [(&str, &[&str]); 20] = [
     (
         "cli",
         &[
+            "backup",
             "client",
             "clock",
             "config",
+            "consensus::NodeId",
+            // What `restore` and `recover` make, and what is lost.
+            "consensus::driver::Loss",
+            "consensus::driver::Member",
             // Which exit code a node ends with.
             "consensus::driver::Ended",
             "credentials",

@@ -19,7 +19,7 @@ use crate::{
     consensus::{
         Incarnation, Install, NodeId, Recovered, StateMachine, founding_snapshot,
         log::{
-            Batch, Disk, Expected, Identity, Log, LogConfig, LogError,
+            Batch, Disk, Expected, Identity, Log, LogConfig,
             snapshot::{SnapshotError, SnapshotId, SnapshotStore},
         },
     },
@@ -27,9 +27,9 @@ use crate::{
 };
 
 /// The one Raft group so far.
-pub(super) const GROUP_ID: u64 = 1;
+pub const GROUP_ID: u64 = 1;
 /// The largest state that can be loaded, as bytes of a snapshot's body.
-const BODY_LEN_MAX: u64 = 1 << 38;
+pub const BODY_LEN_MAX: u64 = 1 << 38;
 
 /// Whose data directory it is to be.
 #[derive(Debug)]
@@ -142,19 +142,40 @@ impl DataDir<'_> {
             return Err(StartError::Empty { path: self.path(), node: self.node_id });
         };
         let founding = founding_snapshot(voters);
-        let id = SnapshotId { index: founding.index, term: founding.term };
-        write_snapshot(store, id, &founding.meta, &S::empty())
-            .map_err(|source| StartError::Snapshot { path: self.path(), source })?;
         let identity = Identity {
             cluster_id: self.cluster_id,
             node_id: self.node_id,
             incarnation: *incarnation,
             group_id: GROUP_ID,
         };
-        let base = (founding.index, founding.term);
-        Log::create(Arc::clone(disk), identity, self.log, base)
-            .map(drop)
-            .map_err(|source: LogError| StartError::Log { path: self.path(), source })
+        lay(self.path, disk, store, (identity, self.log), &founding, &S::empty())
+    }
+}
+
+/// Lays down what a founding member begins with: the snapshot, then an empty log behind it. The log comes
+/// last: with it, the directory is a member's.
+///
+/// # Errors
+/// [`StartError::Snapshot`], [`StartError::Log`].
+pub(super) fn lay<S: StateMachine, D: Disk>(
+    path: &Path,
+    disk: &Arc<D>,
+    store: &SnapshotStore<D>,
+    (identity, log): (Identity, LogConfig),
+    founding: &Install,
+    state: &S,
+) -> Result<(), StartError> {
+    let path = path.to_owned();
+    let id = SnapshotId { index: founding.index, term: founding.term };
+    if let Err(source) = write_snapshot(store, id, &founding.meta, state) {
+        return Err(StartError::Snapshot { path, source });
+    }
+    match Log::create(Arc::clone(disk), identity, log, (id.index, id.term)) {
+        Ok(log) => {
+            drop(log);
+            Ok(())
+        }
+        Err(source) => Err(StartError::Log { path, source }),
     }
 }
 

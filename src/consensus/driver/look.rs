@@ -12,7 +12,7 @@ use super::{
 use crate::consensus::{
     Committed, Entry, EntryKind, Fault, NodeId, StateMachine, batch,
     log::{
-        DiskError, Log, RealDisk,
+        Log, RealDisk,
         snapshot::{SnapshotId, SnapshotStore},
     },
 };
@@ -44,11 +44,7 @@ impl Contents {
     pub fn look(path: &Path) -> Result<Self, StartError> {
         let disk_error = |source| StartError::Disk { path: path.to_owned(), source };
         let log_error = |source| StartError::Log { path: path.to_owned(), source };
-        if !path.is_dir() {
-            let (dir, source) = (path.to_owned(), io::ErrorKind::NotFound.into());
-            return Err(disk_error(DiskError::Io { dir, source }));
-        }
-        let disk = Arc::new(RealDisk::open(path).map_err(disk_error)?);
+        let disk = Arc::new(RealDisk::open_existing(path).map_err(disk_error)?);
         let found = Log::look(&*disk).map_err(log_error)?;
         let cluster_id = found.identity.cluster_id;
         let store = SnapshotStore::existing(disk, cluster_id, GROUP_ID);

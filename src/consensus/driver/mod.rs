@@ -11,6 +11,8 @@
 //! | `start` | from a configuration to a running node |
 //! | `data_dir` | from a data directory to what a node starts with; over any disk |
 //! | `look` | what a data directory holds, without changing it |
+//! | `refound` | from a state to a member of a new cluster |
+//! | `survivor` | what can be had of a cluster from one directory alone |
 //! | `checkpoints` | whether this node's state is the one that the others hold |
 //! | `snapshots` | taking, installing and sending snapshots |
 //!
@@ -19,8 +21,10 @@
 mod checkpoints;
 mod data_dir;
 mod look;
+mod refound;
 mod snapshots;
 mod start;
+mod survivor;
 mod turn;
 
 use std::{
@@ -34,9 +38,13 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot, watch};
 
-pub use data_dir::{DataDir, Founding, Opened, load_snapshot, write_snapshot};
+pub use data_dir::{
+    BODY_LEN_MAX, DataDir, Founding, GROUP_ID, Opened, load_snapshot, write_snapshot,
+};
 pub use look::Contents;
+pub use refound::{Member, Origin, RefoundError, is_free, refound, refound_on};
 pub use start::{Setup, StartError, start};
+pub use survivor::{Loss, Survivor, SurvivorError};
 
 use super::{
     Fault, NodeId, Role, StateMachine,

@@ -7,6 +7,7 @@
 //! | `durable` | [`Log`]: write, read, and which state is believed |
 //! | `roll` | a new segment, spares, and dropping old segments |
 //! | `open` | from a directory to a log again: torn tails cut, rot refused |
+//! | `salvage` | what can be read of a damaged log, without changing it |
 //! | `scan` | one segment's bytes: where the chain ends, and whether that is a torn tail or rot |
 //! | `record`, `header` | the bytes of a record, of a segment's header (`docs/formats/log.md`) |
 //! | `replay` | what a stream of records means |
@@ -26,6 +27,7 @@ mod real;
 mod record;
 mod replay;
 mod roll;
+mod salvage;
 mod scan;
 pub mod snapshot;
 
@@ -36,3 +38,4 @@ pub use header::Identity;
 pub use open::{Expected, Recovered, TornTail};
 pub use real::{RealDisk, RealFile};
 pub use roll::{Spare, SpareRequest};
+pub use salvage::{Salvage, Stretch};

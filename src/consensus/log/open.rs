@@ -24,6 +24,7 @@ use super::header::{HEADER_LEN, Header, Identity, Previous};
 use super::record::{Place, Record, Seal};
 use super::replay::Replay;
 use super::roll::{Start, generation, name, remove_temporary, temporary_generation};
+use super::salvage::{self, Salvage};
 use super::scan::{self, Scan};
 use crate::consensus::{Entry, HardState};
 
@@ -69,22 +70,22 @@ pub struct TornTail {
 }
 
 /// Of the segments among these files, in order.
-fn generations(names: &[String]) -> Vec<u64> {
+pub(super) fn generations(names: &[String]) -> Vec<u64> {
     let mut generations: Vec<u64> = names.iter().filter_map(|name| generation(name)).collect();
     generations.sort_unstable();
     generations
 }
 
 /// A segment as it is on the disk.
-struct Found<F> {
-    segment: Segment<F>,
-    header: Header,
-    header_crc: u32,
-    bytes: Vec<u8>,
+pub(super) struct Found<F> {
+    pub(super) segment: Segment<F>,
+    pub(super) header: Header,
+    pub(super) header_crc: u32,
+    pub(super) bytes: Vec<u8>,
 }
 
 impl<F: DiskFile> Found<F> {
-    fn read<D: Disk<File = F>>(disk: &D, generation: u64) -> Result<Self, LogError> {
+    pub(super) fn read<D: Disk<File = F>>(disk: &D, generation: u64) -> Result<Self, LogError> {
         let name = name(generation);
         let file = disk.open(&name).map_err(LogError::io("open", &name))?;
         let len = file.len().map_err(LogError::io("measure", &name))?;
@@ -282,6 +283,16 @@ impl<D: Disk> Log<D> {
         let (base_index, base_term) = base;
         let entries = entries.into_iter().map(|(entry, _)| entry).collect();
         Ok(Recovered { identity, hard_state, base_index, base_term, entries, torn_tail })
+    }
+
+    /// What is left of a log that may be damaged, without changing anything.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError::Missing`] where there is none; [`LogError::Io`]; [`LogError::Version`]; the first damage
+    /// where no segment can be read at all.
+    pub fn salvage(disk: &D) -> Result<Salvage, LogError> {
+        salvage::salvage(disk)
     }
 
     /// Writes what lives in the last segment to a new one in its place.

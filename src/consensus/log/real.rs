@@ -47,6 +47,19 @@ impl RealDisk {
         }
     }
 
+    /// The same for a directory that has to be there.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`]; `NotFound` where there is none.
+    pub fn open_existing(dir: impl AsRef<Path>) -> Result<Self, DiskError> {
+        let dir = dir.as_ref();
+        if dir.is_dir() {
+            return Self::open(dir);
+        }
+        Err(DiskError::Io { dir: dir.to_owned(), source: io::ErrorKind::NotFound.into() })
+    }
+
     fn path(&self, name: &str) -> io::Result<PathBuf> {
         let plain = !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\0']);
         if plain { Ok(self.dir.join(name)) } else { Err(io::ErrorKind::InvalidInput.into()) }
@@ -101,6 +114,17 @@ impl Disk for RealDisk {
 /// An open file of a [`RealDisk`].
 #[derive(Debug)]
 pub struct RealFile(File);
+
+impl RealFile {
+    /// A file that lies anywhere, only to be read.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the file system answers.
+    pub fn open_to_read(path: &Path) -> io::Result<Self> {
+        File::open(path).map(Self)
+    }
+}
 
 impl DiskFile for RealFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {

@@ -37,7 +37,7 @@ pub(super) struct Scan {
 }
 
 /// Follows the chain through `bytes`, the segment from its first byte on.
-fn follow(header: &Header, header_crc: u32, bytes: &[u8]) -> Scan {
+pub(super) fn follow(header: &Header, header_crc: u32, bytes: &[u8]) -> Scan {
     let seal = Seal::of(header);
     let mut scan =
         Scan { records: Vec::new(), end: HEADER_LEN, crc: header_crc, broken: HEADER_LEN };

@@ -65,8 +65,8 @@ fn refused(error: Error) -> Status {
     }
 }
 
-/// The two calls that are not answered once.
-fn streams() -> [Row; 2] {
+/// The calls that are not answered once.
+fn streams() -> [Row; 3] {
     let assign = |client: Client| -> Asked {
         Box::pin(async move {
             let mut came = Ok(());
@@ -84,6 +84,9 @@ fn streams() -> [Row; 2] {
             client.watch_events("teams/t", 0, enough).await.map_err(refused)
         })
     };
+    let backup = |client: Client| -> Asked {
+        Box::pin(async move { client.backup(|_| Ok::<_, Error>(())).await.map_err(refused) })
+    };
     [
         Row {
             method: "RoutingService/AssignContacts".to_owned(),
@@ -91,6 +94,7 @@ fn streams() -> [Row; 2] {
             ask: Box::new(assign),
         },
         Row { method: "EventService/WatchEvents".to_owned(), about: "", ask: Box::new(watch) },
+        Row { method: "ClusterService/Backup".to_owned(), about: "", ask: Box::new(backup) },
     ]
 }
 

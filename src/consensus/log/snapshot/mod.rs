@@ -3,6 +3,7 @@
 //! | File | Owns |
 //! |---|---|
 //! | `format` | the bytes: header, chunks, trailer (`docs/formats/snapshot.md`) |
+//! | `encode` | [`SnapshotEncoder`]: a body as those bytes, to any writer |
 //! | `write` | [`SnapshotWriter`]: from a state to a durable file |
 //! | `read` | [`SnapshotReader`]: back again, every byte checked |
 //! | `transfer` | the file in ranges, sent and received |
@@ -12,6 +13,7 @@
 //! A file has its final name only when it is whole and durable. What the bytes mean, when a snapshot is
 //! taken and when the log may be cut is for the caller.
 
+mod encode;
 mod error;
 mod format;
 mod read;
@@ -19,6 +21,7 @@ mod store;
 mod transfer;
 mod write;
 
+pub use encode::{SnapshotEncoder, SnapshotHead};
 pub use error::{SnapshotDamage, SnapshotError};
 pub use format::{META_LEN_MAX, SnapshotId};
 pub use read::SnapshotReader;

@@ -23,7 +23,12 @@ pub struct SnapshotReader<F> {
 }
 
 impl<F: DiskFile> SnapshotReader<F> {
-    pub(super) fn open(file: F, name: String) -> Result<Self, SnapshotError> {
+    /// Opens a file of any snapshot, named `name` in errors.
+    ///
+    /// # Errors
+    ///
+    /// [`SnapshotError::Damaged`], [`SnapshotError::Version`], [`SnapshotError::Io`].
+    pub fn open(file: F, name: String) -> Result<Self, SnapshotError> {
         let mut first = [0; HEADER_LEN];
         let damaged = |damage| SnapshotError::Damaged { file: name.clone(), offset: 0, damage };
         read(&file, &name, &mut first, 0)?;
@@ -64,6 +69,11 @@ impl<F: DiskFile> SnapshotReader<F> {
             return Err(SnapshotError::WrongSnapshot { file, found: id, expected });
         }
         Ok(self)
+    }
+
+    /// Of which cluster it is.
+    pub fn cluster_id(&self) -> u128 {
+        self.header.cluster_id
     }
 
     /// Which snapshot it is.

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::super::disk::{Disk, DiskFile, to_u64};
+use super::encode::SnapshotHead;
 use super::error::SnapshotError;
-use super::format::{Header, META_LEN_MAX, SnapshotId};
+use super::format::{META_LEN_MAX, SnapshotId};
 use super::read::SnapshotReader;
 use super::transfer::{SnapshotBytes, SnapshotReceiver};
 use super::write::{SnapshotWriter, Unfinished};
@@ -84,8 +85,8 @@ impl<D: Disk> SnapshotStore<D> {
             return Err(SnapshotError::TooLong { len, max });
         }
         let Self { cluster_id, group_id, .. } = *self;
-        let header = Header { cluster_id, group_id, id, meta: meta.to_vec() };
-        SnapshotWriter::create(Arc::clone(&self.disk), self.temporary_name(id), &header)
+        let head = SnapshotHead { cluster_id, group_id, id, meta };
+        SnapshotWriter::create(Arc::clone(&self.disk), self.temporary_name(id), head)
     }
 
     /// Opens the snapshot of this entry. What it says is checked as it is read.

@@ -4,8 +4,9 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use super::super::disk::{Disk, DiskFile, to_u64};
+use super::encode::{SnapshotEncoder, SnapshotHead};
 use super::error::SnapshotError;
-use super::format::{CHUNK_HEAD_LEN, CHUNK_LEN, Header, SnapshotId, Tally, chunk_head};
+use super::format::SnapshotId;
 use super::store::file_name;
 
 /// A file that is removed again, unless it gets its final name.
@@ -44,35 +45,42 @@ impl<D: Disk> Drop for Unfinished<D> {
     }
 }
 
+/// A file that grows.
+struct AtEnd<F> {
+    file: F,
+    at: u64,
+}
+
+impl<F: DiskFile> Write for AtEnd<F> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write_at(bytes, self.at)?;
+        self.at += to_u64(bytes.len());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Writes one snapshot. What is written is the body; nothing of it counts before
 /// [`finish`](Self::finish), and a writer that is dropped leaves nothing.
 pub struct SnapshotWriter<D: Disk> {
     unfinished: Unfinished<D>,
-    file: D::File,
+    encoder: SnapshotEncoder<AtEnd<D::File>>,
     id: SnapshotId,
-    tally: Tally,
-    at: u64,
-    /// Room for a chunk's head, and its bytes.
-    chunk: Vec<u8>,
 }
 
 impl<D: Disk> SnapshotWriter<D> {
     pub(super) fn create(
         disk: Arc<D>,
         temporary: String,
-        header: &Header,
+        head: SnapshotHead<'_>,
     ) -> Result<Self, SnapshotError> {
-        let (bytes, seed) = header.encode();
         let (unfinished, file) = Unfinished::create(disk, temporary)?;
-        file.write_at(&bytes, 0).map_err(SnapshotError::io("write", unfinished.name()))?;
-        Ok(Self {
-            unfinished,
-            file,
-            id: header.id,
-            tally: Tally::new(seed),
-            at: to_u64(bytes.len()),
-            chunk: vec![0; CHUNK_HEAD_LEN],
-        })
+        let encoder = SnapshotEncoder::begin(AtEnd { file, at: 0 }, head)
+            .map_err(SnapshotError::io("write", unfinished.name()))?;
+        Ok(Self { unfinished, encoder, id: head.id })
     }
 
     /// Makes it durable and gives it its name. Answers the length of the file.
@@ -80,44 +88,22 @@ impl<D: Disk> SnapshotWriter<D> {
     /// # Errors
     ///
     /// [`SnapshotError::Io`]; there is no snapshot then.
-    pub fn finish(mut self) -> Result<u64, SnapshotError> {
-        let name = self.unfinished.name().to_owned();
-        self.write_chunk().map_err(SnapshotError::io("write", &name))?;
-        let trailer = self.tally.trailer();
-        self.file.write_at(&trailer, self.at).map_err(SnapshotError::io("write", &name))?;
-        self.file.sync().map_err(SnapshotError::io("sync", &name))?;
-        self.unfinished.finish(self.id)?;
-        Ok(self.at + to_u64(trailer.len()))
-    }
-
-    fn write_chunk(&mut self) -> io::Result<()> {
-        let Some((head, bytes)) = self.chunk.split_first_chunk_mut::<CHUNK_HEAD_LEN>() else {
-            return Ok(());
-        };
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        *head = chunk_head(bytes.len(), self.tally.count(bytes));
-        self.file.write_at(&self.chunk, self.at)?;
-        self.at += to_u64(self.chunk.len());
-        self.chunk.truncate(CHUNK_HEAD_LEN);
-        Ok(())
+    pub fn finish(self) -> Result<u64, SnapshotError> {
+        let Self { unfinished, encoder, id } = self;
+        let name = unfinished.name().to_owned();
+        let (out, len) = encoder.finish().map_err(SnapshotError::io("write", &name))?;
+        out.file.sync().map_err(SnapshotError::io("sync", &name))?;
+        unfinished.finish(id)?;
+        Ok(len)
     }
 }
 
 impl<D: Disk> Write for SnapshotWriter<D> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let room = CHUNK_HEAD_LEN + CHUNK_LEN - self.chunk.len();
-        let taken = bytes.get(..room).unwrap_or(bytes);
-        self.chunk.extend(taken);
-        if taken.len() == room {
-            self.write_chunk()?;
-        }
-        Ok(taken.len())
+        self.encoder.write(bytes)
     }
 
-    /// Does nothing: chunks are written when they are full.
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        self.encoder.flush()
     }
 }

@@ -239,8 +239,9 @@ impl Team {
                 .for_each(|rep| self.stands(rep, now, |reps, _| reps.count_open(rep, true)));
         }
         let rep = record.rep.and_then(|rep| self.reps.get(rep));
+        let taken = self.taken.take().filter(|taken| taken.id == record.assignment.id);
         self.outbox.push(Change::Assignment {
-            before: old.map(|old| Arc::clone(&old.assignment)),
+            before: taken.or_else(|| old.map(|old| Arc::clone(&old.assignment))),
             after: Arc::clone(&record.assignment),
             rep_email: rep.and_then(|rep| rep.record.email.clone()),
         });

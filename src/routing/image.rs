@@ -165,6 +165,7 @@ impl Team {
             default_targets: _,
             is_fresh: _,
             outbox: _,
+            taken: _,
             sum: _,
         } = self;
         TeamImage {

@@ -171,6 +171,7 @@ impl Team {
     /// that follows says what became of it.
     fn lets_go(&mut self, record: &AssignmentRecord, at: At) {
         let Some(rep) = held(record) else { return };
+        self.taken = Some(Arc::clone(&record.assignment));
         let mut free = record.clone();
         free.rep = None;
         let assignment = Arc::make_mut(&mut free.assignment);

@@ -44,6 +44,8 @@ pub(super) struct Team {
     pub(super) is_fresh: bool,
     /// What happened in the command at hand.
     pub(super) outbox: Vec<Change>,
+    /// Work that was taken from somebody and is about to be somebody else's, as it was.
+    pub(super) taken: Option<Arc<Assignment>>,
     pub(super) sum: Sum,
 }
 
@@ -99,6 +101,7 @@ impl Team {
             default_targets: Arc::new(default_targets),
             is_fresh: false,
             outbox: Vec::new(),
+            taken: None,
             sum,
         }
     }

@@ -1,10 +1,13 @@
 //! What watchers are told: one event for each change, with all that a mailer or a CRM needs.
 
-use turnwise::routing::{AssignmentState, Change, GroupAction, Operation, RotationAction, Time};
+use turnwise::routing::{
+    AssignmentState, Change, Event, GroupAction, OpenAssignments, Operation, RepId, RotationAction,
+    Time,
+};
 
 use super::world::{
-    HOUR, SECOND, World, close, group, key, member, offering, owned_by, rep, team, to_group,
-    to_owner, via, waiting,
+    HOUR, SECOND, World, again_by_rule, close, group, key, member, offering, owned_by, rep, team,
+    to_group, to_owner, via, waiting,
 };
 
 /// The assignment events of the last command, in words: contact, what it became, whose, the email.
@@ -76,6 +79,38 @@ fn s1_18_the_event_tells_whether_the_crm_has_another_owner_and_who_it_was() {
     let owned = [owned_by("B")];
     assert_eq!(told("x", &owned), ("B".into(), false, owned.to_vec()));
     assert_eq!(told("y", &[]), ("A".into(), true, vec![]));
+}
+
+#[test]
+fn s1_18_the_event_of_work_that_is_routed_again_tells_from_whom_it_was_taken() {
+    let mut world = World::with_ring("A B C");
+    assert_eq!(world.next("c"), "A");
+    let holders = |world: &World| {
+        let of = |event: &Event| match &event.change {
+            Change::Assignment { before: Some(before), after, .. } => {
+                let id = |rep: &Option<RepId>| rep.as_ref().map_or("-".into(), RepId::to_string);
+                Some((before.state, id(&before.rep), id(&after.rep)))
+            }
+            Change::Assignment { before: None, .. }
+            | Change::Team { .. }
+            | Change::Rep { .. }
+            | Change::Group { .. }
+            | Change::Rotation { .. }
+            | Change::Rule { .. }
+            | Change::Campaign { .. }
+            | Change::Token { .. } => None,
+        };
+        world.events.iter().filter_map(of).collect::<Vec<_>>()
+    };
+    let taken = |from: &str, to: &str| vec![(AssignmentState::Assigned, from.into(), to.into())];
+    world.step("contact-1", again_by_rule);
+    assert_eq!(holders(&world), taken("A", "B"));
+    let (open, allow_missing) = (OpenAssignments::Reroute, false);
+    world.ok(Operation::DeleteRep { rep: rep("B"), open, allow_missing });
+    assert_eq!(holders(&world), taken("B", "C"));
+    world.out("A");
+    world.step("contact-1", again_by_rule);
+    assert_eq!(holders(&world), taken("C", "-"), "to nobody");
 }
 
 #[test]

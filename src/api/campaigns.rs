@@ -17,11 +17,13 @@ use crate::{
 };
 
 use super::{
-    Answer, Call, Gateway,
+    Gateway,
     authenticate::Caller,
-    convert, filter, names,
+    convert, filter,
+    gateway::change,
+    names,
     paging::{self, Asked},
-    reads, status,
+    reads,
     violations::Violations,
 };
 
@@ -51,9 +53,7 @@ impl CampaignService for Campaigns {
         &self,
         request: Request<CreateCampaignRequest>,
     ) -> Result<Response<CreateCampaignResponse>, Status> {
-        let answer = self.gateway.unary(request, Call::CreateCampaign).await?;
-        let Answer::CreateCampaign(answer) = answer else { return Err(status::internal()) };
-        Ok(Response::new(answer))
+        change!(self, request, CreateCampaign)
     }
 
     async fn get_campaign(
@@ -101,62 +101,48 @@ impl CampaignService for Campaigns {
         &self,
         request: Request<UpdateCampaignRequest>,
     ) -> Result<Response<UpdateCampaignResponse>, Status> {
-        let answer = self.gateway.unary(request, Call::UpdateCampaign).await?;
-        let Answer::UpdateCampaign(answer) = answer else { return Err(status::internal()) };
-        Ok(Response::new(answer))
+        change!(self, request, UpdateCampaign)
     }
 
     async fn delete_campaign(
         &self,
         request: Request<DeleteCampaignRequest>,
     ) -> Result<Response<DeleteCampaignResponse>, Status> {
-        let answer = self.gateway.unary(request, Call::DeleteCampaign).await?;
-        let Answer::DeleteCampaign(answer) = answer else { return Err(status::internal()) };
-        Ok(Response::new(answer))
+        change!(self, request, DeleteCampaign)
     }
 
     async fn schedule_campaign(
         &self,
         request: Request<ScheduleCampaignRequest>,
     ) -> Result<Response<ScheduleCampaignResponse>, Status> {
-        let answer = self.gateway.unary(request, Call::ScheduleCampaign).await?;
-        let Answer::ScheduleCampaign(answer) = answer else { return Err(status::internal()) };
-        Ok(Response::new(answer))
+        change!(self, request, ScheduleCampaign)
     }
 
     async fn launch_campaign(
         &self,
         request: Request<LaunchCampaignRequest>,
     ) -> Result<Response<LaunchCampaignResponse>, Status> {
-        let answer = self.gateway.unary(request, Call::LaunchCampaign).await?;
-        let Answer::LaunchCampaign(answer) = answer else { return Err(status::internal()) };
-        Ok(Response::new(answer))
+        change!(self, request, LaunchCampaign)
     }
 
     async fn pause_campaign(
         &self,
         request: Request<PauseCampaignRequest>,
     ) -> Result<Response<PauseCampaignResponse>, Status> {
-        let answer = self.gateway.unary(request, Call::PauseCampaign).await?;
-        let Answer::PauseCampaign(answer) = answer else { return Err(status::internal()) };
-        Ok(Response::new(answer))
+        change!(self, request, PauseCampaign)
     }
 
     async fn resume_campaign(
         &self,
         request: Request<ResumeCampaignRequest>,
     ) -> Result<Response<ResumeCampaignResponse>, Status> {
-        let answer = self.gateway.unary(request, Call::ResumeCampaign).await?;
-        let Answer::ResumeCampaign(answer) = answer else { return Err(status::internal()) };
-        Ok(Response::new(answer))
+        change!(self, request, ResumeCampaign)
     }
 
     async fn cancel_campaign(
         &self,
         request: Request<CancelCampaignRequest>,
     ) -> Result<Response<CancelCampaignResponse>, Status> {
-        let answer = self.gateway.unary(request, Call::CancelCampaign).await?;
-        let Answer::CancelCampaign(answer) = answer else { return Err(status::internal()) };
-        Ok(Response::new(answer))
+        change!(self, request, CancelCampaign)
     }
 }

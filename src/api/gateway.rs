@@ -24,6 +24,19 @@ use super::{
     reads, status,
 };
 
+/// Does a unary call that changes something, by a service's gateway, and gives the call's own answer.
+macro_rules! change {
+    ($service:expr, $request:expr, $call:ident) => {{
+        let call = $crate::api::command::Call::$call;
+        let answer = $service.gateway.unary($request, call).await?;
+        let $crate::api::command::Answer::$call(answer) = answer else {
+            return Err($crate::api::status::internal());
+        };
+        Ok(tonic::Response::new(answer))
+    }};
+}
+pub(super) use change;
+
 /// The way of changing calls into the log. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Gateway {

@@ -20,15 +20,16 @@ use crate::{
 };
 
 use super::{
-    Answer, Call, Gateway,
+    Gateway,
     authenticate::Caller,
     convert,
     filter::{self, Filter},
+    gateway::change,
     instant,
     limits::{LISTED_NEXT_COUNT_MAX, NEXT_COUNT_DEFAULT, NEXT_COUNT_MAX},
     names,
     paging::{self, Asked},
-    reads, status,
+    reads,
     violations::Violations,
 };
 
@@ -73,9 +74,7 @@ impl GroupService for Groups {
         &self,
         request: Request<CreateGroupRequest>,
     ) -> Result<Response<CreateGroupResponse>, Status> {
-        let answer = self.gateway.unary(request, Call::CreateGroup).await?;
-        let Answer::CreateGroup(answer) = answer else { return Err(status::internal()) };
-        Ok(Response::new(answer))
+        change!(self, request, CreateGroup)
     }
 
     async fn get_group(
@@ -150,54 +149,42 @@ impl GroupService for Groups {
         &self,
         request: Request<UpdateGroupRequest>,
     ) -> Result<Response<UpdateGroupResponse>, Status> {
-        let answer = self.gateway.unary(request, Call::UpdateGroup).await?;
-        let Answer::UpdateGroup(answer) = answer else { return Err(status::internal()) };
-        Ok(Response::new(answer))
+        change!(self, request, UpdateGroup)
     }
 
     async fn delete_group(
         &self,
         request: Request<DeleteGroupRequest>,
     ) -> Result<Response<DeleteGroupResponse>, Status> {
-        let answer = self.gateway.unary(request, Call::DeleteGroup).await?;
-        let Answer::DeleteGroup(answer) = answer else { return Err(status::internal()) };
-        Ok(Response::new(answer))
+        change!(self, request, DeleteGroup)
     }
 
     async fn add_group_member(
         &self,
         request: Request<AddGroupMemberRequest>,
     ) -> Result<Response<AddGroupMemberResponse>, Status> {
-        let answer = self.gateway.unary(request, Call::AddGroupMember).await?;
-        let Answer::AddGroupMember(answer) = answer else { return Err(status::internal()) };
-        Ok(Response::new(answer))
+        change!(self, request, AddGroupMember)
     }
 
     async fn remove_group_member(
         &self,
         request: Request<RemoveGroupMemberRequest>,
     ) -> Result<Response<RemoveGroupMemberResponse>, Status> {
-        let answer = self.gateway.unary(request, Call::RemoveGroupMember).await?;
-        let Answer::RemoveGroupMember(answer) = answer else { return Err(status::internal()) };
-        Ok(Response::new(answer))
+        change!(self, request, RemoveGroupMember)
     }
 
     async fn update_group_member(
         &self,
         request: Request<UpdateGroupMemberRequest>,
     ) -> Result<Response<UpdateGroupMemberResponse>, Status> {
-        let answer = self.gateway.unary(request, Call::UpdateGroupMember).await?;
-        let Answer::UpdateGroupMember(answer) = answer else { return Err(status::internal()) };
-        Ok(Response::new(answer))
+        change!(self, request, UpdateGroupMember)
     }
 
     async fn reorder_group(
         &self,
         request: Request<ReorderGroupRequest>,
     ) -> Result<Response<ReorderGroupResponse>, Status> {
-        let answer = self.gateway.unary(request, Call::ReorderGroup).await?;
-        let Answer::ReorderGroup(answer) = answer else { return Err(status::internal()) };
-        Ok(Response::new(answer))
+        change!(self, request, ReorderGroup)
     }
 
     async fn get_rotation(
@@ -266,18 +253,14 @@ impl GroupService for Groups {
         &self,
         request: Request<ResetRotationRequest>,
     ) -> Result<Response<ResetRotationResponse>, Status> {
-        let answer = self.gateway.unary(request, Call::ResetRotation).await?;
-        let Answer::ResetRotation(answer) = answer else { return Err(status::internal()) };
-        Ok(Response::new(answer))
+        change!(self, request, ResetRotation)
     }
 
     async fn adjust_rotation(
         &self,
         request: Request<AdjustRotationRequest>,
     ) -> Result<Response<AdjustRotationResponse>, Status> {
-        let answer = self.gateway.unary(request, Call::AdjustRotation).await?;
-        let Answer::AdjustRotation(answer) = answer else { return Err(status::internal()) };
-        Ok(Response::new(answer))
+        change!(self, request, AdjustRotation)
     }
 
     async fn get_group_report(

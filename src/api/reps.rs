@@ -15,11 +15,13 @@ use crate::{
 };
 
 use super::{
-    Answer, Call, Gateway,
+    Gateway,
     authenticate::Caller,
-    convert, filter, names,
+    convert, filter,
+    gateway::change,
+    names,
     paging::{self, Asked},
-    reads, status,
+    reads,
     violations::Violations,
 };
 
@@ -55,9 +57,7 @@ impl RepService for Reps {
         &self,
         request: Request<CreateRepRequest>,
     ) -> Result<Response<CreateRepResponse>, Status> {
-        let answer = self.gateway.unary(request, Call::CreateRep).await?;
-        let Answer::CreateRep(answer) = answer else { return Err(status::internal()) };
-        Ok(Response::new(answer))
+        change!(self, request, CreateRep)
     }
 
     async fn get_rep(
@@ -104,44 +104,34 @@ impl RepService for Reps {
         &self,
         request: Request<UpdateRepRequest>,
     ) -> Result<Response<UpdateRepResponse>, Status> {
-        let answer = self.gateway.unary(request, Call::UpdateRep).await?;
-        let Answer::UpdateRep(answer) = answer else { return Err(status::internal()) };
-        Ok(Response::new(answer))
+        change!(self, request, UpdateRep)
     }
 
     async fn delete_rep(
         &self,
         request: Request<DeleteRepRequest>,
     ) -> Result<Response<DeleteRepResponse>, Status> {
-        let answer = self.gateway.unary(request, Call::DeleteRep).await?;
-        let Answer::DeleteRep(answer) = answer else { return Err(status::internal()) };
-        Ok(Response::new(answer))
+        change!(self, request, DeleteRep)
     }
 
     async fn set_out_of_office(
         &self,
         request: Request<SetOutOfOfficeRequest>,
     ) -> Result<Response<SetOutOfOfficeResponse>, Status> {
-        let answer = self.gateway.unary(request, Call::SetOutOfOffice).await?;
-        let Answer::SetOutOfOffice(answer) = answer else { return Err(status::internal()) };
-        Ok(Response::new(answer))
+        change!(self, request, SetOutOfOffice)
     }
 
     async fn clear_out_of_office(
         &self,
         request: Request<ClearOutOfOfficeRequest>,
     ) -> Result<Response<ClearOutOfOfficeResponse>, Status> {
-        let answer = self.gateway.unary(request, Call::ClearOutOfOffice).await?;
-        let Answer::ClearOutOfOffice(answer) = answer else { return Err(status::internal()) };
-        Ok(Response::new(answer))
+        change!(self, request, ClearOutOfOffice)
     }
 
     async fn set_presence(
         &self,
         request: Request<SetPresenceRequest>,
     ) -> Result<Response<SetPresenceResponse>, Status> {
-        let answer = self.gateway.unary(request, Call::SetPresence).await?;
-        let Answer::SetPresence(answer) = answer else { return Err(status::internal()) };
-        Ok(Response::new(answer))
+        change!(self, request, SetPresence)
     }
 }

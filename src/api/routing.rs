@@ -35,7 +35,7 @@ use super::{
     deadline::Deadline,
     explain,
     filter::{self, Filter},
-    gateway::Underway,
+    gateway::{Underway, change},
     limits::{
         ASSIGN_MESSAGE_LEN_MAX, DEADLINE_DEFAULT, STREAM_IDLE_MAX, STREAM_ITEMS_IN_FLIGHT_MAX,
     },
@@ -144,9 +144,7 @@ impl RoutingService for Routing {
         if request.get_ref().encoded_len() > ASSIGN_MESSAGE_LEN_MAX {
             return Err(status::message_too_large());
         }
-        let answer = self.gateway.unary(request, Call::AssignContact).await?;
-        let Answer::AssignContact(answer) = answer else { return Err(status::internal()) };
-        Ok(Response::new(answer))
+        change!(self, request, AssignContact)
     }
 
     type AssignContactsStream =
@@ -199,9 +197,7 @@ impl RoutingService for Routing {
         &self,
         request: Request<BatchAssignContactsRequest>,
     ) -> Result<Response<BatchAssignContactsResponse>, Status> {
-        let answer = self.gateway.unary(request, Call::BatchAssignContacts).await?;
-        let Answer::BatchAssignContacts(answer) = answer else { return Err(status::internal()) };
-        Ok(Response::new(answer))
+        change!(self, request, BatchAssignContacts)
     }
 
     async fn preview_assign_contact(
@@ -292,63 +288,49 @@ impl RoutingService for Routing {
         &self,
         request: Request<AcceptAssignmentRequest>,
     ) -> Result<Response<AcceptAssignmentResponse>, Status> {
-        let answer = self.gateway.unary(request, Call::AcceptAssignment).await?;
-        let Answer::AcceptAssignment(answer) = answer else { return Err(status::internal()) };
-        Ok(Response::new(answer))
+        change!(self, request, AcceptAssignment)
     }
 
     async fn reject_assignment(
         &self,
         request: Request<RejectAssignmentRequest>,
     ) -> Result<Response<RejectAssignmentResponse>, Status> {
-        let answer = self.gateway.unary(request, Call::RejectAssignment).await?;
-        let Answer::RejectAssignment(answer) = answer else { return Err(status::internal()) };
-        Ok(Response::new(answer))
+        change!(self, request, RejectAssignment)
     }
 
     async fn claim_assignment(
         &self,
         request: Request<ClaimAssignmentRequest>,
     ) -> Result<Response<ClaimAssignmentResponse>, Status> {
-        let answer = self.gateway.unary(request, Call::ClaimAssignment).await?;
-        let Answer::ClaimAssignment(answer) = answer else { return Err(status::internal()) };
-        Ok(Response::new(answer))
+        change!(self, request, ClaimAssignment)
     }
 
     async fn reassign_assignment(
         &self,
         request: Request<ReassignAssignmentRequest>,
     ) -> Result<Response<ReassignAssignmentResponse>, Status> {
-        let answer = self.gateway.unary(request, Call::ReassignAssignment).await?;
-        let Answer::ReassignAssignment(answer) = answer else { return Err(status::internal()) };
-        Ok(Response::new(answer))
+        change!(self, request, ReassignAssignment)
     }
 
     async fn unassign_assignment(
         &self,
         request: Request<UnassignAssignmentRequest>,
     ) -> Result<Response<UnassignAssignmentResponse>, Status> {
-        let answer = self.gateway.unary(request, Call::UnassignAssignment).await?;
-        let Answer::UnassignAssignment(answer) = answer else { return Err(status::internal()) };
-        Ok(Response::new(answer))
+        change!(self, request, UnassignAssignment)
     }
 
     async fn close_assignment(
         &self,
         request: Request<CloseAssignmentRequest>,
     ) -> Result<Response<CloseAssignmentResponse>, Status> {
-        let answer = self.gateway.unary(request, Call::CloseAssignment).await?;
-        let Answer::CloseAssignment(answer) = answer else { return Err(status::internal()) };
-        Ok(Response::new(answer))
+        change!(self, request, CloseAssignment)
     }
 
     async fn cancel_assignment(
         &self,
         request: Request<CancelAssignmentRequest>,
     ) -> Result<Response<CancelAssignmentResponse>, Status> {
-        let answer = self.gateway.unary(request, Call::CancelAssignment).await?;
-        let Answer::CancelAssignment(answer) = answer else { return Err(status::internal()) };
-        Ok(Response::new(answer))
+        change!(self, request, CancelAssignment)
     }
 
     async fn explain_assignment(

@@ -14,11 +14,13 @@ use crate::{
 };
 
 use super::{
-    Answer, Call, Gateway,
+    Gateway,
     authenticate::Caller,
-    convert, filter, names,
+    convert, filter,
+    gateway::change,
+    names,
     paging::{self, Asked},
-    reads, status,
+    reads,
     violations::Violations,
 };
 
@@ -43,9 +45,7 @@ impl RoutingRuleService for Rules {
         &self,
         request: Request<CreateRoutingRuleRequest>,
     ) -> Result<Response<CreateRoutingRuleResponse>, Status> {
-        let answer = self.gateway.unary(request, Call::CreateRoutingRule).await?;
-        let Answer::CreateRoutingRule(answer) = answer else { return Err(status::internal()) };
-        Ok(Response::new(answer))
+        change!(self, request, CreateRoutingRule)
     }
 
     async fn get_routing_rule(
@@ -91,17 +91,13 @@ impl RoutingRuleService for Rules {
         &self,
         request: Request<UpdateRoutingRuleRequest>,
     ) -> Result<Response<UpdateRoutingRuleResponse>, Status> {
-        let answer = self.gateway.unary(request, Call::UpdateRoutingRule).await?;
-        let Answer::UpdateRoutingRule(answer) = answer else { return Err(status::internal()) };
-        Ok(Response::new(answer))
+        change!(self, request, UpdateRoutingRule)
     }
 
     async fn delete_routing_rule(
         &self,
         request: Request<DeleteRoutingRuleRequest>,
     ) -> Result<Response<DeleteRoutingRuleResponse>, Status> {
-        let answer = self.gateway.unary(request, Call::DeleteRoutingRule).await?;
-        let Answer::DeleteRoutingRule(answer) = answer else { return Err(status::internal()) };
-        Ok(Response::new(answer))
+        change!(self, request, DeleteRoutingRule)
     }
 }

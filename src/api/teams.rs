@@ -12,11 +12,12 @@ use crate::{
 };
 
 use super::{
-    Answer, Call, Gateway,
+    Gateway,
     authenticate::Caller,
     convert,
     filter::{self, Filter},
-    names, paging, reads, status,
+    gateway::change,
+    names, paging, reads,
     violations::Violations,
 };
 
@@ -41,9 +42,7 @@ impl TeamService for Teams {
         &self,
         request: Request<CreateTeamRequest>,
     ) -> Result<Response<CreateTeamResponse>, Status> {
-        let answer = self.gateway.unary(request, Call::CreateTeam).await?;
-        let Answer::CreateTeam(answer) = answer else { return Err(status::internal()) };
-        Ok(Response::new(answer))
+        change!(self, request, CreateTeam)
     }
 
     async fn get_team(
@@ -94,17 +93,13 @@ impl TeamService for Teams {
         &self,
         request: Request<UpdateTeamRequest>,
     ) -> Result<Response<UpdateTeamResponse>, Status> {
-        let answer = self.gateway.unary(request, Call::UpdateTeam).await?;
-        let Answer::UpdateTeam(answer) = answer else { return Err(status::internal()) };
-        Ok(Response::new(answer))
+        change!(self, request, UpdateTeam)
     }
 
     async fn delete_team(
         &self,
         request: Request<DeleteTeamRequest>,
     ) -> Result<Response<DeleteTeamResponse>, Status> {
-        let answer = self.gateway.unary(request, Call::DeleteTeam).await?;
-        let Answer::DeleteTeam(answer) = answer else { return Err(status::internal()) };
-        Ok(Response::new(answer))
+        change!(self, request, DeleteTeam)
     }
 }

@@ -13,11 +13,13 @@ use crate::{
 };
 
 use super::{
-    Answer, Call, Gateway,
+    Gateway,
     authenticate::Caller,
-    convert, filter, names,
+    convert, filter,
+    gateway::change,
+    names,
     paging::{self, Asked},
-    reads, status,
+    reads,
     violations::Violations,
 };
 
@@ -47,9 +49,7 @@ impl TokenService for Tokens {
         &self,
         request: Request<CreateTokenRequest>,
     ) -> Result<Response<CreateTokenResponse>, Status> {
-        let answer = self.gateway.unary(request, Call::CreateToken).await?;
-        let Answer::CreateToken(answer) = answer else { return Err(status::internal()) };
-        Ok(Response::new(answer))
+        change!(self, request, CreateToken)
     }
 
     async fn get_token(
@@ -97,17 +97,13 @@ impl TokenService for Tokens {
         &self,
         request: Request<UpdateTokenRequest>,
     ) -> Result<Response<UpdateTokenResponse>, Status> {
-        let answer = self.gateway.unary(request, Call::UpdateToken).await?;
-        let Answer::UpdateToken(answer) = answer else { return Err(status::internal()) };
-        Ok(Response::new(answer))
+        change!(self, request, UpdateToken)
     }
 
     async fn delete_token(
         &self,
         request: Request<DeleteTokenRequest>,
     ) -> Result<Response<DeleteTokenResponse>, Status> {
-        let answer = self.gateway.unary(request, Call::DeleteToken).await?;
-        let Answer::DeleteToken(answer) = answer else { return Err(status::internal()) };
-        Ok(Response::new(answer))
+        change!(self, request, DeleteToken)
     }
 }

@@ -16,7 +16,8 @@ use crate::{
         driver::{self, Request},
     },
     image,
-    routing::{Command, Event, LogPosition, Rejection, Reply, Stamp, State, Time},
+    planted::{self, Bug},
+    routing::{Command, Event, LogPosition, Operation, Rejection, Reply, Stamp, State, Time},
     unavailable::Unavailable,
 };
 
@@ -37,11 +38,15 @@ impl StateMachine for State {
         events: &mut Vec<Event>,
     ) -> Result<Vec<Self::Reply>, Fault> {
         let mut replies = Vec::with_capacity(commands.len());
-        for (seq, bytes) in (0..).zip(commands) {
-            let command = codec::decode(bytes).map_err(|error| {
+        for (seq, bytes) in (0..).zip(planted::in_order(commands)) {
+            let mut command = codec::decode(bytes).map_err(|error| {
                 tracing::error!(index, seq, %error, "a committed command can't be read");
                 Fault::Command { index, seq }
             })?;
+            let is_absence = matches!(command.operation, Operation::SetOutOfOffice { .. });
+            if planted::is(Bug::OutOfOfficeOnLeaderOnly) && is_absence && !planted::leads() {
+                command.operation = Operation::Tick;
+            }
             let position = LogPosition { log_index: index, seq, term };
             let stamp = Stamp { time: Time(stamp_us), position };
             replies.push(self.apply_telling(&command, stamp, events));

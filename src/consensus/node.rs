@@ -15,7 +15,9 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use prost::Message as _;
 use raft::{
-    Config, RawNode, SnapshotStatus, StateRole,
+    Config, RawNode,
+    ReadOnlyOption::{LeaseBased, Safe},
+    SnapshotStatus, StateRole,
     eraftpb::{self, EntryType},
 };
 
@@ -30,7 +32,10 @@ use super::{
     storage::{MemoryLog, SnapshotRef, WantedEntries},
     wire::{self, BadMessage},
 };
-use crate::proto::turnwise::{log::v1::SnapshotMeta, peer::v1::RaftMessage};
+use crate::{
+    planted::{self, Bug},
+    proto::turnwise::{log::v1::SnapshotMeta, peer::v1::RaftMessage},
+};
 
 #[derive(Debug)]
 struct Pending {
@@ -112,12 +117,13 @@ impl Node {
             snapshot.conf_state.clone(),
             Some(snapshot),
         );
-        let durable = store.last();
+        let (durable, base) = (store.last(), recovered.base.0);
         let raft_config = Config {
             id: config.id.0,
             election_tick: ticks(config.election_ticks),
             heartbeat_tick: ticks(config.heartbeat_ticks),
-            applied: index,
+            applied: planted::choose(Bug::AppliedBehindState, (index - 1).max(base), index),
+            read_only_option: planted::choose(Bug::LeaseRead, LeaseBased, Safe),
             max_size_per_msg: MAX_SIZE_PER_MSG,
             max_inflight_msgs: MAX_INFLIGHT_MSGS,
             check_quorum: true,
@@ -161,6 +167,7 @@ impl Node {
     /// A [`Fault`]: the node must not be used again.
     pub fn handle(&mut self, now: Now, input: Input) -> Result<Vec<Effect>, Fault> {
         self.now = now;
+        planted::note_leads(self.leading_term.is_some());
         let mut effects = Vec::new();
         match input {
             Input::Tick => self.tick(&mut effects)?,
@@ -418,6 +425,7 @@ impl Node {
         let saved = wire::snapshot_ref(index, term, meta).map_err(unreadable)?;
         self.raw.mut_store().set_snapshot(saved);
         let limit = index.min(self.applied).min(self.durable);
+        let limit = planted::choose(Bug::LogCutPastSnapshot, self.raw.store().last(), limit);
         let keep = self.config.retained_log_bytes;
         let through = self.raw.store().compaction_point(limit, keep);
         self.raw.mut_store().compact(through);
@@ -493,7 +501,8 @@ impl Node {
             return;
         }
         self.leading_term = leading_term;
-        let lost: Vec<ProposalId> = self.waiting.drain(..).flat_map(|(_, ids)| ids).collect();
+        let told = planted::choose(Bug::WaitersOutliveLeadership, 0, self.waiting.len());
+        let lost: Vec<ProposalId> = self.waiting.drain(..told).flat_map(|(_, ids)| ids).collect();
         if !lost.is_empty() {
             let why = NotProposed::LeadershipLost;
             effects.push(Effect::ProposalsFailed { proposals: lost, why });
@@ -511,7 +520,11 @@ impl Node {
             StateRole::Follower => raft.leader_id != 0,
             StateRole::Candidate | StateRole::PreCandidate => false,
         };
-        if answerable && let Some(context) = self.reads.next_context() {
+        if planted::is(Bug::ReadBeforeOwnCommit) && raft.state == StateRole::Leader && !answerable {
+            let committed = raft.raft_log.committed;
+            let context = self.reads.next_context().unwrap_or_default();
+            self.reads.confirmed(&context, committed);
+        } else if answerable && let Some(context) = self.reads.next_context() {
             self.raw.read_index(context);
         }
     }
@@ -536,7 +549,10 @@ impl Node {
             self.raw.mut_store().set_hard_state(hard_state.clone());
         }
         let committed = ready.take_committed_entries();
-        let after_disk = ready.take_persisted_messages();
+        let mut after_disk = ready.take_persisted_messages();
+        if planted::is(Bug::MessagesBeforeFsync) {
+            self.send(std::mem::take(&mut after_disk), effects);
+        }
         let (number, must_sync) = (ready.number(), ready.must_sync());
         self.raw.advance_append_async(ready);
         if let Some(install) = &install {
@@ -544,6 +560,7 @@ impl Node {
         }
         if must_sync {
             let hard_state = self.unsaved_hard_state.take();
+            let hard_state = planted::choose(Bug::TermNotPersisted, None, hard_state);
             let persist = Persist { number, install, entries: to_disk, hard_state };
             effects.push(Effect::Persist(persist));
             self.pending.push_back(Pending { number, messages: after_disk, on_disk: true });
@@ -552,6 +569,9 @@ impl Node {
             self.persisted(number, after_disk, effects);
         } else {
             self.pending.push_back(Pending { number, messages: after_disk, on_disk: false });
+        }
+        if planted::is(Bug::AcknowledgedBeforeFsync) {
+            self.disk_done(number, effects);
         }
         self.hand_out(committed, effects)
     }
@@ -603,7 +623,7 @@ impl Node {
             out.push(Committed {
                 index,
                 term: entry.term,
-                stamp_us: batch.stamp_us,
+                stamp_us: planted::choose(Bug::OwnClockInApply, self.now.wall_us, batch.stamp_us),
                 commands: batch.commands,
                 proposals: self.waiting_for(index),
             });
@@ -632,6 +652,7 @@ impl Node {
         let records = self.member_records.iter().map(|(n, i)| batch::member_record((*n, *i)));
         let mut voters = conf_state.voters.clone();
         voters.sort_unstable();
+        voters.truncate(planted::choose(Bug::SnapshotWithoutMembers, 1, voters.len()));
         let meta = SnapshotMeta {
             voters,
             learners: conf_state.learners.clone(),
@@ -642,6 +663,9 @@ impl Node {
         };
         self.snapshot_under_way = true;
         self.bytes_since_snapshot = 0;
+        if planted::is(Bug::LogCutBeforeSnapshot) {
+            effects.push(Effect::CompactLog { through: index });
+        }
         effects.push(Effect::TakeSnapshot { index, term, meta: meta.encode_to_vec().into() });
     }
 

@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 
 use super::input::ReadId;
+use crate::planted::{self, Bug};
 
 /// Reads that arrived together.
 #[derive(Debug)]
@@ -56,7 +57,13 @@ impl Reads {
     }
 
     pub(super) fn arrived(&mut self, ids: Vec<ReadId>) {
-        if !ids.is_empty() {
+        if planted::is(Bug::LocalRead) {
+            self.confirmed.push((0, ids));
+        } else if planted::is(Bug::ReadJoinsEarlierIndex)
+            && let Some(asked) = self.asked.back_mut()
+        {
+            asked.group.ids.extend(ids);
+        } else if !ids.is_empty() {
             self.fresh.push(Group { ids, waited: 0 });
         }
     }

@@ -11,9 +11,12 @@ use super::{
     entry::{Entry, EntryKind, HardState},
     storage::SnapshotRef,
 };
-use crate::proto::turnwise::{
-    log::v1::SnapshotMeta,
-    peer::v1::{RaftEntry, RaftMessage, RaftMessageType, SnapshotHeader},
+use crate::{
+    planted::{self, Bug},
+    proto::turnwise::{
+        log::v1::SnapshotMeta,
+        peer::v1::{RaftEntry, RaftMessage, RaftMessageType, SnapshotHeader},
+    },
 };
 
 /// Why a message of a peer was not stepped.
@@ -85,7 +88,8 @@ pub(super) fn hard_state_to_raft(hard_state: HardState) -> eraftpb::HardState {
 }
 
 pub(super) fn hard_state_from_raft(hard_state: &eraftpb::HardState) -> HardState {
-    HardState { term: hard_state.term, vote: hard_state.vote, commit: hard_state.commit }
+    let vote = if planted::is(Bug::VoteNotPersisted) { 0 } else { hard_state.vote };
+    HardState { term: hard_state.term, vote, commit: hard_state.commit }
 }
 
 pub(super) fn conf_state(meta: &SnapshotMeta) -> ConfState {

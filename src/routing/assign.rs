@@ -19,6 +19,7 @@ use super::{
     team::Team,
     walk::{End, Pick, Start, Traveller, Walk, owner_changed, walk},
 };
+use crate::planted::{self, Bug};
 
 /// What an assign came to.
 pub(super) enum Routed {
@@ -48,7 +49,10 @@ impl Team {
             Via::DefaultRule | Via::Campaign(_) | Via::Rule(_) | Via::Group(_) => None,
         };
         let Assign { contact, via, owners, prefer_last_rep, priority, labels } = asked;
-        let existing = self.assignments.open(&(contact.clone(), via.clone())).cloned();
+        let mut existing = self.assignments.open(&(contact.clone(), via.clone())).cloned();
+        if planted::is(Bug::GuardForgotten) {
+            existing = None;
+        }
         let (mut record, routed) = match existing {
             Some(old) if old.assignment.state != AssignmentState::Unassigned => {
                 return Ok(Routed::Existing(old.assignment.id));

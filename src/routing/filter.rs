@@ -9,6 +9,7 @@ use super::{
     record::RepUid,
     settings::{Hours, Presence},
 };
+use crate::planted::{self, Bug};
 
 /// How far somebody is from being given work. A target takes classes up to a limit of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -111,7 +112,10 @@ const FILTERS: [Filter; 8] = [
     Filter {
         reason: Reason::AtCapacity,
         class: Class::Barred,
-        applies: |rep, _| rep.max_open > 0 && rep.open >= u64::from(rep.max_open),
+        applies: |rep, _| {
+            let more = u64::from(planted::is(Bug::CapacityOffByOne));
+            rep.max_open > 0 && rep.open >= u64::from(rep.max_open) + more
+        },
     },
     Filter { reason: Reason::PeriodCap, class: Class::Barred, applies: |rep, _| rep.is_capped },
     Filter {

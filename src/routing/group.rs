@@ -17,6 +17,7 @@ use super::{
     ring::{Ring, Seat},
     settings::{CursorScope, RestartPolicy},
 };
+use crate::planted::{self, Bug};
 
 /// Which cursor of a group: a campaign's own, or the one of all other calls.
 pub(super) type RotationKey = Option<CampaignId>;
@@ -306,7 +307,7 @@ impl GroupState {
     }
 
     fn members_changed(&mut self, sum: &mut Sum, now: Time) {
-        if self.restart_policy().on_member_change {
+        if self.restart_policy().on_member_change || planted::is(Bug::CursorResetOnMemberChange) {
             let keys: Vec<RotationKey> = self.rotations.keys().cloned().collect();
             keys.iter().for_each(|key| self.restart(sum, key, now));
         }

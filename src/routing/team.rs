@@ -25,6 +25,7 @@ use super::{
     settings::Route,
     state::At,
 };
+use crate::planted::{self, Bug};
 
 #[derive(Debug, Clone)]
 pub(super) struct Team {
@@ -110,6 +111,9 @@ impl Team {
     pub(super) fn answer(&mut self, command: &Command, at: At) -> Result<Reply, Rejection> {
         let request = command.request.as_ref();
         if let Some(answer) = request.and_then(|key| self.recall(key, at.now)) {
+            if planted::is(Bug::RetryTakesNewIndex) {
+                return answer.map(|reply| Reply { position: at.position, ..reply });
+            }
             return answer;
         }
         self.requests.forget_expired(&mut self.sum, at.now);
@@ -176,6 +180,9 @@ impl Team {
 
     /// What the request was answered, if it was; the refusal, if it was another request.
     fn recall(&self, key: &RequestKey, now: Time) -> Option<Result<Reply, Rejection>> {
+        if planted::is(Bug::RetryNotRecognised) {
+            return None;
+        }
         let (fingerprint, answer) = match self.requests.find(&key.id)? {
             Memory::Assignment(id) => {
                 let record = self.assignments.get(id)?;

@@ -207,6 +207,45 @@ fn the_same_damage_after_its_sync_is_rot() {
 }
 
 #[test]
+fn rot_in_the_last_write_is_told_from_a_torn_one_once_the_log_has_vouched_for_it() {
+    for vouches in [false, true] {
+        let disk = MemDisk::new();
+        let mut log = create(&disk);
+        append(&mut log, &entries(1, 1, 1, 40));
+        let begin = log.size_bytes();
+        append(&mut log, &entries(2, 3, 1, 200));
+        let end = log.size_bytes();
+        assert_eq!(log.proven().1, begin);
+        if vouches {
+            log.vouch().unwrap();
+            let said = log.size_bytes();
+            assert!(said > end);
+            log.vouch().unwrap();
+            assert_eq!(log.size_bytes(), said, "once is enough");
+        }
+        drop(log);
+        disk.restart();
+        let name = disk.list().unwrap().remove(0);
+        for offset in begin..end {
+            let disk = disk.fork();
+            disk.flip(&name, offset, 1);
+            let opened = open(&disk).map(|(_, recovered)| recovered.entries);
+            match opened {
+                Err(error) => assert!(vouches && is_refusal(&error), "{offset}: {error}"),
+                // Padding, or nobody can tell.
+                Ok(all) if vouches => assert_eq!(all, entries_of_both(), "{offset}"),
+                Ok(left) => assert_eq!(left, entries(1, 1, 1, 40), "{offset}"),
+            }
+        }
+        assert_eq!(open(&disk).unwrap().1.entries, entries_of_both());
+    }
+}
+
+fn entries_of_both() -> Vec<turnwise::consensus::Entry> {
+    [entries(1, 1, 1, 40), entries(2, 3, 1, 200)].concat()
+}
+
+#[test]
 fn the_proof_of_rot_may_itself_be_torn() {
     let disk = MemDisk::new();
     let mut log = create(&disk);

@@ -11,6 +11,7 @@ mod memdisk;
 
 mod crash;
 mod damage;
+mod data_dir;
 mod golden;
 mod log;
 mod model;

@@ -257,7 +257,8 @@ impl Group {
     /// Every slot of the ring once, the next first.
     fn slots_from(&self, cursor: Cursor, one_each: bool) -> Vec<(Cursor, usize)> {
         let divides = |d: &u32| self.members.iter().all(|m| m.weight % d == 0);
-        let gcd = (1..=1_000).rev().find(divides).unwrap_or(1);
+        let smallest = self.members.iter().map(|member| member.weight).min().unwrap_or(1);
+        let gcd = (1..=smallest).rev().find(divides).unwrap_or(1);
         let mut slots = Vec::new();
         for (there, member) in self.members.iter().enumerate() {
             let rounds = if one_each { 1 } else { member.weight / gcd };

@@ -61,6 +61,8 @@ pub(crate) struct Checks {
     pub(crate) log: BTreeMap<u64, Batch>,
     leaders: BTreeMap<u64, NodeId>,
     durable: BTreeMap<NodeId, Durable>,
+    /// What was durable on a disk until it was emptied. Leaders may count on it for a while.
+    lost: Vec<Durable>,
     applied: BTreeMap<NodeId, u64>,
     empty_hash: u128,
     nodes: usize,
@@ -78,6 +80,7 @@ impl Checks {
             log: BTreeMap::new(),
             leaders: BTreeMap::new(),
             durable: BTreeMap::new(),
+            lost: Vec::new(),
             applied: BTreeMap::new(),
             empty_hash,
             nodes,
@@ -181,12 +184,18 @@ impl Checks {
         let holds = |durable: &&Durable| {
             durable.snapshot >= index || durable.terms.get(&index) == Some(&term)
         };
-        let count = self.durable.values().filter(holds).count();
+        let count = self.durable.values().chain(&self.lost).filter(holds).count();
         assert!(
             count > self.nodes / 2,
             "index {index} of term {term} is acknowledged and durable on {count} of {} nodes",
             self.nodes
         );
+    }
+
+    /// All that a node's disk held is gone.
+    pub(crate) fn wiped(&mut self, node: NodeId) {
+        self.lost.extend(self.durable.remove(&node));
+        self.applied.remove(&node);
     }
 
     /// A node starts again with this.

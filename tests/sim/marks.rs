@@ -24,6 +24,7 @@ macro_rules! marks {
 }
 
 marks! {
+    // Up to the storms: faults, as they were injected.
     MessageDropped = "messages dropped",
     MessageDoubled = "messages doubled",
     LinkCut = "links cut",
@@ -34,8 +35,18 @@ marks! {
     ClockJump = "clock jumps",
     DiskStall = "disk stalls",
     SyncError = "fsync errors",
+    DiskFull = "full disks",
+    Rot = "bytes rotten",
+    Wipe = "disks wiped",
+    ClockRate = "clock rates",
     HandOver = "hand-overs",
     Storm = "storms",
+    StoppedWithoutRoom = "nodes stopped without room",
+    SnapshotNotSaved = "snapshots not saved",
+    RotNoticed = "nodes stopped or refused for rot",
+    EmptyRefused = "empty disks refused",
+    FoundedAnewRefused = "disks founded anew refused by peers",
+    SnapshotRefused = "sent snapshots refused",
     LeaderChange = "leader changes",
     Restart = "restarts",
     UnsyncedAtPowerCut = "power cuts with unsynced writes",
@@ -84,18 +95,17 @@ impl Marks {
         }
     }
 
+    /// The faults among them, or all the others.
+    pub(crate) fn text(&self, faults: bool) -> String {
+        let of_kind = Mark::ALL.iter().filter(|mark| (**mark <= Mark::Storm) == faults);
+        of_kind
+            .map(|mark| format!("{} {}", self.count(*mark), mark.text()))
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+
     /// Those that never happened.
     pub(crate) fn missing(&self) -> Vec<&'static str> {
         Mark::ALL.iter().filter(|mark| self.count(**mark) == 0).map(|mark| mark.text()).collect()
-    }
-}
-
-impl std::fmt::Display for Marks {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (at, mark) in Mark::ALL.iter().enumerate() {
-            let comma = if at == 0 { "" } else { ", " };
-            write!(f, "{comma}{} {}", self.count(*mark), mark.text())?;
-        }
-        Ok(())
     }
 }

@@ -50,6 +50,25 @@ pub(crate) enum Strike {
     SyncError {
         node: usize,
     },
+    DiskFull {
+        node: usize,
+        bytes_left: u64,
+    },
+    /// Bits of this many bytes.
+    Rot {
+        node: usize,
+        bytes: u64,
+    },
+    /// Whether somebody founds a new directory there, or it is just started.
+    Wipe {
+        node: usize,
+        founds: bool,
+    },
+    /// By so much a second.
+    ClockRate {
+        node: usize,
+        ppm: i64,
+    },
     HandOver {
         node: usize,
     },
@@ -66,6 +85,9 @@ pub(crate) struct Nemesis {
     broken_disks: Vec<Option<Fault>>,
     /// The first of those whose clocks may be wrong.
     wrong_clocks: usize,
+    /// The first of those whose disks may lose what was durable.
+    bad_disks: usize,
+    clients: usize,
 }
 
 impl Nemesis {
@@ -73,6 +95,8 @@ impl Nemesis {
         let mut rng = Rng::stream(seed, "nemesis");
         Self {
             wrong_clocks: rng.index(plan.nodes),
+            bad_disks: rng.index(plan.nodes),
+            clients: plan.clients,
             rng,
             faults: plan.faults.clone(),
             gap_max_us: plan.fault_gap_max_us,
@@ -119,10 +143,35 @@ impl Nemesis {
             }
             Fault::PowerCutAll => Strike::PowerCutAll,
             Fault::Pause => Strike::Pause { node, for_us: self.lasts_us() },
-            Fault::ClockJump if self.nodes < 3 => return None,
+            // There is no minority.
+            Fault::ClockJump | Fault::ClockRate | Fault::Rot | Fault::Wipe if self.nodes < 3 => {
+                return None;
+            }
+            Fault::ClockRate => {
+                let node = self.of_minority(self.wrong_clocks);
+                let ppm = self.rng.pick(&[-500_000, -10_000, 10_000, 200_000, 1_000_000]);
+                Strike::ClockRate { node, ppm }
+            }
+            Fault::Rot => {
+                let node = self.of_minority(self.bad_disks);
+                Strike::Rot { node, bytes: self.rng.between(1, 3) }
+            }
+            Fault::Wipe => {
+                let node = self.of_minority(self.bad_disks);
+                Strike::Wipe { node, founds: self.rng.chance(500) }
+            }
+            Fault::DiskFull => {
+                // Too little for a snapshot may be enough for the log.
+                let bytes_left = self.rng.pick(&[0, 0, 4 << 10, 8 << 10]);
+                Strike::DiskFull { node, bytes_left }
+            }
+            Fault::CutClient => {
+                let client = self.nodes + self.rng.index(self.clients);
+                let (from, to) = if self.rng.chance(500) { (node, client) } else { (client, node) };
+                Strike::Cut { from, to, both: false }
+            }
             Fault::ClockJump => {
-                let nth = self.rng.index((self.nodes - 1) / 2);
-                let node = (self.wrong_clocks + nth) % self.nodes;
+                let node = self.of_minority(self.wrong_clocks);
                 let far = self.rng.pick(&[900 * MS, 10 * S, 3_600 * S, 87_600 * 3_600 * S]);
                 let by_us = self.rng.between(0, far).cast_signed();
                 let by_us = if self.rng.chance(500) { by_us } else { -by_us };
@@ -136,6 +185,15 @@ impl Nemesis {
             Fault::HandOver => Strike::HandOver { node: leader.unwrap_or(node) },
             Fault::Storm => Strike::Storm,
         })
+    }
+
+    fn of_minority(&mut self, first: usize) -> usize {
+        (first + self.rng.index((self.nodes - 1) / 2)) % self.nodes
+    }
+
+    /// Whether it did something to this node's disk that has an end.
+    pub(crate) fn has_broken_disk(&self, node: usize) -> bool {
+        self.broken_disks[node].is_some()
     }
 
     /// What it did to this node's disk, which is whole again from here on.

@@ -38,6 +38,17 @@ pub(crate) enum Fault {
     DiskStall,
     /// An fsync fails; the process must end.
     SyncError,
+    /// A disk has no room for a while.
+    DiskFull,
+    /// Bits of what was synced turn over, on the disks of a minority that is drawn once. The machine
+    /// may refuse to come back.
+    Rot,
+    /// A disk is emptied, of the same minority, and the machine started as ever, or founded anew.
+    Wipe,
+    /// A wall clock runs faster or slower for good; of the minority with wrong clocks.
+    ClockRate,
+    /// A client does not hear a node, or the node does not hear it.
+    CutClient,
     /// The leader is asked to hand over.
     HandOver,
     /// A time of heavy loss on all links.
@@ -46,7 +57,7 @@ pub(crate) enum Fault {
 
 impl Fault {
     /// All of them.
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::Cut,
         Self::CutOneWay,
         Self::Isolate,
@@ -59,6 +70,11 @@ impl Fault {
         Self::ClockJump,
         Self::DiskStall,
         Self::SyncError,
+        Self::DiskFull,
+        Self::Rot,
+        Self::Wipe,
+        Self::ClockRate,
+        Self::CutClient,
         Self::HandOver,
         Self::Storm,
     ];
@@ -108,7 +124,7 @@ impl Plan {
     /// The plan of a seed.
     pub(crate) fn draw(seed: u64) -> Self {
         let mut rng = Rng::stream(seed, "plan");
-        let mut faults: Vec<Fault> = Fault::ALL.into_iter().filter(|_| rng.chance(350)).collect();
+        let mut faults: Vec<Fault> = Fault::ALL.into_iter().filter(|_| rng.chance(300)).collect();
         if faults.is_empty() && !rng.chance(200) {
             faults.push(rng.pick(&Fault::ALL));
         }
@@ -125,7 +141,7 @@ impl Plan {
         Self {
             nodes: rng.pick(&[3, 3, 3, 3, 3, 3, 3, 5, 5, 1]),
             clients: rng.pick(&[2, 4, 8, 16]),
-            operations_per_client: 500,
+            operations_per_client: 250,
             think_max_us: rng.pick(&[5 * MS, 20 * MS, 100 * MS]),
             faults_until_us,
             end_us: faults_until_us + 40 * S,

@@ -160,9 +160,11 @@ impl Process {
         disk: &MemDisk,
         segment_bytes: u64,
         inline_disk: bool,
+        founds: bool,
         context: &mut Context<'_>,
     ) -> Result<Self, Down> {
-        let opened = store::open(disk, config.id, config.incarnation, voters, segment_bytes)?;
+        let (id, incarnation) = (config.id, config.incarnation);
+        let opened = store::open(disk, id, incarnation, voters, segment_bytes, founds)?;
         if opened.tail_cut {
             context.marks.hit(Mark::TornTailCut);
         }
@@ -173,7 +175,6 @@ impl Process {
         if applied > 1 {
             context.marks.hit(Mark::SnapshotOnRestart);
         }
-        let id = config.id;
         context.checks.recovered(id, &opened.recovered);
         context.checks.loaded(id, applied, opened.machine.hash());
         let logger = slog::Logger::root(slog::Discard, slog::o!());
@@ -260,22 +261,42 @@ impl Process {
         self.handle(context, Input::LogRead { request, entries })
     }
 
-    /// Writes a snapshot.
+    /// Writes a snapshot. One that can't be written is left, as the driver does, for a later one.
     pub(crate) fn save(&mut self, context: &mut Context<'_>, save: Save) -> Result<(), Down> {
         let Save { index, term, meta, state } = save;
-        let meta = self.store.save(index, term, &meta, &state)?;
+        let meta = match self.store.save(index, term, &meta, &state) {
+            Err(error) if !error.is_failed_sync() => {
+                context.marks.hit(Mark::SnapshotNotSaved);
+                return self.handle(context, Input::SnapshotNotSaved);
+            }
+            saved => saved?,
+        };
         context.marks.hit(Mark::SnapshotTaken);
         context.checks.snapshot_durable(self.id, index);
         self.handle(context, Input::SnapshotSaved { index, term, meta })
     }
 
-    /// Puts a received snapshot on the disk.
+    /// What the driver does at a tick beside telling the node.
+    pub(crate) fn tick(&mut self, context: &mut Context<'_>) -> Result<(), Down> {
+        self.handle(context, Input::Tick)?;
+        Ok(self.store.vouch()?)
+    }
+
+    /// The live segment, and up to where rot in it can be told from a torn write.
+    pub(crate) fn proven(&self) -> (String, u64) {
+        self.store.proven()
+    }
+
+    /// Puts a received snapshot on the disk; false where it is not a snapshot, or there is no room.
     pub(crate) fn receive_snapshot(
         &mut self,
         message: &RaftMessage,
         file: &[u8],
-    ) -> Result<(), Down> {
-        Ok(self.store.receive(message, file)?)
+    ) -> Result<bool, Down> {
+        match self.store.receive(message, file) {
+            Err(error) if !error.is_failed_sync() => Ok(false),
+            received => Ok(received.map(|()| true)?),
+        }
     }
 
     /// Gives the node an input and performs what comes of it.

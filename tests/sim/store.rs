@@ -13,7 +13,7 @@ use turnwise::{
         driver::{self, DataDir, Founding, StartError, load_snapshot, write_snapshot},
         log::{
             Batch, Log, LogConfig, LogError,
-            snapshot::{SnapshotError, SnapshotId, SnapshotStore},
+            snapshot::{SnapshotError, SnapshotId, SnapshotReader, SnapshotStore},
         },
     },
     proto::turnwise::peer::v1::RaftMessage,
@@ -22,7 +22,7 @@ use turnwise::{
 
 use crate::memdisk::MemDisk;
 
-const CLUSTER_ID: u128 = 0x7475_726e_7769_7365;
+pub(crate) const CLUSTER_ID: u128 = 0x7475_726e_7769_7365;
 
 /// What the disk, or what is on it, has wrong.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +37,34 @@ pub(crate) enum StoreError {
     Load(#[from] io::Error),
 }
 
+impl StoreError {
+    /// Whether it says that the disk has no room.
+    pub(crate) fn is_full(&self) -> bool {
+        self.io().is_some_and(|error| error.kind() == io::ErrorKind::StorageFull)
+    }
+
+    /// Whether it says that an fsync failed.
+    pub(crate) fn is_failed_sync(&self) -> bool {
+        matches!(self, Self::Snapshot(error) if error.is_failed_sync())
+            || matches!(self, Self::Log(LogError::Io { action: "sync", .. }))
+    }
+
+    /// Whether it says that there is nothing on the disk.
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(self, Self::Start(StartError::Empty { .. }))
+    }
+
+    fn io(&self) -> Option<&io::Error> {
+        let mut error: &(dyn std::error::Error + 'static) = self;
+        loop {
+            if let Some(io) = error.downcast_ref::<io::Error>() {
+                return Some(io);
+            }
+            error = error.source()?;
+        }
+    }
+}
+
 /// What was in a data directory.
 pub(crate) type Opened = driver::Opened<State, MemDisk>;
 
@@ -46,20 +74,21 @@ pub(crate) struct Store {
     snapshots: Arc<SnapshotStore<MemDisk>>,
 }
 
-/// Opens a data directory, which is made where there is none.
+/// Opens a data directory, which is made where there is none and `founds`.
 pub(crate) fn open(
     disk: &MemDisk,
     node_id: NodeId,
     incarnation: Incarnation,
     voters: &[NodeId],
     segment_bytes: u64,
+    founds: bool,
 ) -> Result<Opened, StoreError> {
     let data_dir = DataDir {
         path: Path::new("memory"),
         cluster_id: CLUSTER_ID,
         node_id,
         log: LogConfig { segment_bytes },
-        founding: Some(Founding { voters: voters.to_vec(), incarnation }),
+        founding: founds.then(|| Founding { voters: voters.to_vec(), incarnation }),
     };
     let opened: Opened = data_dir.open(Arc::new(disk.clone()))?;
     assert_eq!(opened.identity.incarnation, incarnation);
@@ -109,6 +138,17 @@ impl Store {
         }
     }
 
+    /// As the driver does now and then.
+    pub(crate) fn vouch(&mut self) -> Result<(), StoreError> {
+        Ok(self.log.vouch()?)
+    }
+
+    /// The live segment, and up to where rot in it can be told from a torn write.
+    pub(crate) fn proven(&self) -> (String, u64) {
+        let (name, end) = self.log.proven();
+        (name.to_owned(), end)
+    }
+
     pub(crate) fn compact(&mut self, through: u64) -> Result<(), StoreError> {
         Ok(self.log.compact(through)?)
     }
@@ -128,12 +168,14 @@ impl Store {
         Ok(meta)
     }
 
-    /// The file that goes with this message; `None` where it has been replaced by a newer one.
+    /// The file that goes with this message; `None` where it has been replaced by a newer one. Checked
+    /// before it is sent.
     pub(crate) fn snapshot_file(&self, message: &RaftMessage) -> Result<Option<Bytes>, StoreError> {
         let id = id_of(message);
         if !self.snapshots.list()?.contains(&id) {
             return Ok(None);
         }
+        self.snapshots.open_snapshot(id).and_then(SnapshotReader::verify)?;
         let file = self.snapshots.bytes(id)?;
         let len = usize::try_from(file.file_len()).unwrap();
         Ok(Some(file.read(0, len)?.into()))

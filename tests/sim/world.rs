@@ -4,6 +4,7 @@
 //! which they were put in; nothing reads a real clock or iterates a hash map, so a seed is one
 //! history. A hash over what happened is kept, and two runs of a seed must agree on it.
 
+mod disks;
 mod event;
 mod faults;
 mod finish;
@@ -12,7 +13,7 @@ mod links;
 use std::collections::BTreeMap;
 
 use turnwise::{
-    consensus::{Input, NodeConfig, NodeId, Now},
+    consensus::{Incarnation, Input, NodeConfig, NodeId, Now},
     routing::State,
 };
 use xxhash_rust::xxh3::Xxh3;
@@ -26,7 +27,7 @@ use crate::{
     memdisk::MemDisk,
     nemesis::Nemesis,
     network::Network,
-    plan::{Fault, MS, Plan, S},
+    plan::{MS, Plan, S},
     process::{Context, Down, Out, Process, incarnation},
     rng::Rng,
 };
@@ -37,13 +38,29 @@ pub(crate) const EPOCH_US: u64 = 1_767_225_600 * S;
 /// A machine: its disk and clocks outlive the process on it.
 struct Machinery {
     disk: MemDisk,
+    /// Of its data directory, drawn when that was founded.
+    incarnation: Incarnation,
+    /// Whether an empty directory may become a member's: somebody said so.
+    founds: bool,
+    /// What was done to its disk for good.
+    is_rotten: bool,
+    is_wiped: bool,
+    /// It was refused, by itself or by its peers, and stays away.
+    is_gone: bool,
     process: Option<Process>,
     /// Which run of the process this is; events of earlier runs are void.
     boot: u64,
     paused_until_us: u64,
+    /// When the nemesis lets the process go on.
+    frozen_until_us: u64,
     /// Its monotonic clock gains this many microseconds a second, or loses them.
     drift_ppm: i64,
     wall_offset_us: i64,
+    /// Its wall clock gains this much a second, since then.
+    wall_rate: (i64, u64),
+    is_full: bool,
+    /// Syncs that failed, as far as the process that was told has ended.
+    failed_syncs: u64,
     /// Disk operations take at least until then.
     disk_stalls_until_us: u64,
 }
@@ -86,16 +103,25 @@ impl World {
         let plan = Plan::draw(seed);
         let mut clock_rng = Rng::stream(seed, "clock");
         let offset_max = plan.clock_offset_max_us;
-        let machines = (0..plan.nodes).map(|_| {
+        let machines = (0..plan.nodes).map(|node| {
             let drift = clock_rng.between(0, 2 * plan.clock_drift_ppm_max);
             let offset = clock_rng.between(0, 2 * offset_max);
             Machinery {
                 disk: MemDisk::new(),
+                incarnation: incarnation(id_of(node)),
+                founds: true,
+                is_rotten: false,
+                is_wiped: false,
+                is_gone: false,
                 process: None,
                 boot: 0,
                 paused_until_us: 0,
+                frozen_until_us: 0,
                 drift_ppm: drift.cast_signed() - plan.clock_drift_ppm_max.cast_signed(),
                 wall_offset_us: offset.cast_signed() - offset_max.cast_signed(),
+                wall_rate: (0, 0),
+                is_full: false,
+                failed_syncs: 0,
                 disk_stalls_until_us: 0,
             }
         });
@@ -129,7 +155,7 @@ impl World {
         for client in 0..world.plan.clients {
             world.at(S, Event::Next { client });
         }
-        world.at(S, Event::Strike);
+        world.at(3 * S, Event::Strike);
         world.at(world.plan.faults_until_us, Event::Heal);
         world
     }
@@ -182,11 +208,17 @@ impl World {
                 return;
             }
         }
+        if let Some(at_us) = self.reads_at_us(&event)
+            && at_us > self.now_us
+        {
+            self.at(at_us, event);
+            return;
+        }
         match event {
             Event::Boot { node } => self.boot(node),
             Event::Tick { node, boot } => {
                 if self.is_running(node, boot) {
-                    self.input(node, Input::Tick);
+                    self.run_process(node, Process::tick);
                     let drift = self.machines[node].drift_ppm;
                     let tick = self.plan.tick_us.cast_signed();
                     let real = tick - tick * drift / 1_000_000;
@@ -195,10 +227,7 @@ impl World {
             }
             Event::Greet { node, boot } => {
                 if self.is_running(node, boot) {
-                    let wall_us = self.clock(node).wall_us;
-                    for peer in (0..self.plan.nodes).filter(|peer| *peer != node) {
-                        self.post(node, peer, Letter::Hello { wall_us });
-                    }
+                    self.greet(node);
                     self.later(400 * MS, Event::Greet { node, boot });
                 }
             }
@@ -268,6 +297,17 @@ impl World {
         }
     }
 
+    /// When a process that was frozen comes to read from a connection: which of them it reads first is
+    /// nobody's choice.
+    fn reads_at_us(&self, event: &Event) -> Option<u64> {
+        let Event::Arrive { from, to, .. } = event else { return None };
+        let frozen_until_us = self.machines[*to].frozen_until_us;
+        (frozen_until_us + 3 * MS > self.now_us).then(|| {
+            let name = format!("{to} reads {from} {frozen_until_us}");
+            frozen_until_us + Rng::stream(self.seed, &name).between(0, 3 * MS)
+        })
+    }
+
     fn is_running(&self, node: usize, boot: u64) -> bool {
         self.machines[node].boot == boot && self.machines[node].process.is_some()
     }
@@ -276,18 +316,20 @@ impl World {
         let machine = &self.machines[node];
         let now = self.now_us.cast_signed();
         let monotonic = now + now * machine.drift_ppm / 1_000_000;
-        let wall = EPOCH_US.cast_signed() + monotonic + machine.wall_offset_us;
+        let (rate, since_us) = machine.wall_rate;
+        let gained = (self.now_us - since_us).cast_signed() * rate / 1_000_000;
+        let wall = EPOCH_US.cast_signed() + monotonic + machine.wall_offset_us + gained;
         Now { monotonic_us: monotonic.cast_unsigned(), wall_us: wall.cast_unsigned() }
     }
 
     fn boot(&mut self, node: usize) {
-        if self.machines[node].process.is_some() {
+        if self.machines[node].process.is_some() || self.machines[node].is_gone {
             return;
         }
         self.note("boot", node);
         let voters: Vec<NodeId> = (0..self.plan.nodes).map(id_of).collect();
         let id = id_of(node);
-        let mut config = NodeConfig::new(id, incarnation(id));
+        let mut config = NodeConfig::new(id, self.machines[node].incarnation);
         config.seed = self.seed;
         config.boot_nonce = self.clock_rng.next();
         config.memory_tail_bytes = self.plan.memory_tail_bytes;
@@ -306,20 +348,27 @@ impl World {
         if boot > 1 {
             context.marks.hit(Mark::Restart);
         }
+        let failed_syncs = machine.disk.failed_syncs();
         let started = Process::start(
             config,
             &voters,
             &machine.disk,
             self.plan.segment_bytes,
             self.plan.inline_disk,
+            machine.founds,
             &mut context,
         );
         match started {
             Ok(process) => {
                 machine.process = Some(process);
+                // From here on, only what is there counts.
+                machine.founds = false;
+                machine.failed_syncs = machine.disk.failed_syncs();
+                assert_eq!(failed_syncs, machine.failed_syncs, "{id} starts after a failed fsync");
                 self.later(1, Event::Tick { node, boot });
                 self.later(2, Event::Greet { node, boot });
             }
+            Err(Down::Disk(error)) if self.refuses(node, &error) => self.leave(node),
             Err(down) => self.down(node, down),
         }
     }
@@ -348,9 +397,16 @@ impl World {
             self.trace.update(&number.to_le_bytes());
         }
         self.carry_out(node, out);
-        if let Err(down) = result {
-            self.down(node, down);
+        let failed_syncs = self.machines[node].disk.failed_syncs();
+        match result {
+            Err(down) => self.down(node, down),
+            Ok(()) => assert!(
+                failed_syncs == self.machines[node].failed_syncs,
+                "node {} goes on after a failed fsync",
+                id_of(node)
+            ),
         }
+        self.machines[node].failed_syncs = failed_syncs;
     }
 
     fn input(&mut self, node: usize, input: Input) {
@@ -426,23 +482,6 @@ impl World {
                 }
                 Wish::Wake { at_us, token } => self.at(at_us, Event::Wake { client, token }),
                 Wish::Next { at_us } => self.at(at_us, Event::Next { client }),
-            }
-        }
-    }
-
-    /// A process ended because its disk failed, or for no good reason.
-    fn down(&mut self, node: usize, down: Down) {
-        match down {
-            Down::Fault(fault) => panic!("node {} stopped: {fault:?}", id_of(node)),
-            Down::Disk(error) => {
-                let fault = self.nemesis.broken_disk(node);
-                let is_sync_error = fault == Some(Fault::SyncError);
-                assert!(fault.is_some(), "node {} on a sound disk: {error}", id_of(node));
-                let mark = if is_sync_error { Mark::SyncError } else { Mark::PowerCutMidWrite };
-                self.marks.hit(mark);
-                // After a failed sync the machine may well stay up, and its memory tell lies.
-                let power_cut = !is_sync_error || self.disk_rng.chance(500);
-                self.crash(node, power_cut);
             }
         }
     }

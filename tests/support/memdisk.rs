@@ -53,6 +53,7 @@ struct World {
     operations: u64,
     fail_after: Option<u64>,
     sync_failures: u64,
+    failed_syncs: u64,
     bytes_max: Option<u64>,
     counters: Counters,
 }
@@ -132,6 +133,17 @@ impl MemDisk {
         self.world().bytes_max = bytes_max;
     }
 
+    /// Leaves this much room, and what is freed from now on.
+    pub(crate) fn fill(&self, bytes_left: u64) {
+        let used = self.world().used();
+        self.limit(Some(used + bytes_left));
+    }
+
+    /// How many syncs have failed.
+    pub(crate) fn failed_syncs(&self) -> u64 {
+        self.world().failed_syncs
+    }
+
     /// The process dies, the machine goes on.
     pub(crate) fn restart(&self) {
         let mut world = self.world();
@@ -200,6 +212,11 @@ impl MemDisk {
         let mut world = self.world();
         world.names.remove(name);
         world.durable_names.remove(name);
+    }
+
+    /// The names of all files.
+    pub(crate) fn file_names(&self) -> Vec<String> {
+        self.world().names.keys().cloned().collect()
     }
 
     /// A file's bytes, as programs see them. Empty where there is none.
@@ -367,6 +384,7 @@ impl DiskFile for MemFile {
         world.counters.syncs += 1;
         let fails = world.sync_failures > 0;
         world.sync_failures = world.sync_failures.saturating_sub(1);
+        world.failed_syncs += u64::from(fails);
         let inode = world.inode(self.inode, self.process)?;
         inode.sync(fails)
     }

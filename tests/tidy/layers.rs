@@ -8,11 +8,19 @@ use super::{
 };
 
 /// Each module of the crate, and what of the crate it may name beside itself.
-const LAYERS: [(&str, &[&str]); 21] = [
-    ("routing", &[]),
+const LAYERS: [(&str, &[&str]); 22] = [
+    ("planted", &[]),
+    ("routing", &["planted"]),
     (
         "consensus",
-        &["proto::turnwise::log", "proto::turnwise::peer", "clock", "telemetry", "unavailable"],
+        &[
+            "proto::turnwise::log",
+            "proto::turnwise::peer",
+            "clock",
+            "telemetry",
+            "unavailable",
+            "planted",
+        ],
     ),
     ("unavailable", &["consensus::NodeId"]),
     ("clock", &["routing::Time"]),
@@ -21,7 +29,7 @@ const LAYERS: [(&str, &[&str]); 21] = [
     ("events", &["consensus::EventSink", "routing"]),
     ("hours", &["routing"]),
     ("image", &["routing"]),
-    ("replica", &["codec", "consensus", "image", "routing", "unavailable"]),
+    ("replica", &["codec", "consensus", "image", "planted", "routing", "unavailable"]),
     ("timers", &["clock", "hours", "replica", "routing", "unavailable"]),
     ("config", &["consensus::NodeId"]),
     ("telemetry", &["config::LogFormat", "consensus::NodeId"]),

@@ -20,25 +20,45 @@ use crate::{
         Install, NodeId, StateMachine,
         log::{
             Disk,
-            snapshot::{SnapshotError, SnapshotId, SnapshotStore},
+            snapshot::{SnapshotError, SnapshotId, SnapshotReader, SnapshotStore},
         },
         peers::{PeerAddress, send_snapshot},
     },
     proto::turnwise::peer::v1::RaftMessage,
 };
 
+/// The end of a node whose snapshots can't be had.
+pub(super) fn ended(error: SnapshotError) -> Ended {
+    Ended::Snapshot(std::io::Error::other(error))
+}
+
+/// What is wrong with the snapshot that is to be sent. Every receiver would refuse it, for ever.
+async fn own_damage<D: Disk>(
+    store: &Arc<SnapshotStore<D>>,
+    message: &RaftMessage,
+) -> Option<SnapshotError> {
+    let header = message.snapshot.as_ref()?;
+    let id = SnapshotId { index: header.index, term: header.term };
+    let store = Arc::clone(store);
+    let verify = move || store.open_snapshot(id).and_then(SnapshotReader::verify);
+    let verified = tokio::task::spawn_blocking(verify).await.ok()?;
+    verified.err().filter(SnapshotError::is_damage)
+}
+
 /// How taking a snapshot ended.
 pub(super) struct Saved {
     pub(super) index: u64,
     pub(super) term: u64,
     pub(super) meta: Bytes,
-    pub(super) result: Result<(), String>,
+    pub(super) result: Result<(), SnapshotError>,
 }
 
 /// How sending one ended.
 pub(super) struct Sent {
     pub(super) to: NodeId,
     pub(super) result: Result<(), Status>,
+    /// What is wrong with this node's own snapshot, which was not sent then.
+    pub(super) damage: Option<SnapshotError>,
 }
 
 /// The snapshots of this node.
@@ -64,13 +84,14 @@ impl<D: Disk> Snapshots<D> {
             let id = SnapshotId { index, term };
             let (meta, result) = match write_snapshot(&store, id, &given, &state) {
                 Ok(meta) => (meta, Ok(())),
-                Err(error) => (given, Err(error.to_string())),
+                Err(error) => (given, Err(error)),
             };
             // The consensus thread is gone only where the process is ending.
             drop(reports.send(Report::Saved(Saved { index, term, meta, result })));
         };
-        if let Err(error) = thread::Builder::new().name("snapshot".to_owned()).spawn(write) {
-            let result = Err(error.to_string());
+        if let Err(source) = thread::Builder::new().name("snapshot".to_owned()).spawn(write) {
+            let file = "a snapshot".to_owned();
+            let result = Err(SnapshotError::Io { action: "start a thread for", file, source });
             drop(failed.send(Report::Saved(Saved { index, term, meta, result })));
         }
     }
@@ -81,13 +102,13 @@ impl<D: Disk> Snapshots<D> {
         let state = load_snapshot(&self.store, id).map_err(Ended::Snapshot)?;
         tracing::info!(index = install.index, "snapshot installed");
         // No log of this node's leads from an older one to it.
-        warned(self.store.remove_before(id));
+        removed(self.store.remove_before(id))?;
         Ok(state)
     }
 
     /// Removes what the newest snapshot, taken here, has replaced.
-    pub(super) fn replaced_by(&self, id: SnapshotId) {
-        warned(self.store.keep_two(id));
+    pub(super) fn replaced_by(&self, id: SnapshotId) -> Result<(), Ended> {
+        removed(self.store.keep_two(id))
     }
 
     /// The task of sending the snapshot that `message` speaks of.
@@ -97,13 +118,26 @@ impl<D: Disk> Snapshots<D> {
         message: RaftMessage,
     ) -> impl Future<Output = Sent> + Send + use<D> {
         let (store, peers) = (Arc::clone(&self.store), self.peers.clone());
-        async move { Sent { to, result: send_snapshot(&peers, store, to, message).await } }
+        async move {
+            let damage = own_damage(&store, &message).await;
+            let result = match damage {
+                None => send_snapshot(&peers, store, to, message).await,
+                Some(_) => Err(Status::data_loss("this node's own snapshot is damaged")),
+            };
+            Sent { to, result, damage }
+        }
     }
 }
 
-/// Only room is lost where an old snapshot can't be removed.
-fn warned(removed: Result<(), SnapshotError>) {
-    if let Err(error) = removed {
-        tracing::warn!(%error, "old snapshots not removed");
+/// Only room is lost where an old snapshot can't be removed, but for a failed fsync: the next one would
+/// not tell that the directory was not synced.
+fn removed(result: Result<(), SnapshotError>) -> Result<(), Ended> {
+    match result {
+        Err(error) if error.is_failed_sync() => Err(ended(error)),
+        Err(error) => {
+            tracing::warn!(%error, "old snapshots not removed");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
     }
 }

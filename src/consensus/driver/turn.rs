@@ -16,7 +16,7 @@ use tokio::{
 use super::{
     Ended, ReadAt, ReadFn, Request, Status,
     checkpoints::Checkpoints,
-    snapshots::{Saved, Sent, Snapshots},
+    snapshots::{self, Saved, Sent, Snapshots},
 };
 use crate::{
     clock,
@@ -151,7 +151,7 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
                 // Ticks missed in a stall are not made up for: that would be an election (RAFT 8).
                 next_tick = clock::monotonic() + tick;
                 self.handle(Input::Tick)?;
-                self.ticked();
+                self.ticked()?;
             }
             self.requested(requests.drain(..))?;
             self.finish_turn()?;
@@ -228,6 +228,7 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
             PeerEvent::Message { from, message } => self.handle(Input::Receive { from, message }),
             PeerEvent::Unreachable { peer } => self.handle(Input::Unreachable { peer }),
             PeerEvent::Refused { by, why } => Err(Ended::Refused { by, why }),
+            PeerEvent::DiskFailed { error } => Err(snapshots::ended(error)),
             PeerEvent::Checkpoint { peer, log_index, state_hash } => {
                 let members = self.parts.links.members();
                 Ok(self.checkpoints.note(peer, log_index, state_hash, members)?)
@@ -247,15 +248,17 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
         match report {
             Report::Saved(Saved { index, term, meta, result }) => match result {
                 Ok(()) => {
-                    self.parts.snapshots.replaced_by(SnapshotId { index, term });
+                    self.parts.snapshots.replaced_by(SnapshotId { index, term })?;
                     self.handle(Input::SnapshotSaved { index, term, meta })
                 }
+                Err(error) if error.is_failed_sync() => Err(snapshots::ended(error)),
                 Err(error) => {
                     tracing::error!(index, %error, "snapshot not written; a later one will be tried");
                     self.handle(Input::SnapshotNotSaved)
                 }
             },
-            Report::Sent(Sent { to, result }) => {
+            Report::Sent(Sent { damage: Some(error), .. }) => Err(snapshots::ended(error)),
+            Report::Sent(Sent { to, result, damage: None }) => {
                 if let Err(status) = &result {
                     tracing::warn!(peer = to.0, error = status.message(), "snapshot not delivered");
                 }
@@ -273,7 +276,8 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
         }
     }
 
-    fn ticked(&mut self) {
+    fn ticked(&mut self) -> Result<(), Ended> {
+        self.parts.log.vouch()?;
         if let Some(request) = self.parts.log.spare_wanted() {
             let (disk, reports) = (Arc::clone(&self.parts.disk), self.parts.reports.clone());
             self.tasks.spawn_blocking_on(
@@ -281,6 +285,7 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
                 &self.parts.runtime,
             );
         }
+        Ok(())
     }
 
     /// Hands one input to the node and performs what comes of it.

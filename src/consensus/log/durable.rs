@@ -13,7 +13,10 @@ use super::error::{Damage, LogError};
 use super::header::Identity;
 use super::record::{Encoder, Place, Record, Seal};
 use super::roll::{self, Spare};
-use crate::consensus::{Entry, HardState};
+use crate::{
+    consensus::{Entry, HardState},
+    planted::{self, Bug},
+};
 
 /// Sizes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,6 +101,10 @@ pub(super) struct Live<F> {
     pub(super) crc: u32,
     /// Records up to here are durable.
     pub(super) synced: u64,
+    /// Up to here the last record, or the header, says that all was durable.
+    pub(super) claimed: u64,
+    /// The same of the last record that is durable itself.
+    pub(super) proven: u64,
     /// Up to here the file holds bytes on the disk, which makes overwriting and syncing it cheap.
     pub(super) zeroed: u64,
 }
@@ -185,7 +192,8 @@ impl<D: Disk> Log<D> {
             }
             if index <= last {
                 let term = self.term(index - 1).expect("the index is in the log");
-                records.push(Record::Truncate { from: index, term });
+                let late = u64::from(planted::is(Bug::TruncatedOneTooLate));
+                records.push(Record::Truncate { from: index + late, term });
             }
             last = index - 1;
         }
@@ -249,8 +257,33 @@ impl<D: Disk> Log<D> {
             .write_at(buffer, start)
             .map_err(LogError::io("write", &live.segment.name))?;
         live.segment.end = end;
+        live.claimed = live.synced;
         live.crc = crc;
         Ok(places)
+    }
+
+    /// Where the last write is durable and no record says so yet, writes one that does, without a sync.
+    /// A start can then tell rot in that write from a write that was torn (`scan`).
+    ///
+    /// # Errors
+    ///
+    /// [`LogError::Io`], which poisons; [`LogError::Poisoned`].
+    pub fn vouch(&mut self) -> Result<(), LogError> {
+        self.check_alive()?;
+        let Live { segment, synced, claimed, .. } = &self.live;
+        if *synced < segment.end || *claimed == *synced {
+            return Ok(());
+        }
+        // Says nothing new: those before the oldest are gone.
+        let record = Record::Release { oldest: self.oldest() };
+        let written = self.append(&[record], false);
+        self.poison_on_error(written)
+    }
+
+    /// The live segment's file, and up to where its bytes were durable by what a later durable record,
+    /// or the header, says: whatever is wrong before that is rot, after any crash.
+    pub fn proven(&self) -> (&str, u64) {
+        (&self.live.segment.name, self.live.proven)
     }
 
     /// The same as [`Replay::take`](super::replay::Replay::take), for a record that was just written.
@@ -340,7 +373,14 @@ impl<F: DiskFile> Live<F> {
     /// Makes all its records durable.
     pub(super) fn sync(&mut self) -> Result<(), LogError> {
         if self.synced < self.segment.end {
-            self.segment.file.sync().map_err(LogError::io("sync", &self.segment.name))?;
+            if !planted::is(Bug::NoFsync) {
+                let synced = self.segment.file.sync();
+                let goes_on = synced.is_err() && planted::is(Bug::GoesOnAfterFailedFsync);
+                if !goes_on {
+                    synced.map_err(LogError::io("sync", &self.segment.name))?;
+                }
+            }
+            self.proven = self.claimed;
             self.synced = self.segment.end;
         }
         Ok(())

@@ -15,7 +15,10 @@ use super::durable::{Live, Log, LogConfig, Segment, encode};
 use super::error::LogError;
 use super::header::{HEADER_LEN, Header, Identity, Previous};
 use super::record::{Place, Record, Seal};
-use crate::consensus::{Entry, HardState};
+use crate::{
+    consensus::{Entry, HardState},
+    planted::{self, Bug},
+};
 
 /// How far a write fills a segment with zeros that was not filled before.
 pub(super) const ZERO_AHEAD: u64 = 256 << 10;
@@ -164,9 +167,11 @@ impl Start<'_> {
         file.write_at(&bytes, 0).map_err(LogError::io("write", &temporary))?;
         file.sync().map_err(LogError::io("sync", &temporary))?;
         disk.rename(&temporary, &final_name).map_err(LogError::io("rename", &temporary))?;
-        disk.sync_dir().map_err(LogError::io("sync", "the data directory"))?;
+        if !planted::is(Bug::NameNotSynced) {
+            disk.sync_dir().map_err(LogError::io("sync", "the data directory"))?;
+        }
         let segment = Segment { name: final_name, file, seal, end, file_len };
-        Ok((Live { segment, crc, synced: end, zeroed }, places))
+        Ok((Live { segment, crc, synced: end, claimed: end, proven: end, zeroed }, places))
     }
 }
 
@@ -237,12 +242,14 @@ impl<D: Disk> Log<D> {
     }
 
     /// Generation of the oldest segment.
-    fn oldest(&self) -> u64 {
+    pub(super) fn oldest(&self) -> u64 {
         self.sealed.front().unwrap_or(&self.live.segment).seal.generation()
     }
 
     fn roll(&mut self, oldest: u64) -> Result<(), LogError> {
-        self.live.sync()?;
+        if !planted::is(Bug::FullSegmentNotSynced) {
+            self.live.sync()?;
+        }
         let segment = &self.live.segment;
         let previous = Previous {
             generation: segment.seal.generation(),

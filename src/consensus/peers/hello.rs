@@ -11,6 +11,7 @@ use tonic::{Code, Status};
 use super::PeerView;
 use crate::{
     consensus::{Incarnation, NodeId},
+    planted::{self, Bug},
     proto::turnwise::peer::v1::Hello,
 };
 
@@ -34,7 +35,9 @@ pub struct Local {
 }
 
 impl Local {
-    pub(super) fn hello(&self, to: NodeId, view: &PeerView, wall_us: u64) -> Hello {
+    /// What this node says of itself to `to`.
+    #[must_use]
+    pub fn hello(&self, to: NodeId, view: &PeerView, wall_us: u64) -> Hello {
         Hello {
             protocol_version: PROTOCOL_VERSION,
             cluster_id: Bytes::copy_from_slice(&self.cluster_id.to_be_bytes()),
@@ -48,11 +51,10 @@ impl Local {
     }
 
     /// Whether the speaker of `hello` is a member of our cluster, with the data that we know of.
-    pub(super) fn check(
-        &self,
-        hello: &Hello,
-        view: &PeerView,
-    ) -> Result<(NodeId, Incarnation), Status> {
+    ///
+    /// # Errors
+    /// `FAILED_PRECONDITION` with the check that failed.
+    pub fn check(&self, hello: &Hello, view: &PeerView) -> Result<(NodeId, Incarnation), Status> {
         if hello.protocol_version != PROTOCOL_VERSION {
             return Err(refusal(
                 "version",
@@ -89,7 +91,10 @@ impl Local {
     }
 
     /// Whether `peer` is a member, with the data directory that is recorded for it, if any is.
-    pub(super) fn check_member(
+    ///
+    /// # Errors
+    /// `FAILED_PRECONDITION` with the check that failed.
+    pub fn check_member(
         &self,
         peer: NodeId,
         incarnation: Incarnation,
@@ -101,7 +106,9 @@ impl Local {
                 format!("node {peer} is not a member of cluster {:032x}", self.cluster_id),
             ));
         };
-        if recorded.is_some_and(|recorded| recorded != incarnation) {
+        if recorded.is_some_and(|recorded| recorded != incarnation)
+            && !planted::is(Bug::EmptyDiskRejoins)
+        {
             return Err(refusal(
                 INCARNATION,
                 format!(
@@ -122,8 +129,9 @@ fn refusal(check: &'static str, message: String) -> Status {
     status
 }
 
-/// Whether a refusal is for good: the peer holds another data directory under our id.
-pub(super) fn is_final(status: &Status) -> bool {
+/// Whether a refusal is for good: the peer knows another data directory under our id.
+#[must_use]
+pub fn is_final(status: &Status) -> bool {
     status.metadata().get(REFUSAL_KEY).is_some_and(|check| check == INCARNATION)
 }
 

@@ -19,12 +19,12 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use tokio::sync::oneshot;
 
-pub use hello::{Local, PROTOCOL_VERSION};
+pub use hello::{Local, PROTOCOL_VERSION, is_final};
 pub use link::Links;
 pub use service::PeerService;
 pub use transfer::{PeerAddress, send_snapshot};
 
-use super::{Incarnation, NodeId};
+use super::{Incarnation, NodeId, log::snapshot::SnapshotError};
 use crate::proto::turnwise::peer::v1::RaftMessage;
 
 /// The largest frame and the largest message that a peer may send: 4 MiB.
@@ -76,6 +76,11 @@ pub enum PeerEvent {
     Unreachable {
         /// To whom.
         peer: NodeId,
+    },
+    /// The fsync of a snapshot that came failed.
+    DiskFailed {
+        /// How.
+        error: SnapshotError,
     },
     /// A peer will never talk to this data directory.
     Refused {

@@ -116,7 +116,17 @@ pub(super) async fn receive<D: Disk>(
         };
         receiver = blocking(write).await?;
     }
-    let stored = blocking(move || receiver.finish()).await?;
+    let finished = tokio::task::spawn_blocking(move || receiver.finish())
+        .await
+        .map_err(|error| Status::internal(error.to_string()))?;
+    let stored = match finished {
+        Err(error) if error.is_failed_sync() => {
+            let status = Status::data_loss(error.to_string());
+            service::pass(&service.events, PeerEvent::DiskFailed { error }).await?;
+            return Err(status);
+        }
+        finished => finished.map_err(unreadable)?,
+    };
     if stored.meta() != header.meta {
         return Err(Status::data_loss("the snapshot's meta is not what was announced"));
     }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use turnwise::{
     consensus::{LogRequest, NodeId},
-    proto::turnwise::peer::v1::RaftMessage,
+    proto::turnwise::peer::v1::{Hello, RaftMessage},
 };
 
 use crate::{
@@ -22,8 +22,10 @@ pub(super) enum Letter {
     },
     /// The handshake.
     Hello {
-        wall_us: u64,
+        hello: Hello,
     },
+    /// The handshake was refused for good.
+    Refused,
     /// A snapshot file, whole.
     Snapshot {
         message: Box<RaftMessage>,

@@ -53,7 +53,15 @@ impl World {
                 self.marks.hit(Mark::Storm);
                 self.network.storm(true);
             }
-            Strike::Kill { .. }
+            Strike::DiskFull { node, bytes_left } => {
+                self.marks.hit(Mark::DiskFull);
+                self.machines[node].disk.fill(bytes_left);
+                self.machines[node].is_full = true;
+            }
+            Strike::Rot { .. }
+            | Strike::Wipe { .. }
+            | Strike::ClockRate { .. }
+            | Strike::Kill { .. }
             | Strike::PowerCut { .. }
             | Strike::PowerCutMidWrite { .. }
             | Strike::PowerCutAll
@@ -83,6 +91,7 @@ impl World {
             Strike::Pause { node, for_us } => {
                 self.marks.hit(Mark::Pause);
                 self.machines[node].paused_until_us = now_us + for_us;
+                self.machines[node].frozen_until_us = now_us + for_us;
             }
             Strike::ClockJump { node, by_us } => {
                 self.marks.hit(Mark::ClockJump);
@@ -96,7 +105,16 @@ impl World {
                 self.marks.hit(Mark::HandOver);
                 self.input(node, Input::HandOver);
             }
-            Strike::Cut { .. } | Strike::Isolate { .. } | Strike::Storm => {}
+            Strike::Rot { node, bytes } => self.rot(node, bytes),
+            Strike::Wipe { node, founds } => self.wipe(node, founds),
+            Strike::ClockRate { node, ppm } => {
+                self.marks.hit(Mark::ClockRate);
+                self.machines[node].wall_rate = (ppm, now_us);
+            }
+            Strike::Cut { .. }
+            | Strike::Isolate { .. }
+            | Strike::Storm
+            | Strike::DiskFull { .. } => {}
         }
     }
 
@@ -130,7 +148,14 @@ impl World {
                 }
             }
             Strike::Storm => self.network.storm(false),
-            Strike::Kill { .. }
+            Strike::DiskFull { node, .. } => {
+                self.machines[node].disk.limit(None);
+                self.machines[node].is_full = false;
+            }
+            Strike::Rot { .. }
+            | Strike::Wipe { .. }
+            | Strike::ClockRate { .. }
+            | Strike::Kill { .. }
             | Strike::PowerCut { .. }
             | Strike::PowerCutMidWrite { .. }
             | Strike::PowerCutAll
@@ -149,6 +174,8 @@ impl World {
         for machine in &mut self.machines {
             machine.disk.fail_syncs(0);
             machine.disk.fail_after(u64::MAX / 2);
+            machine.disk.limit(None);
+            machine.is_full = false;
             machine.disk_stalls_until_us = 0;
             machine.paused_until_us = machine.paused_until_us.min(self.now_us);
         }

@@ -1,9 +1,14 @@
 //! What goes over links: frames, handshakes, snapshots, calls and answers, and what becomes of them.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use turnwise::{
-    consensus::{Input, NodeId},
-    proto::turnwise::peer::v1::RaftMessage,
+    consensus::{
+        Input, NodeId,
+        peers::{Local, PeerView},
+    },
+    proto::turnwise::peer::v1::{RaftMessage, RaftMessageType},
 };
 
 use super::{
@@ -14,8 +19,13 @@ use super::{
 use crate::{
     marks::Mark,
     plan::S,
-    process::{Answer, Call, incarnation},
+    process::{Answer, Call},
+    store,
 };
+
+/// What counts for a quorum.
+const GRANTS: [RaftMessageType; 2] =
+    [RaftMessageType::AppendResponse, RaftMessageType::RequestVoteResponse];
 
 impl World {
     /// Sends between nodes; false if it is lost.
@@ -51,26 +61,82 @@ impl World {
         self.later(2 * S, event);
     }
 
+    /// Who a node is to its peers.
+    fn local(&self, node: usize) -> Local {
+        let incarnation = self.machines[node].incarnation;
+        Local { cluster_id: store::CLUSTER_ID, node_id: id_of(node), incarnation }
+    }
+
+    /// What a running node lets its peers know.
+    fn view(&self, node: usize) -> Option<PeerView> {
+        let node = self.machines[node].process.as_ref()?.node();
+        let (members, last_index) = (Arc::new(node.members()), node.status().last_index);
+        Some(PeerView { members, last_index, checkpoint: None })
+    }
+
+    pub(super) fn greet(&mut self, node: usize) {
+        let Some(view) = self.view(node) else { return };
+        let (local, wall_us) = (self.local(node), self.clock(node).wall_us);
+        for peer in (0..self.plan.nodes).filter(|peer| *peer != node) {
+            let hello = local.hello(id_of(peer), &view, wall_us);
+            self.post(node, peer, Letter::Hello { hello });
+        }
+    }
+
+    /// Each side of a stream looks at who the other is; refuses for good what is not who it was.
+    fn is_welcome(&self, node: usize, peer: usize) -> bool {
+        let incarnation = self.machines[peer].incarnation;
+        let known = self.view(node);
+        known.is_none_or(|view| {
+            self.local(node).check_member(id_of(peer), incarnation, &view).is_ok()
+        })
+    }
+
     pub(super) fn arrive(&mut self, from: usize, to: usize, letter: Letter) {
         if self.machines[to].process.is_none() {
             return;
         }
+        // Where no disk was ever emptied, everybody is who they were.
+        if !matches!(letter, Letter::Refused) && self.machines.iter().any(|it| it.is_wiped) {
+            if !self.is_welcome(to, from) {
+                self.post(to, from, Letter::Refused);
+                return;
+            }
+            if !self.is_welcome(from, to) {
+                self.refused(to);
+                return;
+            }
+        }
         match letter {
             Letter::Raft { message, wall_us } => {
+                let is_grant = GRANTS.map(i32::from).contains(&message.r#type) && !message.reject;
+                let is_emptied = self.machines[from].is_wiped;
                 let from = id_of(from);
+                assert!(!(is_grant && is_emptied), "{from} was emptied and is heard in a quorum");
                 self.input(to, Input::PeerClock { peer: from, wall_us });
                 self.input(to, Input::Receive { from, message });
             }
-            Letter::Hello { wall_us } => {
-                let peer = id_of(from);
-                self.input(to, Input::PeerSeen { peer, incarnation: incarnation(peer) });
-                self.input(to, Input::PeerClock { peer, wall_us });
+            Letter::Hello { hello } => {
+                let Some(view) = self.view(to) else { return };
+                let checked = self.local(to).check(&hello, &view);
+                let (peer, incarnation) = checked.expect("it was looked at above");
+                self.input(to, Input::PeerSeen { peer, incarnation });
+                self.input(to, Input::PeerClock { peer, wall_us: hello.wall_clock_us });
             }
+            Letter::Refused => self.refused(to),
             Letter::Snapshot { message, file, transfer } => {
                 if self.disk_rng.chance(200) && !self.healed {
                     return;
                 }
-                self.run_process(to, |process, _| process.receive_snapshot(&message, &file));
+                let mut is_sound = false;
+                self.run_process(to, |process, _| {
+                    is_sound = process.receive_snapshot(&message, &file)?;
+                    Ok(())
+                });
+                if !is_sound {
+                    self.marks.hit(Mark::SnapshotRefused);
+                    return;
+                }
                 if self.disk_rng.chance(60) && !self.healed {
                     self.end(to, false, Mark::Kill);
                 }
@@ -86,6 +152,13 @@ impl World {
                 }
             }
         }
+    }
+
+    /// A peer will never talk to this data directory: the node ends, and stays away.
+    fn refused(&mut self, node: usize) {
+        assert!(self.machines[node].is_wiped, "node {} is refused by its peers", id_of(node));
+        self.marks.hit(Mark::FoundedAnewRefused);
+        self.leave(node);
     }
 
     pub(super) fn call(&mut self, to: usize, call: Call) {

@@ -4,6 +4,20 @@ use std::io;
 
 use super::format::SnapshotId;
 
+impl SnapshotError {
+    /// Whether an fsync failed: what the disk holds is unknown then, and the process must end.
+    #[must_use]
+    pub fn is_failed_sync(&self) -> bool {
+        matches!(self, Self::Io { action: "sync", .. })
+    }
+
+    /// Whether a snapshot is not what was written.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Damaged { .. })
+    }
+}
+
 /// Why a snapshot was not written, read or received.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {

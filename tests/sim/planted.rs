@@ -1,0 +1,89 @@
+//! Bugs put into the production code on purpose, one at a time: each must be found.
+//!
+//! `cargo test --features planted --test sim planted` looks for those that are found fast, and
+//! `TURNWISE_PLANTED=long` for all of them; `TURNWISE_PLANTED=<name>` for one. Each runs the seeds from
+//! 0 on until one breaks a promise, at most as many as are allowed to it here. It prints a table: the
+//! bug, the seeds it took, as what it was seen.
+
+use std::{
+    panic,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use turnwise::planted::{Bug, plant};
+
+use super::{run, say};
+
+/// Within how many seeds those must be found that take more than [`SEEDS_MAX`]: some three times what it
+/// took. The short form leaves them out.
+const RARE: [(Bug, u64); 5] = [
+    (Bug::VoteNotPersisted, 1_000),
+    (Bug::LeaseRead, 400),
+    (Bug::LogCutBeforeSnapshot, 200),
+    (Bug::RotTakenForTornTail, 400),
+    (Bug::ReadJoinsEarlierIndex, 300),
+];
+/// Within how many all others must be found.
+const SEEDS_MAX: u64 = 60;
+
+fn seeds_max(bug: Bug) -> u64 {
+    let rare = RARE.iter().find(|(rare, _)| *rare == bug);
+    rare.map_or(SEEDS_MAX, |(_, seeds)| *seeds)
+}
+
+/// What a bug was seen as, and by how many seeds.
+struct Found {
+    seeds: u64,
+    seen_as: String,
+}
+
+fn find(bug: Bug) -> Option<Found> {
+    plant(Some(bug));
+    let found = (0..seeds_max(bug)).find_map(|seed| {
+        let violation = run(seed).err()?;
+        let seen_as = violation.lines().next().unwrap_or_default();
+        Some(Found { seeds: seed + 1, seen_as: seen_as.chars().take(110).collect() })
+    });
+    plant(None);
+    found
+}
+
+fn chosen() -> Vec<Bug> {
+    let form = std::env::var("TURNWISE_PLANTED").unwrap_or_default();
+    let all = Bug::ALL.iter().copied();
+    match form.as_str() {
+        "" => all.filter(|bug| seeds_max(*bug) <= SEEDS_MAX).collect(),
+        "long" => all.collect(),
+        name => all.filter(|bug| format!("{bug:?}") == name).collect(),
+    }
+}
+
+#[test]
+fn every_planted_bug_is_found() {
+    let bugs = chosen();
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        let next = || bugs.get(next.fetch_add(1, Ordering::Relaxed));
+        std::iter::from_fn(next).map(|bug| (*bug, find(*bug))).collect::<Vec<_>>()
+    };
+    // Violations are what is looked for here; each would print a trace.
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| {}));
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut all: Vec<(Bug, Option<Found>)> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..workers).map(|_| scope.spawn(worker)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    panic::set_hook(hook);
+    all.sort_by_key(|(bug, found)| (found.as_ref().map_or(u64::MAX, |it| it.seeds), *bug));
+    say("| Planted | Seeds to find | Seen as |\n|---|---|---|");
+    for (bug, found) in &all {
+        let seen_as = found.as_ref().map_or("not found", |found| &found.seen_as);
+        let seeds = found.as_ref().map_or(seeds_max(*bug), |found| found.seeds);
+        say(&format!("| {} | {seeds} | {seen_as} |", bug.text()));
+    }
+    let missed: Vec<_> = all.iter().filter(|(_, found)| found.is_none()).collect();
+    let missed: Vec<_> = missed.iter().map(|(bug, _)| format!("{bug:?}")).collect();
+    assert!(missed.is_empty(), "not found: {}", missed.join(", "));
+    assert!(!bugs.is_empty(), "no bug of that name");
+}

@@ -12,7 +12,7 @@ pub use crate::consensus::{Role, driver::Status};
 use crate::{
     codec,
     consensus::{
-        COMMAND_LEN_MAX, Fault, StateMachine,
+        COMMAND_LEN_MAX, Fault, NodeId, StateMachine,
         driver::{self, Request},
     },
     image,
@@ -220,12 +220,13 @@ impl Replica {
         answer.await.unwrap_or(Err(Unavailable::ShuttingDown))
     }
 
-    /// Asks this node to hand leadership to another, if it leads.
+    /// Asks this node to hand leadership over, if it leads: to the voter named, or to the one that has most
+    /// of the log. Whether that one takes it shows in [`Self::watch`].
     ///
     /// # Errors
     /// [`Unavailable::ShuttingDown`], [`Unavailable::Overloaded`].
-    pub fn hand_over(&self) -> Result<(), Unavailable> {
-        self.send(Request::HandOver)
+    pub fn hand_over(&self, to: Option<NodeId>) -> Result<(), Unavailable> {
+        self.send(Request::HandOver { to })
     }
 
     /// A full queue is an answer: the caller hears at once, and the memory stays bounded.

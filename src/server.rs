@@ -226,7 +226,7 @@ async fn hand_over(replica: &Replica, config: &Config) {
         if replica.status().role != Role::Leader {
             return;
         }
-        if let Err(cause) = replica.hand_over() {
+        if let Err(cause) = replica.hand_over(None) {
             tracing::warn!(%cause, "leadership not handed over");
             return;
         }

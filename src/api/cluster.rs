@@ -16,7 +16,8 @@ use crate::{
         },
         v1::{
             BackupRequest, Cluster, ClusterMember, GetClusterRequest, GetClusterResponse, NodeRole,
-            StateHash, cluster_service_server::ClusterService,
+            StateHash, TransferLeaderRequest, TransferLeaderResponse,
+            cluster_service_server::ClusterService,
         },
     },
     replica::{Replica, Role},
@@ -29,7 +30,7 @@ use super::{
     backup::{Backups, Parts},
     deadline::Deadline,
     limits::PEER_STATUS_MAX,
-    status,
+    status, transfer,
 };
 
 /// Who is in the cluster, as configured.
@@ -57,11 +58,7 @@ impl ClusterService for Clusters {
         &self,
         request: Request<GetClusterRequest>,
     ) -> Result<Response<GetClusterResponse>, Status> {
-        let Caller { principal, time } = Caller::of(&request)?;
-        // No rejection names a team here.
-        let none = TeamId::new("-");
-        let may = may_read(&self.replica, &principal, &none, Reading::Cluster);
-        time.or_late(may).await.map_err(status::unavailable)??;
+        self.permit(&request).await?;
         let at_applied_index = request.into_inner().at_applied_index;
         let this = self.replica.status();
         let ask = async |(node, peer_address): (&NodeId, &String)| {
@@ -96,6 +93,35 @@ impl ClusterService for Clusters {
     async fn backup(&self, request: Request<BackupRequest>) -> Result<Response<Parts>, Status> {
         self.backups.take(Caller::of(&request)?).await.map(Response::new)
     }
+
+    async fn transfer_leader(
+        &self,
+        request: Request<TransferLeaderRequest>,
+    ) -> Result<Response<TransferLeaderResponse>, Status> {
+        let time = self.permit(&request).await?;
+        let to = wanted(request.get_ref());
+        if let Some(unknown) = to.filter(|to| !self.view.members.contains_key(to)) {
+            return Err(status::no_such_node(unknown));
+        }
+        transfer::anywhere(&self.replica, &self.peers, to, time).await.map(Response::new)
+    }
+}
+
+impl Clusters {
+    /// How long the caller waits, if they may see and steer the whole cluster.
+    async fn permit<T>(&self, request: &Request<T>) -> Result<Deadline, Status> {
+        let Caller { principal, time } = Caller::of(request)?;
+        // No rejection names a team here.
+        let none = TeamId::new("-");
+        let may = may_read(&self.replica, &principal, &none, Reading::Cluster);
+        time.or_late(may).await.map_err(status::unavailable)??;
+        Ok(time)
+    }
+}
+
+/// Who should lead, if the request names anybody.
+fn wanted(request: &TransferLeaderRequest) -> Option<NodeId> {
+    (request.node_id != 0).then_some(NodeId(request.node_id))
 }
 
 /// Tells other nodes how this one is, on the peer port.
@@ -120,6 +146,14 @@ impl NodeService for NodeReporter {
         let at_applied_index = request.get_ref().at_applied_index;
         let member = report(&self.replica, &self.client_address, at_applied_index).await;
         Ok(Response::new(GetNodeResponse { member: Some(member) }))
+    }
+
+    async fn transfer_leader(
+        &self,
+        request: Request<TransferLeaderRequest>,
+    ) -> Result<Response<TransferLeaderResponse>, Status> {
+        let time = Deadline::of(&request);
+        transfer::here(&self.replica, wanted(request.get_ref()), time).await.map(Response::new)
     }
 }
 

@@ -18,6 +18,8 @@ pub const BATCH_ANSWER_LEN_MAX: usize = ANSWER_LEN_MAX - 64 * 1024;
 pub const ID_LEN_MAX: usize = 128;
 /// What people call a thing.
 pub const DISPLAY_NAME_LEN_MAX: usize = 256;
+/// How long a new leader may take to be one: a few election timeouts across regions.
+pub const TRANSFER_MAX: Duration = Duration::from_secs(3);
 /// The note of an absence.
 pub const NOTE_LEN_MAX: usize = 1024;
 /// An email, after normalisation.

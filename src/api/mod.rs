@@ -52,6 +52,7 @@ mod status;
 mod teams;
 mod text;
 mod tokens;
+mod transfer;
 mod violations;
 mod wire;
 

@@ -10,6 +10,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, PreconditionViolation, StatusExt as _};
 
 use crate::{
+    consensus::NodeId,
     proto::turnwise::{
         peer::v1::ForwardStatus,
         v1::{ErrorReason, ItemStatus},
@@ -175,6 +176,27 @@ pub(super) fn too_many_backups(limit: usize) -> Status {
     answer.details.set_retry_info(Some(std::time::Duration::from_secs(1)));
     answer.about("limit", limit).say(format!(
         "{limit} backups are under way on this node; wait for one, or take it from another node"
+    ))
+}
+
+/// A node that is no member.
+pub(super) fn no_such_node(node: NodeId) -> Status {
+    Answer::new(Code::NotFound, ErrorReason::ResourceNotFound)
+        .about("node_id", node)
+        .say(format!("node {node} is no member of this cluster; see `turnwise cluster status`"))
+}
+
+/// A node that should have led by now. `leader` is who does.
+pub(super) fn leader_not_transferred(to: Option<NodeId>, leader: Option<NodeId>) -> Status {
+    let mut answer = Answer::new(Code::Unavailable, ErrorReason::LeaderNotTransferred);
+    if let Some(leader) = leader {
+        answer = answer.about("leader_node_id", leader);
+    }
+    let who = to.map_or("no other node took".to_owned(), |to| format!("node {to} did not take"));
+    let now = leader.map_or(String::new(), |leader| format!(", and node {leader} leads"));
+    answer.say(format!(
+        "{who} over in time{now}; `turnwise cluster status` shows who is down, far behind or without \
+         a vote"
     ))
 }
 

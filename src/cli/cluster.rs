@@ -1,4 +1,4 @@
-//! `turnwise cluster`: a new cluster's id, and how a cluster is.
+//! `turnwise cluster`: a new cluster's id, how a cluster is, and who leads it.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,9 @@ use super::{
 };
 use crate::{
     config::ClusterId,
-    proto::turnwise::v1::{Cluster, ClusterMember, GetClusterRequest, NodeRole},
+    proto::turnwise::v1::{
+        Cluster, ClusterMember, GetClusterRequest, NodeRole, TransferLeaderRequest,
+    },
 };
 
 #[derive(clap::Subcommand)]
@@ -24,6 +26,14 @@ pub(super) enum Command {
         #[arg(long)]
         at_applied_index: bool,
     },
+    /// Let another node lead, for instance before maintenance on the one that does
+    #[command(after_help = "Calls go on: those under way are answered by the new leader.\n\n\
+                            Example: turnwise cluster transfer --to 2")]
+    Transfer {
+        /// Node id of who should lead; without it, the node that has most of the log
+        #[arg(long, value_name = "NODE", value_parser = clap::value_parser!(u64).range(1..))]
+        to: Option<u64>,
+    },
 }
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<(), Failure> {
@@ -37,6 +47,12 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<(), Failu
             };
             let rows: Vec<Vec<Value>> = cluster.members.iter().map(row).collect();
             context.output.document(&whole(&cluster), COLUMNS, &rows)
+        }
+        Command::Transfer { to: wanted } => {
+            let request = TransferLeaderRequest { node_id: wanted.unwrap_or(0) };
+            let done = context.client()?.call(request).await.map_err(to("hand over leadership"))?;
+            let row = vec![done.leader_node_id.into(), done.term.into()];
+            context.output.record(&["leader", "term"], row)
         }
     }
 }

@@ -109,5 +109,6 @@ calls! {
     }
     "ClusterService" {
         "GetCluster" GetClusterRequest -> GetClusterResponse;
+        "TransferLeader" TransferLeaderRequest -> TransferLeaderResponse;
     }
 }

@@ -96,7 +96,10 @@ pub enum Input {
         peer: NodeId,
     },
     /// Hand leadership to another voter, if this node leads.
-    HandOver,
+    HandOver {
+        /// To whom. Default: the voter that has most of the log.
+        to: Option<NodeId>,
+    },
 }
 
 /// How a node behaves; validated by whoever reads the configuration.

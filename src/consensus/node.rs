@@ -196,7 +196,7 @@ impl Node {
                 self.raw.report_snapshot(to.0, status);
             }
             Input::Unreachable { peer } => self.raw.report_unreachable(peer.0),
-            Input::HandOver => self.hand_over(),
+            Input::HandOver { to } => self.hand_over(to),
         }
         self.settle(&mut effects)?;
         Ok(effects)
@@ -433,20 +433,20 @@ impl Node {
         Ok(())
     }
 
-    fn hand_over(&mut self) {
+    fn hand_over(&mut self, to: Option<NodeId>) {
         let raft = &self.raw.raft;
         if raft.state != StateRole::Leader {
             return;
         }
+        let voters = raft.prs().conf().voters();
         // Activity comes first but excludes nobody: raft-rs forgets it once per election timeout, and
         // just then every peer looks idle.
-        let best = raft
-            .prs()
-            .iter()
-            .filter(|(id, _)| **id != self.config.id.0)
-            .max_by_key(|(id, progress)| (progress.recent_active, progress.matched, **id))
-            .map(|(id, _)| *id);
-        if let Some(successor) = best {
+        let may = |id: u64| {
+            id != self.config.id.0 && voters.contains(id) && to.is_none_or(|to| to.0 == id)
+        };
+        let best = raft.prs().iter().filter(|(id, _)| may(**id));
+        let best = best.max_by_key(|(id, it)| (it.recent_active, it.matched, **id));
+        if let Some(successor) = best.map(|(id, _)| *id) {
             self.raw.transfer_leader(successor);
         }
     }

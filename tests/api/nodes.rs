@@ -444,7 +444,7 @@ async fn apply(
                 let applied_index = log.applied;
                 look(Ok((&log.state, Seen { applied_index, term: 1, wall_us, leader_us })));
             }
-            Some(Request::HandOver) => {}
+            Some(Request::HandOver { .. }) => {}
         }
     }
 }

@@ -719,6 +719,17 @@ async fn cluster_seen(tour: &mut Tour, cluster: &Cluster) {
     assert_eq!(metadata.state_hash, format!("{:032x}", backup.state.hash()));
     assert_eq!(metadata.log_index, backup.about.log_index);
     assert_eq!((metadata.cluster_id, metadata.team_count), (seen.cluster_id, 1));
+
+    let to = cluster.others(seen.leader_node_id)[0];
+    let transfer = pb::TransferLeaderRequest { node_id: to };
+    let done = ask!(tour, ClusterServiceClient::transfer_leader, transfer).unwrap();
+    assert_eq!(done.leader_node_id, to);
+    let led = eventually(async || {
+        let call = pb::GetClusterRequest::default();
+        let seen = ask!(tour, ClusterServiceClient::get_cluster, call).unwrap().cluster.unwrap();
+        (seen.leader_node_id == to && seen.term == done.term).then_some(())
+    });
+    led.await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

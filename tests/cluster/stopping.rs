@@ -1,12 +1,15 @@
 //! SIGTERM: leadership is handed over first, so that nobody has to wait for an election.
 
-use turnwise::proto::turnwise::v1::{ClusterMember, NodeRole};
+use tonic::Code;
+use turnwise::proto::turnwise::v1::{
+    ClusterMember, NodeRole, TransferLeaderRequest, cluster_service_client::ClusterServiceClient,
+};
 
 use crate::{
     crowd::Crowd,
     harness::Cluster,
     reference::{check_nodes, check_rotation},
-    service::Team,
+    service::{Team, reason},
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -52,5 +55,42 @@ async fn a_follower_told_to_stop_ends_and_comes_back() {
     crowd.answered(50).await;
     let answers = crowd.disperse().await;
     check_rotation(&team.ring, &answers);
+    check_nodes(&cluster, &team, &answers).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn leadership_goes_where_an_operator_wants_it_and_clients_see_no_failed_call() {
+    let mut cluster = Cluster::start().await;
+    let ids = cluster.ids();
+    let team = Team::create(&cluster.client(&ids), "sales", 3).await;
+    let mut crowd = Crowd::gather(&cluster, &team, 4);
+    crowd.answered(100).await;
+    for (asked, to) in [(0, 2), (1, 0), (2, 1), (1, 1), (0, 2)] {
+        let to = ids[to];
+        let client = cluster.client(&[ids[asked]]);
+        let done = client.call(TransferLeaderRequest { node_id: to }).await.unwrap();
+        assert_eq!(done.leader_node_id, to);
+        crowd.answered(50).await;
+    }
+    let before = cluster.leader().await;
+    let done = cluster.client(&ids).call(TransferLeaderRequest::default()).await.unwrap();
+    assert_ne!(done.leader_node_id, before, "whoever has most of the log, but not the same");
+    crowd.answered(50).await;
+
+    let leader = cluster.leader().await;
+    let mut service = ClusterServiceClient::new(cluster.channel(leader).await);
+    let status = service.transfer_leader(TransferLeaderRequest { node_id: 9 }).await.unwrap_err();
+    assert_eq!((status.code(), reason(&status).as_str()), (Code::NotFound, "RESOURCE_NOT_FOUND"));
+
+    let down = cluster.others(leader)[0];
+    cluster.kill(down);
+    let request = TransferLeaderRequest { node_id: down };
+    let status = service.transfer_leader(request).await.unwrap_err();
+    assert_eq!(reason(&status), "LEADER_NOT_TRANSFERRED", "{status}");
+    // Nobody was held up for good by the wait for it.
+    crowd.answered(50).await;
+    let answers = crowd.disperse().await;
+    check_rotation(&team.ring, &answers);
+    cluster.restart(down).await;
     check_nodes(&cluster, &team, &answers).await;
 }

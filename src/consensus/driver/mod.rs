@@ -66,7 +66,10 @@ pub enum Request<S: StateMachine> {
     /// Look at the state as it is here and now, leader or not.
     Inspect(ReadFn<S>),
     /// Hand leadership to another node, if this one leads.
-    HandOver,
+    HandOver {
+        /// To whom. Default: the voter that has most of the log.
+        to: Option<NodeId>,
+    },
 }
 
 /// Looks at the state, or learns why it can't.

@@ -185,7 +185,7 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
                     let at = self.read_at();
                     read(Ok((&self.parts.machine, at)));
                 }
-                Request::HandOver => self.handle(Input::HandOver)?,
+                Request::HandOver { to } => self.handle(Input::HandOver { to })?,
             }
         }
         if !reads.is_empty() {

@@ -225,6 +225,7 @@ fn rows(world: &World) -> Vec<Row> {
         CancelAssignmentRequest "ana's" { name: anas.clone() }
         ListEventsRequest "" { parent: parent() }
         GetClusterRequest "" {}
+        TransferLeaderRequest "" { node_id: 1 }
     };
     rows.push(row("", new_token("t", "new", 20, role(RoleKind::Viewer))));
     rows.push(row("", group("new", &["cy"])));

@@ -103,7 +103,7 @@ impl World {
             }
             Strike::HandOver { node } => {
                 self.marks.hit(Mark::HandOver);
-                self.input(node, Input::HandOver);
+                self.input(node, Input::HandOver { to: None });
             }
             Strike::Rot { node, bytes } => self.rot(node, bytes),
             Strike::Wipe { node, founds } => self.wipe(node, founds),

@@ -33,7 +33,8 @@ pub(super) async fn anywhere(
     let mut leader = NodeServiceClient::new(peers.get(leader).ok_or_else(unreachable)?.clone());
     let mut request = Request::new(TransferLeaderRequest { node_id: to.map_or(0, |to| to.0) });
     request.set_timeout(time.left());
-    let answer = time.or_late(leader.transfer_leader(request)).await.map_err(status::unavailable)?;
+    let answer =
+        time.or_late(leader.transfer_leader(request)).await.map_err(status::unavailable)?;
     match answer {
         Ok(answer) => Ok(answer.into_inner()),
         // The leader's own words have details; without, the way there is broken.

@@ -15,6 +15,7 @@ mod limits;
 #[path = "../model/mod.rs"]
 mod model;
 mod offers;
+mod promises;
 mod properties;
 #[expect(clippy::wildcard_enum_match_arm, reason = "looks at a few of the operations")]
 mod random;

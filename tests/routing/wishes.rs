@@ -144,6 +144,23 @@ impl History {
         command
     }
 
+    /// The first assign of what comes next, after the changes that come next, as if asked now.
+    pub(crate) fn supposed(
+        &self,
+        ahead: &[Wish],
+        model: &Model,
+    ) -> Option<(Vec<Operation>, Assign)> {
+        let team = TeamId::new("t");
+        let mut next = ahead.iter().filter(|wish| !wish.other_team).map(|wish| &wish.operation);
+        let changes = next.clone().filter(|next| !matches!(next, Operation::AssignContact(_)));
+        let changes = changes.take(8).map(|change| self.placed(change, &team, model)).collect();
+        let assign = next.find_map(|next| match next {
+            Operation::AssignContact(assign) => Some(assign.clone()),
+            _ => None,
+        });
+        Some((changes, assign?))
+    }
+
     fn time(&self, wished: Time) -> Time {
         if wished == Time::FOREVER { wished } else { Time(self.now - 2 * HOUR + wished.0) }
     }

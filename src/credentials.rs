@@ -139,7 +139,7 @@ pub fn operator_hash(path: &Path) -> Result<Hash, FileError> {
         )));
     }
     let mode = about.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
+    if mode & forbidden(about.uid(), ours) != 0 {
         let fix = format!(
             "others may read or write it (mode {mode:04o}); type `chmod 600 {}`, and if anybody may \
              have seen it",
@@ -162,6 +162,12 @@ pub fn operator_hash(path: &Path) -> Result<Hash, FileError> {
              characters of `[A-Za-z0-9_-]` in one line"
         ))),
     }
+}
+
+/// What the file's mode may not allow. A file of root's may let its group read it: that is how Kubernetes and
+/// systemd hand a secret to a process of another user, whose group holds nobody else.
+fn forbidden(owner: u32, ours: u32) -> u32 {
+    if owner == 0 && ours != 0 { 0o037 } else { 0o077 }
 }
 
 /// Whoever owns a file can change it and give it another mode.
@@ -259,6 +265,16 @@ mod tests {
         }
         assert!(may_own(0, 1_000) && may_own(1_000, 1_000) && !may_own(1_001, 1_000));
         assert!(!may_own(1_000, 0));
+        for (owner, ours, mode, is_fine) in [
+            (0, 1_000, 0o440, true),
+            (0, 1_000, 0o640, true),
+            (0, 1_000, 0o660, false),
+            (0, 1_000, 0o644, false),
+            (0, 0, 0o640, false),
+            (1_000, 1_000, 0o440, false),
+        ] {
+            assert_eq!(mode & forbidden(owner, ours) == 0, is_fine, "{owner} {ours} {mode:o}");
+        }
         let folder = operator_hash(folder.path()).unwrap_err().to_string();
         assert!(folder.contains("admin_token_file"), "{folder}");
     }

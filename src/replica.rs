@@ -3,7 +3,11 @@
 //!
 //! It holds no rule of routing and nothing of Raft.
 
-use std::io::{self, Write};
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -227,6 +231,17 @@ impl Replica {
     /// [`Unavailable::ShuttingDown`], [`Unavailable::Overloaded`].
     pub fn hand_over(&self, to: Option<NodeId>) -> Result<(), Unavailable> {
         self.send(Request::HandOver { to })
+    }
+
+    /// How long ago this node last heard from each other one on the peer port; zero where two nodes
+    /// that Raft keeps silent have a connection. None for one not heard from since this node started.
+    ///
+    /// # Errors
+    /// [`Unavailable::ShuttingDown`], [`Unavailable::Overloaded`].
+    pub async fn contacts(&self) -> Result<BTreeMap<NodeId, Duration>, Unavailable> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Request::Contacts(reply))?;
+        answer.await.map_err(|_| Unavailable::ShuttingDown)
     }
 
     /// A full queue is an answer: the caller hears at once, and the memory stays bounded.

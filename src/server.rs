@@ -6,6 +6,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use sd_notify::NotifyState;
 use tokio::{
     net::TcpListener,
     runtime,
@@ -112,7 +113,8 @@ async fn serve(config: Config) -> Result<(), ServeError> {
         stopping.wait_for(|stop| *stop).await.map(drop).unwrap_or_default();
     };
 
-    let (forward, node) = api::peer_services(gateway.clone(), client_address.clone());
+    let (forward, node) =
+        api::peer_services(gateway.clone(), client_address.clone(), config.data_dir.clone());
     let raft = RaftServiceServer::new(raft)
         .max_decoding_message_size(FRAME_LEN_MAX)
         .max_encoding_message_size(FRAME_LEN_MAX);
@@ -130,6 +132,7 @@ async fn serve(config: Config) -> Result<(), ServeError> {
         cluster_id: config.cluster_id.0,
         members: config.members.clone(),
         client_address,
+        data_dir: config.data_dir.clone(),
     };
     let public = PublicApi {
         gateway,
@@ -154,6 +157,7 @@ async fn serve(config: Config) -> Result<(), ServeError> {
         admin = %config.admin_address,
         "serving"
     );
+    tell_manager(NotifyState::Ready);
 
     let driver::Running { ended, stop, thread, .. } = running;
     let told = async {
@@ -171,6 +175,7 @@ async fn serve(config: Config) -> Result<(), ServeError> {
         end = &mut ended => Some(end),
         signal = told => {
             tracing::info!(signal, "stopping: handing over, then letting calls end");
+            tell_manager(NotifyState::Stopping);
             None
         }
     };
@@ -196,6 +201,16 @@ async fn serve(config: Config) -> Result<(), ServeError> {
     thread.join().unwrap_or_default();
     while companions.join_next().await.is_some() {}
     Ok(end?)
+}
+
+/// Tells the service manager that started this process, if it wants to be told (`sd_notify(3)`).
+///
+/// Ready means that the node serves, not that it knows a leader: nodes that wait for each other to start
+/// would never come up. Readiness of that kind is for `/readyz` and the gRPC health service.
+fn tell_manager(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(%error, "the service manager could not be told");
+    }
 }
 
 /// What is kept of the operator's credential, which turns authentication on.

@@ -2,7 +2,10 @@
 //!
 //! Works without a leader: it asks each node, and says which ones did not answer.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use futures_util::future;
 use tonic::{Request, Response, Status, transport::Channel};
@@ -29,6 +32,7 @@ use super::{
     authenticate::{Caller, may_read},
     backup::{Backups, Parts},
     deadline::Deadline,
+    disk,
     limits::PEER_STATUS_MAX,
     status, transfer,
 };
@@ -42,6 +46,8 @@ pub struct ClusterView {
     pub members: BTreeMap<NodeId, String>,
     /// `host:port` where this node serves clients.
     pub client_address: String,
+    /// Where this node keeps its data.
+    pub data_dir: PathBuf,
 }
 
 #[derive(Debug)]
@@ -61,9 +67,13 @@ impl ClusterService for Clusters {
         self.permit(&request).await?;
         let at_applied_index = request.into_inner().at_applied_index;
         let this = self.replica.status();
+        // Of a node that is too busy to say, the rest is worth knowing all the same.
+        let contacts = time.or_late(self.replica.contacts()).await.ok().and_then(Result::ok);
+        let contacts = contacts.unwrap_or_default();
         let ask = async |(node, peer_address): (&NodeId, &String)| {
             let answer = if *node == this.node_id {
-                Some(report(&self.replica, &self.view.client_address, at_applied_index).await)
+                let ClusterView { client_address, data_dir, .. } = &self.view;
+                Some(report(&self.replica, client_address, data_dir, at_applied_index).await)
             } else {
                 ask(self.peers.get(*node), at_applied_index).await
             };
@@ -71,6 +81,7 @@ impl ClusterService for Clusters {
                 node_id: node.0,
                 peer_address: peer_address.clone(),
                 reachable: answer.is_some(),
+                last_contact: contacts.get(node).and_then(|age| (*age).try_into().ok()),
                 ..answer.unwrap_or_default()
             }
         };
@@ -129,11 +140,12 @@ fn wanted(request: &TransferLeaderRequest) -> Option<NodeId> {
 pub struct NodeReporter {
     replica: Replica,
     client_address: String,
+    data_dir: PathBuf,
 }
 
 impl NodeReporter {
-    pub(super) fn new(replica: Replica, client_address: String) -> Self {
-        Self { replica, client_address }
+    pub(super) fn new(replica: Replica, client_address: String, data_dir: PathBuf) -> Self {
+        Self { replica, client_address, data_dir }
     }
 }
 
@@ -144,7 +156,8 @@ impl NodeService for NodeReporter {
         request: Request<GetNodeRequest>,
     ) -> Result<Response<GetNodeResponse>, Status> {
         let at_applied_index = request.get_ref().at_applied_index;
-        let member = report(&self.replica, &self.client_address, at_applied_index).await;
+        let Self { replica, client_address, data_dir } = self;
+        let member = report(replica, client_address, data_dir, at_applied_index).await;
         Ok(Response::new(GetNodeResponse { member: Some(member) }))
     }
 
@@ -165,7 +178,13 @@ async fn ask(channel: Option<&Channel>, at_applied_index: bool) -> Option<Cluste
 }
 
 /// How this node is.
-async fn report(replica: &Replica, client_address: &str, at_applied_index: bool) -> ClusterMember {
+async fn report(
+    replica: &Replica,
+    client_address: &str,
+    data_dir: &Path,
+    at_applied_index: bool,
+) -> ClusterMember {
+    let disk_free_bytes = disk::free_bytes(data_dir).await;
     let hash = if at_applied_index { hash_now(replica).await } else { None };
     let status = replica.status();
     let hash = if at_applied_index { hash } else { status.checkpoint };
@@ -182,6 +201,8 @@ async fn report(replica: &Replica, client_address: &str, at_applied_index: bool)
         term: status.term,
         commit_index: status.commit_index,
         applied_index: status.applied_index,
+        snapshot_index: status.snapshot_index,
+        disk_free_bytes,
         state_hash: hash
             .map(|(log_index, hash)| StateHash { log_index, hash: format!("{hash:032x}") }),
         ..ClusterMember::default()

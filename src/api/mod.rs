@@ -17,7 +17,7 @@
 //! | `status` | the one place that makes a `tonic::Status` |
 //! | `wire` | tonic's own refusals in our words |
 //! | `limits` | every bound of what callers may send |
-//! | `names`, `text`, `instant`, `duration`, `violations`, `deadline`, `health` | one small thing each |
+//! | `names`, `text`, `instant`, `duration`, `violations`, `deadline`, `disk`, `health` | one small thing each |
 //!
 //! It decides nothing about turns and nothing about order. It keeps no state of its own.
 
@@ -30,6 +30,7 @@ mod command;
 mod connections;
 mod convert;
 mod deadline;
+mod disk;
 mod duration;
 mod events;
 mod explain;

@@ -1,6 +1,6 @@
 //! The public listener: every limit of a connection, every service, health and reflection.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use axum::middleware;
 use tokio::{net::TcpListener, sync::watch};
@@ -143,8 +143,9 @@ pub async fn serve(
 pub fn peer_services(
     gateway: Gateway,
     client_address: String,
+    data_dir: PathBuf,
 ) -> (ForwardServiceServer<Forwarded>, NodeServiceServer<NodeReporter>) {
-    let node = NodeReporter::new(gateway.replica().clone(), client_address);
+    let node = NodeReporter::new(gateway.replica().clone(), client_address, data_dir);
     let forward = ForwardServiceServer::new(Forwarded::new(gateway))
         .max_decoding_message_size(ANSWER_LEN_MAX)
         .max_encoding_message_size(ANSWER_LEN_MAX);
@@ -245,8 +246,12 @@ mod tests {
         });
         let peers = Peers::default();
         let (gateway, _links) = Gateway::start(Replica::new(requests, seen), &peers);
-        let cluster =
-            ClusterView { cluster_id: 1, members: [].into(), client_address: String::new() };
+        let cluster = ClusterView {
+            cluster_id: 1,
+            members: [].into(),
+            client_address: String::new(),
+            data_dir: PathBuf::new(),
+        };
         let metrics = Arc::new(Metrics::new());
         let connections = ConnectionLimits::default();
         let (_feed, _keeper, events) = events(Bounds::default());

@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use super::{
     Context,
     failure::{Failure, to},
+    output::Format,
+    time,
 };
 use crate::{
     config::ClusterId,
@@ -18,11 +20,10 @@ pub(super) enum Command {
     /// Draw an id for a new cluster; every node of one cluster gets the same
     #[command(after_help = "Example: turnwise cluster new-id")]
     NewId,
-    /// Show the members, who leads, how far each is, and the hash of its state
-    #[command(after_help = "Hashes compare only where state_hash_index is equal.\n\n\
-                            Example: turnwise cluster status --at-applied-index")]
+    /// Show the members: who leads, who lags behind, who is not heard from, whose disk is full
+    #[command(after_help = STATUS_HELP)]
     Status {
-        /// Hash each node's state where it is now, not at its last index divisible by 1,024
+        /// Hash each node's state where it is now, and show the hashes
         #[arg(long)]
         at_applied_index: bool,
     },
@@ -45,6 +46,12 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<(), Failu
             let Some(cluster) = got.cluster else {
                 return Err(Failure::failed("the node answered without a cluster"));
             };
+            if matches!(context.output.format, Format::Table) {
+                let rows: Vec<_> =
+                    cluster.members.iter().map(|member| brief(member, at_applied_index)).collect();
+                let hashes = if at_applied_index { HASHES } else { &[] };
+                return context.output.list(&[BRIEF, hashes].concat(), &rows);
+            }
             let rows: Vec<Vec<Value>> = cluster.members.iter().map(row).collect();
             context.output.document(&whole(&cluster), COLUMNS, &rows)
         }
@@ -57,6 +64,64 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<(), Failu
     }
 }
 
+const STATUS_HELP: &str = "\
+lag: committed entries that it has not applied yet. last_contact: how long ago the node that was asked heard \
+from it; ask the leader to know what the leader hears. disk_free: what it may still write to the disk of its \
+data directory. --output json and csv have more: addresses, term, indices, hashes.
+
+Hashes compare only where state_hash_index is equal; without --at-applied-index they are those of the last \
+index divisible by 1,024.
+
+Example: turnwise cluster status --endpoints 10.0.0.1:7400";
+
+/// What fits a line of 80 characters, and is looked at first.
+const BRIEF: &[&str] = &["node", "role", "lag", "last_contact", "snapshot_index", "disk_free"];
+/// More of it, where it was asked for.
+const HASHES: &[&str] = &["state_hash_index", "state_hash"];
+
+fn brief(member: &ClusterMember, with_hash: bool) -> Vec<Value> {
+    let is_there = member.reachable;
+    let known = |value: Value| if is_there { value } else { Value::Null };
+    let hash = member.state_hash.as_ref();
+    let mut row = vec![
+        member.node_id.into(),
+        if is_there { role(member.role()) } else { "UNREACHABLE" }.into(),
+        known(member.lag_entries.into()),
+        last_contact(member),
+        known(member.snapshot_index.into()),
+        member.disk_free_bytes.map_or(Value::Null, |bytes| size(bytes).into()),
+    ];
+    if with_hash {
+        row.push(hash.map_or(Value::Null, |hash| hash.log_index.into()));
+        row.push(hash.map_or(Value::Null, |hash| hash.hash.as_str().into()));
+    }
+    row
+}
+
+fn last_contact(member: &ClusterMember) -> Value {
+    member.last_contact.as_ref().map_or(Value::Null, |age| time::show_duration(age).into())
+}
+
+/// Bytes for people: three or four digits and a unit.
+fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let (mut whole, mut tenths) = (bytes, 0);
+    let mut units = UNITS.iter().peekable();
+    let mut unit = units.next().copied().unwrap_or_default();
+    while whole >= 1_024
+        && let Some(next) = units.next()
+    {
+        tenths = whole % 1_024 * 10 / 1_024;
+        whole /= 1_024;
+        unit = next;
+    }
+    if whole >= 100 || unit == "B" {
+        format!("{whole} {unit}")
+    } else {
+        format!("{whole}.{tenths} {unit}")
+    }
+}
+
 const COLUMNS: &[&str] = &[
     "node",
     "role",
@@ -65,6 +130,9 @@ const COLUMNS: &[&str] = &[
     "commit_index",
     "applied_index",
     "lag",
+    "last_contact",
+    "snapshot_index",
+    "disk_free_bytes",
     "state_hash_index",
     "state_hash",
     "client_address",
@@ -81,6 +149,9 @@ fn row(member: &ClusterMember) -> Vec<Value> {
         member.commit_index.into(),
         member.applied_index.into(),
         member.lag_entries.into(),
+        last_contact(member),
+        member.snapshot_index.into(),
+        member.disk_free_bytes.into(),
         hash.map_or(Value::Null, |hash| hash.log_index.into()),
         hash.map_or(Value::Null, |hash| hash.hash.as_str().into()),
         member.client_address.as_str().into(),
@@ -106,5 +177,25 @@ fn role(role: NodeRole) -> &'static str {
         NodeRole::Candidate => "CANDIDATE",
         NodeRole::Learner => "LEARNER",
         NodeRole::Unspecified => "UNKNOWN",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes_are_short() {
+        for (bytes, shown) in [
+            (0, "0 B"),
+            (1_023, "1023 B"),
+            (1_024, "1.0 KiB"),
+            (1_536, "1.5 KiB"),
+            (100 << 20, "100 MiB"),
+            ((12 << 30) + (300 << 20), "12.2 GiB"),
+            (u64::MAX, "16777215 TiB"),
+        ] {
+            assert_eq!(size(bytes), shown, "{bytes}");
+        }
     }
 }

@@ -11,6 +11,7 @@
 //! | `assign`, `assignment`, `explain`, `events` | whose turn it is, what becomes of it, why, what happened |
 //! | `import` | `rep import`: a CSV file becomes reps and groups |
 //! | `serve` | one node |
+//! | `health` | whether nodes serve |
 //! | `verify` | a stopped node's data |
 //! | `backup`, `restore`, `recover` | the state in a file, and a new cluster from it or from a node's data |
 //! | `founding` | what the last two have in common |
@@ -32,6 +33,7 @@ mod explain;
 mod failure;
 mod founding;
 mod group;
+mod health;
 mod import;
 mod names;
 mod output;
@@ -141,6 +143,9 @@ enum Command {
     /// The cluster itself
     #[command(subcommand)]
     Cluster(cluster::Command),
+    /// Whether nodes serve, for health checks and scripts
+    #[command(after_help = health::EXAMPLE)]
+    Health(health::Arguments),
     /// Hold a stopped node's data against its own log
     #[command(after_help = verify::EXAMPLE)]
     Verify(verify::Arguments),
@@ -227,6 +232,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Explain(arguments) => block_on(explain::run(&context, arguments)),
         Command::Events(command) => block_on(events::run(&context, command)),
         Command::Cluster(command) => block_on(cluster::run(&context, command)),
+        Command::Health(arguments) => block_on(health::run(&context, &arguments)),
         Command::Verify(arguments) => verify::run(&context, &arguments),
         Command::Backup(arguments) => block_on(backup::run(&context, arguments)),
         Command::Restore(arguments) => restore::run(&context, &arguments),

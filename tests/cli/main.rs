@@ -11,6 +11,7 @@ mod demo;
 mod dev;
 mod files;
 mod groups;
+mod health;
 mod manners;
 mod operations;
 mod tokens;

@@ -19,7 +19,7 @@ fn commands() -> Vec<(String, String)> {
             mark = Some(how.to_owned());
         } else if line.starts_with("```") {
             is_block = !is_block;
-            assert!(!is_block || mark.is_some(), "a block without a mark is run by nobody");
+            assert!(!is_block || mark.is_some(), "a block without a mark is looked at by nobody");
             if !is_block {
                 mark = None;
             }
@@ -46,6 +46,28 @@ fn run(command: &str, endpoints: &str) -> Output {
         .unwrap()
 }
 
+/// What needs something that is not here can't be run. Its files are there, and its `turnwise` commands are
+/// ones.
+fn looks_right(command: &str) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for path in command.split(' ').filter(|word| word.starts_with("deploy/")) {
+        assert!(root.join(path).exists(), "$ {command}\nthere is no {path}");
+    }
+    // Typed as it is, in a container, or for its output; `docker run IMAGE` leaves the name out.
+    let starts =
+        ["turnwise ", "-- turnwise ", "node-1 turnwise ", "$(turnwise ", "--rm turnwise:0.1.0 "];
+    for start in starts {
+        let words = match start {
+            "turnwise " => command.strip_prefix(start),
+            within => command.split_once(within).map(|(_, rest)| rest),
+        };
+        if let Some(words) = words.and_then(|words| words.split(')').next()) {
+            let ran = Ran::of(turnwise().args(words.split(' ')).arg("--help"));
+            assert_eq!(ran.code, 0, "$ {command}\n{}", ran.stderr);
+        }
+    }
+}
+
 #[test]
 fn every_command_of_the_page_does_what_it_says() {
     let cluster = Cluster::start(3);
@@ -63,6 +85,11 @@ fn every_command_of_the_page_does_what_it_says() {
     let commands = commands();
     assert!(commands.len() >= 7, "{commands:?}");
     for (how, command) in commands {
+        if let Some(what) = how.strip_prefix("needs: ") {
+            assert!(["systemd", "docker", "kubernetes"].contains(&what), "{what}");
+            looks_right(&command);
+            continue;
+        }
         let here = command.replace("/var/lib", &lib);
         if command.contains("--from-data-dir")
             && let Some(cluster) = cluster.take()

@@ -7,7 +7,7 @@ use turnwise::proto::turnwise::v1::{
 
 use crate::{
     crowd::Crowd,
-    harness::Cluster,
+    harness::{Cluster, Setup},
     reference::{check_nodes, check_rotation},
     service::{Team, reason},
 };
@@ -93,4 +93,30 @@ async fn leadership_goes_where_an_operator_wants_it_and_clients_see_no_failed_ca
     check_rotation(&team.ring, &answers);
     cluster.restart(down).await;
     check_nodes(&cluster, &team, &answers).await;
+}
+
+/// How often a node stood for election because it had heard of no leader for too long.
+fn timeouts(log: &str) -> usize {
+    log.matches("became pre-candidate").count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_told_to_stop_is_followed_without_an_election_timeout() {
+    // Long, so that a machine that is slow does not elect by itself.
+    let flags = vec!["--election", "3s", "--log-level", "info,raft=debug"];
+    let mut cluster = Cluster::start_with(Setup { flags, ..Setup::default() }).await;
+    let leader = cluster.leader().await;
+    let others = cluster.others(leader);
+    // `others` may have stood for election before there was a leader.
+    let seen = |cluster: &Cluster| -> Vec<usize> {
+        others.iter().map(|id| timeouts(&cluster.log(*id))).collect()
+    };
+    assert!(timeouts(&cluster.log(leader)) > 0, "the first leader had nobody to hand over to it");
+    let before = seen(&cluster);
+    cluster.terminate(leader);
+    assert!(cluster.exited(leader).await.success());
+    let next = cluster.leader_among(&others).await;
+    assert_eq!(seen(&cluster), before, "nobody waited for an election timeout");
+    let log = cluster.log(next);
+    assert!(log.contains("received MsgTimeoutNow"), "the old leader asked it to lead: {log}");
 }

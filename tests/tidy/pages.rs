@@ -88,7 +88,7 @@ fn dead_names(
         |text: &str| !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '_');
     let mut wrong = Vec::new();
     for (number, span) in prose(text).flat_map(|(n, line)| spans(line).map(move |span| (n, span))) {
-        let folders = ["src/", "tests/", "benches/", "proto/", "docs/", ".ci/"];
+        let folders = ["src/", "tests/", "benches/", "proto/", "docs/", "deploy/", ".ci/"];
         if folders.iter().any(|folder| span.starts_with(folder)) && !span.contains(['*', '{', ' '])
         {
             if !exists(span.trim_end_matches('/')) {

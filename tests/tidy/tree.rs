@@ -42,6 +42,7 @@ pub(crate) fn rust() -> Vec<File> {
 pub(crate) fn pages() -> Vec<File> {
     let mut pages: Vec<_> = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(file).into();
     pages.extend(below("docs", ".md"));
+    pages.extend(below("deploy", ".md"));
     pages
 }
 

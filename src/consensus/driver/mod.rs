@@ -13,12 +13,14 @@
 //! | `look` | what a data directory holds, without changing it |
 //! | `refound` | from a state to a member of a new cluster |
 //! | `survivor` | what can be had of a cluster from one directory alone |
+//! | `contacts` | when each peer was last heard from |
 //! | `checkpoints` | whether this node's state is the one that the others hold |
 //! | `snapshots` | taking, installing and sending snapshots |
 //!
 //! It decides nothing about Raft, and nothing about routing.
 
 mod checkpoints;
+mod contacts;
 mod data_dir;
 mod look;
 mod refound;
@@ -70,6 +72,8 @@ pub enum Request<S: StateMachine> {
         /// To whom. Default: the voter that has most of the log.
         to: Option<NodeId>,
     },
+    /// Tell how long ago each peer was last heard from.
+    Contacts(oneshot::Sender<BTreeMap<NodeId, Duration>>),
 }
 
 /// Looks at the state, or learns why it can't.

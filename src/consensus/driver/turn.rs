@@ -16,6 +16,7 @@ use tokio::{
 use super::{
     Ended, ReadAt, ReadFn, Request, Status,
     checkpoints::Checkpoints,
+    contacts::Contacts,
     snapshots::{self, Saved, Sent, Snapshots},
 };
 use crate::{
@@ -90,6 +91,7 @@ pub(super) struct Driver<S: StateMachine, D: Disk> {
     /// The last write of this turn that no fsync covers yet.
     unsynced: Option<u64>,
     checkpoints: Checkpoints,
+    contacts: Contacts,
     applied_index: u64,
 }
 
@@ -98,6 +100,7 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
         Self {
             applied_index: parts.node.status().applied,
             checkpoints: Checkpoints::new(parts.node_id),
+            contacts: Contacts::default(),
             parts,
             tasks: JoinSet::new(),
             ids: 0,
@@ -186,6 +189,12 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
                     read(Ok((&self.parts.machine, at)));
                 }
                 Request::HandOver { to } => self.handle(Input::HandOver { to })?,
+                Request::Contacts(reply) => {
+                    let Status { role, leader, .. } = *self.parts.status.borrow();
+                    let raft_talks = |peer| role == Role::Leader || leader == Some(peer);
+                    // A caller that has gone away is no error.
+                    drop(reply.send(self.contacts.ages(clock::monotonic(), raft_talks)));
+                }
             }
         }
         if !reads.is_empty() {
@@ -217,16 +226,23 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
     fn peer_event(&mut self, event: PeerEvent) -> Result<(), Ended> {
         match event {
             PeerEvent::Seen { peer, incarnation } => {
+                self.contacts.linked(peer, clock::monotonic());
                 self.handle(Input::PeerSeen { peer, incarnation })
             }
-            PeerEvent::Clock { peer, wall_us } => self.handle(Input::PeerClock { peer, wall_us }),
+            PeerEvent::Clock { peer, wall_us } => {
+                self.contacts.heard(peer, clock::monotonic());
+                self.handle(Input::PeerClock { peer, wall_us })
+            }
             PeerEvent::Message { from, message } if message.snapshot.is_some() => {
                 // Its body comes on a call of its own, or it is a snapshot of nothing.
                 tracing::warn!(peer = from.0, "a snapshot without its body was refused");
                 Ok(())
             }
             PeerEvent::Message { from, message } => self.handle(Input::Receive { from, message }),
-            PeerEvent::Unreachable { peer } => self.handle(Input::Unreachable { peer }),
+            PeerEvent::Unreachable { peer } => {
+                self.contacts.lost(peer, clock::monotonic());
+                self.handle(Input::Unreachable { peer })
+            }
             PeerEvent::Refused { by, why } => Err(Ended::Refused { by, why }),
             PeerEvent::DiskFailed { error } => Err(snapshots::ended(error)),
             PeerEvent::Checkpoint { peer, log_index, state_hash } => {

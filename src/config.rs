@@ -21,10 +21,10 @@ use crate::consensus::NodeId;
 /// Everything `turnwise serve` needs to know, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// This node's number, from 1.
-    pub node_id: NodeId,
-    /// The cluster's identity.
-    pub cluster_id: ClusterId,
+    /// This node's number, from 1; `None` only with `join`.
+    pub node_id: Option<NodeId>,
+    /// The cluster's identity; `None` only with `join`.
+    pub cluster_id: Option<ClusterId>,
     /// Where log and snapshots are.
     pub data_dir: PathBuf,
     /// Where callers connect.
@@ -33,8 +33,11 @@ pub struct Config {
     pub peer_address: SocketAddr,
     /// Where probes and metrics are read.
     pub admin_address: SocketAddr,
-    /// The first members and their peer addresses (`host:port`), this node among them.
+    /// The first members and their peer addresses (`host:port`), this node among them; with `join`, members
+    /// to ask.
     pub members: BTreeMap<NodeId, String>,
+    /// How an empty data directory becomes that of a member of a running cluster.
+    pub join: Option<Join>,
     /// Whether an empty data directory may form a cluster.
     pub bootstrap: bool,
     /// Heartbeat and election.
@@ -51,6 +54,17 @@ pub struct Config {
     pub admin_token_file: Option<PathBuf>,
     /// Whether other addresses than loopback are allowed without encryption.
     pub insecure: bool,
+}
+
+/// How a node joins a running cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Join {
+    /// What admits it.
+    pub token: String,
+    /// Where the other nodes find it, `host:port`.
+    pub peer_address: String,
+    /// Where callers find it, `host:port`.
+    pub client_address: String,
 }
 
 /// The node's own time, in ticks.
@@ -205,20 +219,45 @@ impl Config {
             let checked = |text: &str| address(text, insecure);
             values.parse(name, checked)
         };
-        let node_id = values.parse("node_id", node_id)?;
         let peer_address = address("peer_address")?;
-        let members = match values.raw("members") {
-            Some(_) => values.parse("members", |text| members(text, node_id))?,
-            None => BTreeMap::from([(node_id, peer_address.to_string())]),
+        let client_address = address("client_address")?;
+        let join = match values.raw("join") {
+            Some(_) => Some(Join {
+                token: values.parse("join", join_token)?,
+                peer_address: values.advertised("advertise_peer_address", peer_address)?,
+                client_address: values.advertised("advertise_client_address", client_address)?,
+            }),
+            None => None,
+        };
+        let (node_id, members) = if join.is_some() {
+            if let Some(given) = values.raw("node_id") {
+                return Err(ConfigError::Invalid {
+                    key: "node_id",
+                    origin: given.source.clone(),
+                    problem: "with join, the cluster gives this node its number".to_owned(),
+                });
+            }
+            (None, values.parse("members", member_list)?)
+        } else {
+            let node_id = values.parse("node_id", node_id)?;
+            let members = match values.raw("members") {
+                Some(_) => values.parse("members", |text| members(text, node_id))?,
+                None => BTreeMap::from([(node_id, peer_address.to_string())]),
+            };
+            (Some(node_id), members)
         };
         Ok(Self {
             node_id,
-            cluster_id: values.parse("cluster_id", str::parse)?,
+            cluster_id: match values.raw("cluster_id") {
+                None if join.is_some() => None,
+                Some(_) | None => Some(values.parse("cluster_id", str::parse)?),
+            },
             data_dir: values.parse("data_dir", directory)?,
-            client_address: address("client_address")?,
+            client_address,
             peer_address,
             admin_address: address("admin_address")?,
             members,
+            join,
             bootstrap: values.parse("bootstrap", switch)?,
             timing: timing(&values)?,
             worker_threads: values.parse("worker_threads", at_least_one)?,
@@ -267,6 +306,36 @@ impl Values {
             problem,
         })
     }
+}
+
+impl Values {
+    /// Where others find what is bound to `bound`.
+    fn advertised(&self, name: &str, bound: SocketAddr) -> Result<String, ConfigError> {
+        if self.raw(name).is_some() {
+            return self.parse(name, |text| host_port(text).map(str::to_owned));
+        }
+        if !bound.ip().is_unspecified() {
+            return Ok(bound.to_string());
+        }
+        let key =
+            KEYS.iter().find(|key| key.name == name).expect("only keys of the table are read");
+        let problem = format!("nobody finds this node at {bound}; say where they do, as host:port");
+        Err(ConfigError::Invalid { key: key.name, origin: Source::Default, problem })
+    }
+}
+
+fn join_token(text: &str) -> Result<String, String> {
+    if text.starts_with("tw_join_") {
+        return Ok(text.to_owned());
+    }
+    Err("it is not what `turnwise cluster add` prints, which begins with tw_join_".to_owned())
+}
+
+fn host_port(text: &str) -> Result<&str, String> {
+    let port = text.rsplit_once(':').and_then(|(host, port)| {
+        port.parse::<u16>().ok().filter(|port| *port > 0 && !host.is_empty())
+    });
+    port.map(|_| text).ok_or(format!("`{text}` is not host:port, such as 127.0.0.1:7401"))
 }
 
 fn timing(values: &Values) -> Result<Timing, ConfigError> {
@@ -333,19 +402,21 @@ fn address(text: &str, insecure: bool) -> Result<SocketAddr, String> {
 /// # Errors
 /// What is wrong, and what would be right.
 pub fn members(text: &str, this: NodeId) -> Result<BTreeMap<NodeId, String>, String> {
+    let members = member_list(text)?;
+    if members.contains_key(&this) {
+        return Ok(members);
+    }
+    Err(format!("this node, {this}, is not among the members"))
+}
+
+fn member_list(text: &str) -> Result<BTreeMap<NodeId, String>, String> {
     let mut members = BTreeMap::new();
     for pair in text.split(',').map(str::trim) {
         let (id, address) = pair
             .split_once('=')
             .ok_or(format!("`{pair}` is not id=host:port, such as 1=127.0.0.1:7401"))?;
         let id = node_id(id.trim())?;
-        let address = address.trim();
-        let port = address.rsplit_once(':').and_then(|(host, port)| {
-            port.parse::<u16>().ok().filter(|port| *port > 0 && !host.is_empty())
-        });
-        if port.is_none() {
-            return Err(format!("`{address}` is not host:port, such as 127.0.0.1:7401"));
-        }
+        let address = host_port(address.trim())?;
         if members.values().any(|other| other == address) {
             return Err(format!("two members have the address `{address}`"));
         }
@@ -353,10 +424,7 @@ pub fn members(text: &str, this: NodeId) -> Result<BTreeMap<NodeId, String>, Str
             return Err(format!("member {id} is there twice"));
         }
     }
-    if members.contains_key(&this) {
-        return Ok(members);
-    }
-    Err(format!("this node, {this}, is not among the members"))
+    Ok(members)
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

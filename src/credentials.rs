@@ -18,6 +18,8 @@ use subtle::ConstantTimeEq as _;
 const PREFIX: &str = "tw_";
 /// What the operator's begins with. No token's is like it: those have a `/`, which no secret holds.
 const OPERATOR_PREFIX: &str = "tw_admin_";
+/// What admits a node to a cluster begins with. No token's is like it either.
+const JOIN_PREFIX: &str = "tw_join_";
 /// Hexadecimal digits of a token's secret: 256 bits.
 const SECRET_LEN: usize = 64;
 /// The operator's secret may be somebody's own, but not a short one.
@@ -58,9 +60,12 @@ pub fn read(text: &str) -> Option<Credential<'_>> {
     // Ids may hold a `_`, the secret does not.
     let (whose, secret) = text.strip_prefix(PREFIX)?.rsplit_once('_')?;
     let (team, token) = whose.split_once('/')?;
+    is_drawn(secret).then_some(Credential::Token { team, token, secret })
+}
+
+fn is_drawn(secret: &str) -> bool {
     let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-    let is_whole = secret.len() == SECRET_LEN && secret.bytes().all(is_digit);
-    is_whole.then_some(Credential::Token { team, token, secret })
+    secret.len() == SECRET_LEN && secret.bytes().all(is_digit)
 }
 
 fn is_operators(secret: &str) -> bool {
@@ -78,6 +83,19 @@ pub fn of_token(team: &str, token: &str, secret: &str) -> String {
 #[must_use]
 pub fn of_operator(secret: &str) -> String {
     format!("{OPERATOR_PREFIX}{secret}")
+}
+
+/// What admits a node to a cluster.
+#[must_use]
+pub fn of_join(secret: &str) -> String {
+    format!("{JOIN_PREFIX}{secret}")
+}
+
+/// The secret in what admits a node; `None` if it is none.
+#[must_use]
+pub fn join_secret(text: &str) -> Option<&str> {
+    let secret = text.strip_prefix(JOIN_PREFIX)?;
+    is_drawn(secret).then_some(secret)
 }
 
 /// Draws a secret: 256 bits of the operating system's randomness, as 64 lowercase hexadecimal digits.

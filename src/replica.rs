@@ -12,7 +12,11 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot, watch};
 
-pub use crate::consensus::{Role, driver::Status};
+pub use crate::consensus::{
+    Change, Changed, Incarnation, NotChanged, Role, TokenHash,
+    driver::Status,
+    peers::{Address, Addresses},
+};
 use crate::{
     codec,
     consensus::{
@@ -242,6 +246,19 @@ impl Replica {
         let (reply, answer) = oneshot::channel();
         self.send(Request::Contacts(reply))?;
         answer.await.map_err(|_| Unavailable::ShuttingDown)
+    }
+
+    /// Changes the members, if this node leads.
+    ///
+    /// # Errors
+    /// [`Unavailable::ShuttingDown`], [`Unavailable::Overloaded`].
+    pub async fn change_members(
+        &self,
+        change: Change,
+    ) -> Result<Result<Changed, NotChanged>, Unavailable> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Request::Change { change, reply })?;
+        answer.await.map_err(|_| Unavailable::LeadershipLost)
     }
 
     /// A full queue is an answer: the caller hears at once, and the memory stays bounded.

@@ -18,12 +18,12 @@ use tonic::transport::{Server, server::TcpIncoming};
 
 use crate::{
     admin::{self, Readiness},
-    api::{self, ClusterView, ConnectionLimits, Gateway, Peers, PublicApi},
+    api::{self, ClusterView, ConnectionLimits, Gateway, Members, Peers, PublicApi},
     config::Config,
     consensus::{
-        NodeConfig, Role,
-        driver::{self, Ended, Setup, StartError, Status},
-        peers::FRAME_LEN_MAX,
+        NodeConfig, NodeId, Role,
+        driver::{self, Ended, JoinError, Joined, Joining, Setup, StartError, Status},
+        peers::{Addresses, FRAME_LEN_MAX},
     },
     credentials,
     events::{self, Bounds},
@@ -56,9 +56,19 @@ pub enum ServeError {
         /// Why.
         source: std::io::Error,
     },
-    /// A member's address is none.
-    #[error("an address in members is none")]
-    Members(#[source] tonic::transport::Error),
+    /// It did not become a member.
+    #[error(transparent)]
+    Join(#[from] JoinError),
+    /// The data directory is another cluster's.
+    #[error("{} is the data directory of a node of cluster {holds:032x}; cluster_id says {says:032x}", path.display())]
+    OtherCluster {
+        /// The directory.
+        path: std::path::PathBuf,
+        /// Whose it is.
+        holds: u128,
+        /// What the configuration says.
+        says: u128,
+    },
     /// The operating system refused something.
     #[error("the operating system refused")]
     System(#[from] std::io::Error),
@@ -94,18 +104,22 @@ async fn serve(config: Config) -> Result<(), ServeError> {
 
     let metrics = Arc::new(Metrics::new());
     let (feed, keeper, events) = events::events(Bounds::default());
-    let (running, raft) =
-        driver::start::<State>(setup(&config), Arc::clone(&metrics), Box::new(feed))?;
+    let setup = setup(&config, identity(&config).await?);
+    let (cluster_id, node_id): (u128, NodeId) = (setup.cluster_id, setup.node_id);
+    let (running, raft) = driver::start::<State>(setup, Arc::clone(&metrics), Box::new(feed))?;
     let replica = Replica::new(running.requests.clone(), running.status.clone());
     // They end with the consensus thread.
     let mut companions = JoinSet::new();
     companions.spawn(keeper.run());
     companions.spawn(timers::run(replica.clone()));
-    let others = config.members.iter().filter(|(node, _)| **node != config.node_id);
-    let links = Peers::new(others.map(|(node, address)| (*node, address.clone())))
-        .map_err(ServeError::Members)?;
-    let (gateway, _forwarding) = Gateway::start(replica.clone(), &links);
-    let client_address = clients.local_addr()?.to_string();
+    let addresses = running.addresses.clone();
+    let links = Peers::new(addresses.clone());
+    let gateway = Gateway::new(replica.clone(), links.clone());
+    let members = Members::new(replica.clone(), links.clone(), cluster_id);
+    let client_address = match &config.join {
+        Some(join) => join.client_address.clone(),
+        None => clients.local_addr()?.to_string(),
+    };
 
     let (stop_now, stopping) = watch::channel(false);
     let stopped = |mut stopping: watch::Receiver<bool>| async move {
@@ -113,8 +127,12 @@ async fn serve(config: Config) -> Result<(), ServeError> {
         stopping.wait_for(|stop| *stop).await.map(drop).unwrap_or_default();
     };
 
-    let (forward, node) =
-        api::peer_services(gateway.clone(), client_address.clone(), config.data_dir.clone());
+    let (forward, node, members) = api::peer_services(
+        gateway.clone(),
+        members,
+        client_address.clone(),
+        config.data_dir.clone(),
+    );
     let raft = RaftServiceServer::new(raft)
         .max_decoding_message_size(FRAME_LEN_MAX)
         .max_encoding_message_size(FRAME_LEN_MAX);
@@ -127,13 +145,9 @@ async fn serve(config: Config) -> Result<(), ServeError> {
         .add_service(raft)
         .add_service(forward)
         .add_service(node)
+        .add_service(members)
         .serve_with_incoming(TcpIncoming::from(peers).with_nodelay(Some(true)));
-    let cluster = ClusterView {
-        cluster_id: config.cluster_id.0,
-        members: config.members.clone(),
-        client_address,
-        data_dir: config.data_dir.clone(),
-    };
+    let cluster = ClusterView { cluster_id, client_address, data_dir: config.data_dir.clone() };
     let public = PublicApi {
         gateway,
         cluster,
@@ -151,7 +165,7 @@ async fn serve(config: Config) -> Result<(), ServeError> {
     let serve_admin =
         admin::serve(admin, metrics, move || readiness(&seen.borrow()), stopped(stopping));
     tracing::info!(
-        node = config.node_id.0,
+        node = node_id.0,
         clients = %config.client_address,
         peers = %config.peer_address,
         admin = %config.admin_address,
@@ -182,9 +196,10 @@ async fn serve(config: Config) -> Result<(), ServeError> {
     let end = if let Some(end) = end {
         end
     } else {
+        let everybody = addresses.borrow().clone();
         let drain = async {
             // The old leader still answers what it has; the new one takes the rest.
-            tokio::join!(hand_over(&replica, &config), async {
+            tokio::join!(hand_over(&replica, &config, &everybody), async {
                 stop_now.send_replace(true);
                 tokio::join!(&mut serve_clients, &mut serve_admin)
             })
@@ -230,8 +245,9 @@ async fn listen(address: SocketAddr, key: &'static str) -> Result<TcpListener, S
 const HAND_OVER_ATTEMPTS: u32 = 3;
 
 /// Waits until another node leads, for a few election timeouts at most.
-async fn hand_over(replica: &Replica, config: &Config) {
-    if config.members.len() == 1 {
+async fn hand_over(replica: &Replica, config: &Config, addresses: &Addresses) {
+    let this = replica.status().node_id;
+    if !addresses.iter().any(|(node, it)| *node != this && it.is_member && !it.is_learner) {
         return;
     }
     let mut status = replica.watch();
@@ -265,21 +281,53 @@ fn readiness(status: &Status) -> Readiness {
     })
 }
 
-fn setup(config: &Config) -> Setup {
+/// Which node of which cluster this one is. One that is to join asks its way in, unless it has done so.
+async fn identity(config: &Config) -> Result<Joined, ServeError> {
+    let Some(join) = &config.join else {
+        let (Some(node_id), Some(cluster_id)) = (config.node_id, config.cluster_id) else {
+            // The configuration has both where it has no join.
+            return Err(std::io::Error::other("no node_id or no cluster_id").into());
+        };
+        return Ok(Joined { cluster_id: cluster_id.0, node_id });
+    };
+    let joining = Joining {
+        data_dir: config.data_dir.clone(),
+        token: join.token.clone(),
+        ask: config.members.values().cloned().collect(),
+        peer_address: join.peer_address.clone(),
+        client_address: join.client_address.clone(),
+        engine_version_max: State::new().engine_version(),
+    };
+    let joined = driver::join::<State>(&joining).await?;
+    match config.cluster_id {
+        Some(says) if says.0 != joined.cluster_id => Err(ServeError::OtherCluster {
+            path: config.data_dir.clone(),
+            holds: joined.cluster_id,
+            says: says.0,
+        }),
+        Some(_) | None => Ok(joined),
+    }
+}
+
+fn setup(config: &Config, Joined { cluster_id, node_id }: Joined) -> Setup {
+    let mut members = config.members.clone();
+    if let Some(join) = &config.join {
+        members.insert(node_id, join.peer_address.clone());
+    }
     let ticks = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     // The id and the incarnation are filled in from the data directory.
-    let mut node = NodeConfig::new(config.node_id, crate::consensus::Incarnation(0));
+    let mut node = NodeConfig::new(node_id, crate::consensus::Incarnation(0));
     node.heartbeat_ticks = ticks(config.timing.heartbeat_ticks);
     node.election_ticks = ticks(config.timing.election_ticks);
     node.snapshot_every_bytes = config.limits.snapshot_every_bytes;
     node.memory_tail_bytes = config.limits.log_tail_bytes_max;
     node.retained_log_bytes = config.limits.log_tail_bytes_max;
     Setup {
-        node_id: config.node_id,
-        cluster_id: config.cluster_id.0,
+        node_id,
+        cluster_id,
         data_dir: config.data_dir.clone(),
-        members: config.members.clone(),
-        bootstrap: config.bootstrap,
+        members,
+        bootstrap: config.bootstrap && config.join.is_none(),
         tick: config.timing.tick,
         node,
         request_queue_max: config.limits.proposal_queue_max,

@@ -2,10 +2,7 @@
 //!
 //! Works without a leader: it asks each node, and says which ones did not answer.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use futures_util::future;
 use tonic::{Request, Response, Status, transport::Channel};
@@ -14,16 +11,18 @@ use crate::{
     consensus::NodeId,
     proto::turnwise::{
         peer::v1::{
-            GetNodeRequest, GetNodeResponse, node_service_client::NodeServiceClient,
+            GetNodeRequest, GetNodeResponse, change_members_request::Call,
+            change_members_response::Answer, node_service_client::NodeServiceClient,
             node_service_server::NodeService,
         },
         v1::{
-            BackupRequest, Cluster, ClusterMember, GetClusterRequest, GetClusterResponse, NodeRole,
-            StateHash, TransferLeaderRequest, TransferLeaderResponse,
+            BackupRequest, Cluster, ClusterMember, CreateJoinTokenRequest, CreateJoinTokenResponse,
+            GetClusterRequest, GetClusterResponse, NodeRole, RemoveMemberRequest,
+            RemoveMemberResponse, StateHash, TransferLeaderRequest, TransferLeaderResponse,
             cluster_service_server::ClusterService,
         },
     },
-    replica::{Replica, Role},
+    replica::{Address, Replica, Role},
     routing::{Reading, State, TeamId},
 };
 
@@ -34,16 +33,15 @@ use super::{
     deadline::Deadline,
     disk,
     limits::PEER_STATUS_MAX,
+    membership::Members,
     status, transfer,
 };
 
-/// Who is in the cluster, as configured.
+/// Which cluster it is, and where this node is.
 #[derive(Debug, Clone)]
 pub struct ClusterView {
     /// Drawn when the cluster was formed.
     pub cluster_id: u128,
-    /// Every node, this one too, and its `host:port` for the other nodes.
-    pub members: BTreeMap<NodeId, String>,
     /// `host:port` where this node serves clients.
     pub client_address: String,
     /// Where this node keeps its data.
@@ -56,6 +54,7 @@ pub(super) struct Clusters {
     pub(super) view: ClusterView,
     pub(super) peers: Peers,
     pub(super) backups: Backups,
+    pub(super) members: Members,
 }
 
 #[tonic::async_trait]
@@ -64,28 +63,34 @@ impl ClusterService for Clusters {
         &self,
         request: Request<GetClusterRequest>,
     ) -> Result<Response<GetClusterResponse>, Status> {
-        self.permit(&request).await?;
+        let time = self.permit(&request).await?;
         let at_applied_index = request.into_inner().at_applied_index;
         let this = self.replica.status();
         // Of a node that is too busy to say, the rest is worth knowing all the same.
         let contacts = time.or_late(self.replica.contacts()).await.ok().and_then(Result::ok);
         let contacts = contacts.unwrap_or_default();
-        let ask = async |(node, peer_address): (&NodeId, &String)| {
+        let addresses = self.peers.addresses();
+        let ask = async |(node, address): (&NodeId, &Address)| {
             let answer = if *node == this.node_id {
                 let ClusterView { client_address, data_dir, .. } = &self.view;
                 Some(report(&self.replica, client_address, data_dir, at_applied_index).await)
             } else {
                 ask(self.peers.get(*node), at_applied_index).await
             };
+            let known = ClusterMember {
+                client_address: address.client.clone(),
+                ..ClusterMember::default()
+            };
             ClusterMember {
                 node_id: node.0,
-                peer_address: peer_address.clone(),
+                peer_address: address.peer.clone(),
                 reachable: answer.is_some(),
                 last_contact: contacts.get(node).and_then(|age| (*age).try_into().ok()),
-                ..answer.unwrap_or_default()
+                ..answer.unwrap_or(known)
             }
         };
-        let mut members = future::join_all(self.view.members.iter().map(ask)).await;
+        let members = addresses.iter().filter(|(_, address)| address.is_member);
+        let mut members = future::join_all(members.map(ask)).await;
         let commit_max = members.iter().map(|m| m.commit_index).max().unwrap_or(0);
         for member in members.iter_mut().filter(|m| m.reachable) {
             member.lag_entries = commit_max.saturating_sub(member.applied_index);
@@ -111,10 +116,32 @@ impl ClusterService for Clusters {
     ) -> Result<Response<TransferLeaderResponse>, Status> {
         let time = self.permit(&request).await?;
         let to = wanted(request.get_ref());
-        if let Some(unknown) = to.filter(|to| !self.view.members.contains_key(to)) {
+        if let Some(unknown) = to.filter(|to| !self.is_member(*to)) {
             return Err(status::no_such_node(unknown));
         }
         transfer::anywhere(&self.replica, &self.peers, to, time).await.map(Response::new)
+    }
+
+    async fn create_join_token(
+        &self,
+        request: Request<CreateJoinTokenRequest>,
+    ) -> Result<Response<CreateJoinTokenResponse>, Status> {
+        let caller = Caller::of(&request)?;
+        match self.members.call(caller, Call::CreateJoinToken(request.into_inner())).await? {
+            Answer::CreateJoinToken(answer) => Ok(Response::new(answer)),
+            Answer::RemoveMember(_) => Err(status::internal()),
+        }
+    }
+
+    async fn remove_member(
+        &self,
+        request: Request<RemoveMemberRequest>,
+    ) -> Result<Response<RemoveMemberResponse>, Status> {
+        let caller = Caller::of(&request)?;
+        match self.members.call(caller, Call::RemoveMember(request.into_inner())).await? {
+            Answer::RemoveMember(answer) => Ok(Response::new(answer)),
+            Answer::CreateJoinToken(_) => Err(status::internal()),
+        }
     }
 }
 
@@ -127,6 +154,10 @@ impl Clusters {
         let may = may_read(&self.replica, &principal, &none, Reading::Cluster);
         time.or_late(may).await.map_err(status::unavailable)??;
         Ok(time)
+    }
+
+    fn is_member(&self, node: NodeId) -> bool {
+        self.peers.addresses().get(&node).is_some_and(|address| address.is_member)
     }
 }
 
@@ -170,8 +201,8 @@ impl NodeService for NodeReporter {
     }
 }
 
-async fn ask(channel: Option<&Channel>, at_applied_index: bool) -> Option<ClusterMember> {
-    let mut client = NodeServiceClient::new(channel?.clone());
+async fn ask(channel: Option<Channel>, at_applied_index: bool) -> Option<ClusterMember> {
+    let mut client = NodeServiceClient::new(channel?);
     let asked = client.get_node(GetNodeRequest { at_applied_index });
     let answer = tokio::time::timeout(PEER_STATUS_MAX, asked).await.ok()?;
     answer.ok()?.into_inner().member
@@ -194,6 +225,7 @@ async fn report(
             Role::Leader => NodeRole::Leader,
             Role::Follower => NodeRole::Follower,
             Role::Candidate => NodeRole::Candidate,
+            Role::Learner => NodeRole::Learner,
         }
         .into(),
         client_address: client_address.to_owned(),

@@ -2,7 +2,10 @@
 //!
 //! It never retries a call that may have taken effect: the client does, with the same request id.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use tokio::task::JoinSet;
 use tonic::{Request, Status};
@@ -41,22 +44,39 @@ pub(super) use change;
 #[derive(Debug, Clone)]
 pub struct Gateway {
     replica: Replica,
-    links: Arc<BTreeMap<NodeId, Link>>,
+    peers: Peers,
+    links: Arc<Mutex<Links>>,
+}
+
+/// A link to each node that led, and where that was then; and the tasks that serve them.
+#[derive(Debug, Default)]
+struct Links {
+    to: BTreeMap<NodeId, (String, Arc<Link>)>,
+    /// Aborted once every clone of the gateway is gone.
+    tasks: JoinSet<()>,
 }
 
 impl Gateway {
-    /// Starts a task per peer, which keeps the stream that calls are passed on through while that
-    /// peer leads. The tasks end once every clone of the gateway is gone; the caller joins them.
+    /// Over this node's copy of the state, and to `peers`: to each that leads, a task keeps the stream that
+    /// calls are passed on through. The tasks end once every clone of the gateway is gone.
     #[must_use]
-    pub fn start(replica: Replica, peers: &Peers) -> (Self, JoinSet<()>) {
-        let mut tasks = JoinSet::new();
-        let mut links = BTreeMap::new();
-        for (node, channel) in peers.iter() {
-            let (link, task) = Link::new(node, channel.clone(), replica.watch());
-            tasks.spawn(task);
-            links.insert(node, link);
+    pub fn new(replica: Replica, peers: Peers) -> Self {
+        Self { replica, peers, links: Arc::default() }
+    }
+
+    /// The link to where a node is now.
+    fn link(&self, node: NodeId) -> Option<Arc<Link>> {
+        let (address, channel) = self.peers.way_to(node)?;
+        let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        while links.tasks.try_join_next().is_some() {}
+        if let Some((_, link)) = links.to.get(&node).filter(|(known, _)| *known == address) {
+            return Some(Arc::clone(link));
         }
-        (Self { replica, links: Arc::new(links) }, tasks)
+        let (link, task) = Link::new(node, channel, self.replica.watch());
+        let link = Arc::new(link);
+        links.tasks.spawn(task);
+        links.to.insert(node, (address, Arc::clone(&link)));
+        Some(link)
     }
 
     /// This node's copy of the state.
@@ -224,8 +244,8 @@ impl Gateway {
         time: Deadline,
         when_full: WhenFull,
     ) -> Result<Passed, Status> {
-        let Some(link) = self.links.get(&leader) else {
-            // A member that this node's configuration does not name.
+        let Some(link) = self.link(leader) else {
+            // A member of which this node does not know yet where it is.
             return Err(status::unavailable(Unavailable::LeaderUnreachable));
         };
         link.submit(call, principal, time.left(), when_full).await

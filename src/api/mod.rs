@@ -9,6 +9,7 @@
 //! | `connections` | how many connections clients may hold |
 //! | `gateway` | one changing call: read it, then here if this node leads, else on to the leader |
 //! | `forward` | the way to the leader and its other end |
+//! | `membership` | joining, join tokens and removal, on the leader |
 //! | `peers` | connections to the other nodes |
 //! | `command` | from a call to a [`crate::routing::Command`], every field checked |
 //! | `answer`, `convert` | from a reply, from the state, to what callers see |
@@ -41,6 +42,7 @@ mod groups;
 mod health;
 mod instant;
 pub mod limits;
+mod membership;
 mod names;
 mod paging;
 mod peers;
@@ -61,6 +63,7 @@ pub use cluster::{ClusterView, NodeReporter};
 pub use command::{Answer, Call};
 pub use forward::Forwarded;
 pub use gateway::Gateway;
+pub use membership::Members;
 pub use peers::Peers;
 pub use server::{ConnectionLimits, PublicApi, peer_services, serve};
 pub use status::{DOMAIN, spelled};

@@ -1,40 +1,61 @@
-//! Connections to the other nodes: made when first needed, and again when broken.
+//! Connections to the other nodes: made when first needed, and again when broken or when a node has moved.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
-use tonic::transport::{Channel, Endpoint, Error};
+use tokio::sync::watch;
+use tonic::transport::{Channel, Endpoint};
 
-use crate::consensus::NodeId;
+use crate::{
+    consensus::NodeId,
+    replica::{Address, Addresses},
+};
 
 use super::limits::{KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, PEER_CONNECT_MAX};
 
 /// A connection to each other node. Cheap to clone.
-#[derive(Debug, Clone, Default)]
-pub struct Peers(BTreeMap<NodeId, Channel>);
+#[derive(Debug, Clone)]
+pub struct Peers {
+    addresses: watch::Receiver<Arc<Addresses>>,
+    channels: Arc<Mutex<BTreeMap<NodeId, (String, Channel)>>>,
+}
 
 impl Peers {
-    /// Connects to nothing yet. `addresses` are `host:port` of the other nodes' peer ports. To be
-    /// called within a tokio runtime.
-    ///
-    /// # Errors
-    /// An address that is none.
-    pub fn new(addresses: impl IntoIterator<Item = (NodeId, String)>) -> Result<Self, Error> {
-        let channel = |(node, address): (NodeId, String)| {
-            let endpoint = Endpoint::from_shared(format!("http://{address}"))?
-                .connect_timeout(PEER_CONNECT_MAX)
-                .tcp_nodelay(true)
-                .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
-                .keep_alive_timeout(KEEPALIVE_TIMEOUT);
-            Ok((node, endpoint.connect_lazy()))
-        };
-        addresses.into_iter().map(channel).collect::<Result<_, _>>().map(Self)
+    /// Connects to nothing yet.
+    #[must_use]
+    pub fn new(addresses: watch::Receiver<Arc<Addresses>>) -> Self {
+        Self { addresses, channels: Arc::default() }
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (NodeId, &Channel)> {
-        self.0.iter().map(|(node, channel)| (*node, channel))
+    /// Where everybody is.
+    pub(super) fn addresses(&self) -> Arc<Addresses> {
+        Arc::clone(&self.addresses.borrow())
     }
 
-    pub(super) fn get(&self, node: NodeId) -> Option<&Channel> {
-        self.0.get(&node)
+    /// Where a node is, and the way there. To be called within a tokio runtime.
+    pub(super) fn way_to(&self, node: NodeId) -> Option<(String, Channel)> {
+        let addresses = self.addresses();
+        let Address { peer: address, .. } = addresses.get(&node)?;
+        let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
+        channels.retain(|node, _| addresses.contains_key(node));
+        if let Some(known) = channels.get(&node).filter(|(known, _)| known == address) {
+            return Some(known.clone());
+        }
+        let endpoint = Endpoint::from_shared(format!("http://{address}"))
+            .inspect_err(|error| tracing::warn!(node = node.0, %address, %error, "no address"))
+            .ok()?
+            .connect_timeout(PEER_CONNECT_MAX)
+            .tcp_nodelay(true)
+            .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
+            .keep_alive_timeout(KEEPALIVE_TIMEOUT);
+        let way = (address.clone(), endpoint.connect_lazy());
+        channels.insert(node, way.clone());
+        Some(way)
+    }
+
+    pub(super) fn get(&self, node: NodeId) -> Option<Channel> {
+        self.way_to(node).map(|(_, channel)| channel)
     }
 }

@@ -16,6 +16,7 @@ use crate::{
         turnwise::{
             peer::v1::{
                 forward_service_server::ForwardServiceServer,
+                membership_service_server::MembershipServiceServer,
                 node_service_server::NodeServiceServer,
             },
             v1::{
@@ -35,7 +36,7 @@ use crate::{
 };
 
 use super::{
-    ClusterView, Forwarded, Gateway, NodeReporter, Peers,
+    ClusterView, Forwarded, Gateway, Members, NodeReporter, Peers,
     authenticate::{Gate, authenticated},
     backup::Backups,
     campaigns::Campaigns,
@@ -138,18 +139,23 @@ pub async fn serve(
     }
 }
 
-/// What the peer port serves beside Raft: calls passed on, and how this node is.
+/// What the peer port serves beside Raft: calls passed on, how this node is, and who joins.
 #[must_use]
 pub fn peer_services(
     gateway: Gateway,
+    members: Members,
     client_address: String,
     data_dir: PathBuf,
-) -> (ForwardServiceServer<Forwarded>, NodeServiceServer<NodeReporter>) {
+) -> (
+    ForwardServiceServer<Forwarded>,
+    NodeServiceServer<NodeReporter>,
+    MembershipServiceServer<Members>,
+) {
     let node = NodeReporter::new(gateway.replica().clone(), client_address, data_dir);
     let forward = ForwardServiceServer::new(Forwarded::new(gateway))
         .max_decoding_message_size(ANSWER_LEN_MAX)
         .max_encoding_message_size(ANSWER_LEN_MAX);
-    (forward, NodeServiceServer::new(node))
+    (forward, NodeServiceServer::new(node), MembershipServiceServer::new(members))
 }
 
 fn public_services(api: PublicApi, stopping: watch::Receiver<bool>) -> Routes {
@@ -180,7 +186,8 @@ fn public_services(api: PublicApi, stopping: watch::Receiver<bool>) -> Routes {
     let events = EventServiceServer::new(Events::new(replica.clone(), events, stopping))
         .max_decoding_message_size(MESSAGE_LEN_MAX)
         .max_encoding_message_size(ANSWER_LEN_MAX);
-    let clusters = Clusters { replica: replica.clone(), view: cluster, peers, backups };
+    let members = Members::new(replica.clone(), peers.clone(), cluster.cluster_id);
+    let clusters = Clusters { replica: replica.clone(), view: cluster, peers, backups, members };
     let clusters = ClusterServiceServer::new(clusters)
         .max_decoding_message_size(MESSAGE_LEN_MAX)
         .max_encoding_message_size(ANSWER_LEN_MAX);
@@ -244,14 +251,11 @@ mod tests {
             ready: true,
             checkpoint: None,
         });
-        let peers = Peers::default();
-        let (gateway, _links) = Gateway::start(Replica::new(requests, seen), &peers);
-        let cluster = ClusterView {
-            cluster_id: 1,
-            members: [].into(),
-            client_address: String::new(),
-            data_dir: PathBuf::new(),
-        };
+        let (_addresses, addresses) = watch::channel(Arc::default());
+        let peers = Peers::new(addresses);
+        let gateway = Gateway::new(Replica::new(requests, seen), peers.clone());
+        let cluster =
+            ClusterView { cluster_id: 1, client_address: String::new(), data_dir: PathBuf::new() };
         let metrics = Arc::new(Metrics::new());
         let connections = ConnectionLimits::default();
         let (_feed, _keeper, events) = events(Bounds::default());

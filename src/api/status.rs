@@ -15,6 +15,7 @@ use crate::{
         peer::v1::ForwardStatus,
         v1::{ErrorReason, ItemStatus},
     },
+    replica::NotChanged,
     routing::{Interval, Time},
     unavailable::Unavailable,
 };
@@ -168,6 +169,72 @@ pub(super) fn too_many_watchers(limit: usize) -> Status {
     answer.about("limit", limit).say(format!(
         "{limit} streams of events are open on this node; end some, or watch on another node"
     ))
+}
+
+/// Why nothing was changed about the members.
+pub(super) fn not_changed(not: &NotChanged) -> Status {
+    use ErrorReason as R;
+    let mut answer = match not {
+        NotChanged::NotLeader | NotChanged::LeadershipLost => {
+            return unavailable(Unavailable::LeadershipLost);
+        }
+        NotChanged::Busy | NotChanged::HandingOver { .. } => {
+            let mut answer = Answer::new(Code::Unavailable, R::MembersChanging);
+            answer.details.set_retry_info(Some(std::time::Duration::from_millis(100)));
+            return answer.say(format!("{not}; nothing was changed, try again"));
+        }
+        NotChanged::Token => {
+            return Answer::new(Code::FailedPrecondition, R::JoinTokenRefused)
+                .say(format!("{not}; type `turnwise cluster add` for a new one"));
+        }
+        NotChanged::TooManyTokens => {
+            return Answer::new(Code::ResourceExhausted, R::TooManyJoinTokens)
+                .say(format!("{not}; use one of them, or wait until their time is over"));
+        }
+        NotChanged::WasRemoved { node } => {
+            Answer::new(Code::FailedPrecondition, R::NodeRemoved).about("node", node)
+        }
+        NotChanged::NoSuchNode { node } => {
+            let answer = Answer::new(Code::NotFound, R::ResourceNotFound).about("node", node);
+            return answer.say(format!("{not}; `turnwise cluster status` lists the members"));
+        }
+        NotChanged::LastVoter { node } => {
+            Answer::new(Code::FailedPrecondition, R::QuorumAtRisk).about("node", node)
+        }
+        NotChanged::NoQuorum { node, reachable, needed } => {
+            let answer = Answer::new(Code::FailedPrecondition, R::QuorumAtRisk);
+            let answer = answer.about("node", node).about("reachable", reachable);
+            answer.about("needed", needed)
+        }
+    };
+    let advice = match not {
+        NotChanged::WasRemoved { .. } => {
+            "empty its --data-dir, and start it with a new token of `turnwise cluster add`"
+        }
+        NotChanged::LastVoter { .. } => "add another with `turnwise cluster add` first",
+        NotChanged::NotLeader
+        | NotChanged::LeadershipLost
+        | NotChanged::Busy
+        | NotChanged::HandingOver { .. }
+        | NotChanged::Token
+        | NotChanged::TooManyTokens
+        | NotChanged::NoSuchNode { .. }
+        | NotChanged::NoQuorum { .. } => {
+            "start the nodes that are down, or remove those first (`turnwise cluster status`)"
+        }
+    };
+    answer = answer.violation("cluster");
+    answer.say(format!("{not}; {advice}"))
+}
+
+/// A node that wants to join is of a version that this cluster has left behind.
+pub(super) fn version_too_old(engine_version: u32) -> Status {
+    Answer::new(Code::FailedPrecondition, ErrorReason::VersionTooOld)
+        .about("engine_version", engine_version)
+        .say(format!(
+            "this cluster writes what the joining node does not understand (peer protocol 1, log 1, routing \
+             rules {engine_version}); install the version that the members run"
+        ))
 }
 
 /// One backup more than a node takes at a time.

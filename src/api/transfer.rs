@@ -30,7 +30,7 @@ pub(super) async fn anywhere(
         return here(replica, to, time).await;
     }
     let unreachable = || status::unavailable(Unavailable::LeaderUnreachable);
-    let mut leader = NodeServiceClient::new(peers.get(leader).ok_or_else(unreachable)?.clone());
+    let mut leader = NodeServiceClient::new(peers.get(leader).ok_or_else(unreachable)?);
     let mut request = Request::new(TransferLeaderRequest { node_id: to.map_or(0, |to| to.0) });
     request.set_timeout(time.left());
     let answer =

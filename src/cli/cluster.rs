@@ -1,17 +1,22 @@
 //! `turnwise cluster`: a new cluster's id, how a cluster is, and who leads it.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::{
     Context,
+    change::say,
     failure::{Failure, to},
     output::Format,
     time,
 };
 use crate::{
-    config::ClusterId,
+    config::{self, ClusterId},
+    consensus::NodeId,
     proto::turnwise::v1::{
-        Cluster, ClusterMember, GetClusterRequest, NodeRole, TransferLeaderRequest,
+        Cluster, ClusterMember, CreateJoinTokenRequest, GetClusterRequest, NodeRole,
+        RemoveMemberRequest, TransferLeaderRequest,
     },
 };
 
@@ -35,6 +40,58 @@ pub(super) enum Command {
         #[arg(long, value_name = "NODE", value_parser = clap::value_parser!(u64).range(1..))]
         to: Option<u64>,
     },
+    /// Print a token that admits one more node, once
+    #[command(after_help = ADD_EXAMPLE)]
+    Add {
+        /// For how long it admits one, 1s to 24h
+        #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = time::duration)]
+        ttl: Duration,
+    },
+    /// Print a token that admits a node in the place of another, which is removed once the new one votes
+    #[command(after_help = "Example: turnwise cluster replace 2")]
+    Replace {
+        /// Whose place is taken
+        #[arg(value_parser = config::node_id)]
+        node: NodeId,
+        /// For how long it admits one, 1s to 24h
+        #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = time::duration)]
+        ttl: Duration,
+    },
+    /// Remove a node for ever; one that leads hands over first
+    #[command(after_help = "Example: turnwise cluster remove 2")]
+    Remove {
+        /// Which
+        #[arg(value_parser = config::node_id)]
+        node: NodeId,
+    },
+}
+
+const ADD_EXAMPLE: &str = "\
+Example, on the machine that is to be the new node:
+  turnwise serve --join $(turnwise cluster add) --members 1=10.0.0.1:7401 --data-dir data \\
+    --peer-address 10.0.0.4:7401 --client-address 10.0.0.4:7400";
+
+/// Prints a token, and what to do with it.
+async fn admit(context: &Context, ttl: Duration, replaces: Option<NodeId>) -> Result<(), Failure> {
+    let client = context.client()?;
+    let seen = client.call(GetClusterRequest::default()).await.map_err(to("see the cluster"))?;
+    let replaces_node_id = replaces.map_or(0, |node| node.0);
+    let request = CreateJoinTokenRequest { ttl: Some(time::to_proto(ttl)), replaces_node_id };
+    let made = client.call(request).await.map_err(to("create a join token"))?;
+    let members = seen.cluster.unwrap_or_default().members;
+    let known = members.iter().filter(|it| it.reachable && it.node_id != replaces_node_id);
+    let known: Vec<_> = known.map(|it| format!("{}={}", it.node_id, it.peer_address)).collect();
+    say("next: on the new node, with an empty data directory and its own addresses:");
+    say(&format!(
+        "  turnwise serve --join {} --members {} --data-dir DIR --peer-address IP:PORT --client-address \
+         IP:PORT",
+        made.token,
+        known.join(",")
+    ));
+    if let Some(node) = replaces {
+        say(&format!("node {node} is removed once the new one has a vote; do not start it again"));
+    }
+    context.output.line(&made.token)
 }
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<(), Failure> {
@@ -60,6 +117,14 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<(), Failu
             let done = context.client()?.call(request).await.map_err(to("hand over leadership"))?;
             let row = vec![done.leader_node_id.into(), done.term.into()];
             context.output.record(&["leader", "term"], row)
+        }
+        Command::Add { ttl } => admit(context, ttl, None).await,
+        Command::Replace { node, ttl } => admit(context, ttl, Some(node)).await,
+        Command::Remove { node } => {
+            let request = RemoveMemberRequest { node_id: node.0 };
+            context.client()?.call(request).await.map_err(to("remove the node"))?;
+            say(&format!("node {node} is removed for ever; its process ends by itself"));
+            Ok(())
         }
     }
 }

@@ -28,7 +28,8 @@ pub(super) fn run(arguments: &ServeArgs) -> Result<(), Failure> {
             ServeError::Operator(_) => Failure::usage(chain),
             ServeError::Start(_)
             | ServeError::Listen { .. }
-            | ServeError::Members(_)
+            | ServeError::Join(_)
+            | ServeError::OtherCluster { .. }
             | ServeError::System(_)
             | ServeError::Listener(_) => Failure::failed(chain),
         }

@@ -110,5 +110,7 @@ calls! {
     "ClusterService" {
         "GetCluster" GetClusterRequest -> GetClusterResponse;
         "TransferLeader" TransferLeaderRequest -> TransferLeaderResponse;
+        "CreateJoinToken" CreateJoinTokenRequest -> CreateJoinTokenResponse;
+        "RemoveMember" RemoveMemberRequest -> RemoveMemberResponse;
     }
 }

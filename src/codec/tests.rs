@@ -435,10 +435,12 @@ fn command(operation: Operation, etag: Option<Revision>) -> Command {
 
 /// As an entry of the log holds them.
 fn batch(commands: &[Command]) -> Vec<u8> {
-    let member_records = vec![log::MemberRecord { node_id: 3, incarnation: vec![0xab; 16].into() }];
+    let incarnation = vec![0xab; 16].into();
+    let record = log::MemberRecord { node_id: 3, incarnation, ..log::MemberRecord::default() };
+    let member_records = vec![record];
     let stamp_us = 1_800_000_000_000_000;
     let commands = commands.iter().map(encode).collect();
-    log::Batch { stamp_us, commands, member_records }.encode_to_vec()
+    log::Batch { stamp_us, commands, member_records, ..log::Batch::default() }.encode_to_vec()
 }
 
 fn read(batch: &[u8]) -> Vec<Command> {

@@ -81,8 +81,31 @@ pub const KEYS: &[Key] = &[
         ["members", "members", "TURNWISE_MEMBERS"],
         Some("this node alone"),
         "id=host:port,…",
-        "The first members with their peer addresses, the same list on every node; in the file, a \
-         table of id to address",
+        "The first members with their peer addresses, the same list on every node; with join, members \
+         to ask. In the file, a table of id to address",
+    ),
+    key(
+        ["join", "join", "TURNWISE_JOIN"],
+        Some("none"),
+        "token",
+        "Makes a node with an empty data directory a member of a running cluster, which gives it its \
+         number; `turnwise cluster add` prints the token. Without effect afterwards",
+    ),
+    key(
+        ["advertise_peer_address", "advertise-peer-address", "TURNWISE_ADVERTISE_PEER_ADDRESS"],
+        Some("peer_address"),
+        "host:port",
+        "With join: where the other nodes find this one",
+    ),
+    key(
+        [
+            "advertise_client_address",
+            "advertise-client-address",
+            "TURNWISE_ADVERTISE_CLIENT_ADDRESS",
+        ],
+        Some("client_address"),
+        "host:port",
+        "With join: where callers find this node, as `turnwise cluster status` shows it",
     ),
     key(
         ["bootstrap", "bootstrap", "TURNWISE_BOOTSTRAP"],

@@ -33,8 +33,8 @@ fn problem(more: &[&str]) -> String {
 #[test]
 fn three_required_keys_and_the_defaults_make_a_node() {
     let config = with(&[]).unwrap();
-    assert_eq!(config.node_id, NodeId(1));
-    assert_eq!(config.cluster_id.to_string(), CLUSTER);
+    assert_eq!(config.node_id, Some(NodeId(1)));
+    assert_eq!(config.cluster_id.unwrap().to_string(), CLUSTER);
     assert_eq!(config.members, [(NodeId(1), "127.0.0.1:7401".to_owned())].into());
     let tick = std::time::Duration::from_millis(30);
     assert_eq!(config.timing, Timing { tick, heartbeat_ticks: 2, election_ticks: 10 });
@@ -53,7 +53,7 @@ fn a_flag_wins_over_the_environment_which_wins_over_the_file_which_wins_over_the
     let env = Raw { text: "200ms".to_owned(), source: Source::Env("TURNWISE_ELECTION") };
     args.given.insert("election", env);
     let config = Config::resolve(&args, Some((Path::new("t.toml"), file))).unwrap();
-    assert_eq!(config.node_id, NodeId(7), "file");
+    assert_eq!(config.node_id, Some(NodeId(7)), "file");
     assert_eq!(config.timing.election_ticks, 10, "environment over file: 200 ms in ticks of 20 ms");
     assert_eq!(config.worker_threads, 5, "flag over file");
     assert_eq!(config.client_address.port(), 7400, "default");

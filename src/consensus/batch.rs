@@ -6,11 +6,12 @@ use bytes::Bytes;
 use prost::Message as _;
 
 use super::{
-    entry::{Entry, Incarnation, NodeId},
+    entry::{Entry, EntryKind, NodeId},
     fault::Fault,
     input::{Proposal, ProposalId},
+    membership::{self, OpenToken, Record, Step, TokenHash},
 };
-use crate::proto::turnwise::log::v1::{Batch, MemberRecord};
+use crate::proto::turnwise::log::v1::{Batch, ConfChange, MemberChange, MemberRecord};
 
 /// Room for the stamp and the framing of one command in an encoded batch.
 const STAMP_LEN: usize = 9;
@@ -58,18 +59,70 @@ pub(super) fn read(index: u64, data: Bytes) -> Result<Batch, Fault> {
     Batch::decode(data).map_err(|source| Fault::Entry { index, source })
 }
 
-pub(super) fn member_records(stamp_us: u64, seen: &[(NodeId, Incarnation)]) -> Bytes {
-    let member_records = seen.iter().copied().map(member_record).collect();
+/// The same for an entry of any kind, for whoever wants the commands only.
+pub(super) fn read_any(entry: &Entry) -> Result<Batch, Fault> {
+    let &Entry { index, kind, ref data, .. } = entry;
+    match kind {
+        EntryKind::Normal => read(index, data.clone()),
+        EntryKind::ConfChange => {
+            let stamp_us = read_change(index, data.clone())?.stamp_us;
+            Ok(Batch { stamp_us, ..Batch::default() })
+        }
+        EntryKind::ConfChangeV2 => Err(Fault::UnknownEntry { index }),
+    }
+}
+
+pub(super) fn member_records(stamp_us: u64, member_records: Vec<MemberRecord>) -> Bytes {
     Batch { stamp_us, member_records, ..Batch::default() }.encode_to_vec().into()
 }
 
-pub(super) fn member_record((node, incarnation): (NodeId, Incarnation)) -> MemberRecord {
-    MemberRecord { node_id: node.0, incarnation: incarnation.0.to_be_bytes().to_vec().into() }
+pub(super) fn join_token(stamp_us: u64, hash: TokenHash, token: &OpenToken) -> Bytes {
+    let join_tokens = vec![membership::written_token(hash, token)];
+    Batch { stamp_us, join_tokens, ..Batch::default() }.encode_to_vec().into()
 }
 
-pub(super) fn read_member_record(record: &MemberRecord) -> Option<(NodeId, Incarnation)> {
-    let bytes: [u8; 16] = record.incarnation.as_ref().try_into().ok()?;
-    Some((NodeId(record.node_id), Incarnation(u128::from_be_bytes(bytes))))
+/// A membership change as an entry holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ChangeEntry {
+    pub(super) stamp_us: u64,
+    pub(super) node: NodeId,
+    pub(super) step: Step,
+}
+
+/// The numbers of raft-rs's `ConfChangeType`.
+pub(super) const ADD_NODE: u32 = 0;
+pub(super) const REMOVE_NODE: u32 = 1;
+pub(super) const ADD_LEARNER: u32 = 2;
+
+/// An entry of one step, taken apart by our own decoder: what peers and disks give reaches no other.
+pub(super) fn read_change(index: u64, data: Bytes) -> Result<ChangeEntry, Fault> {
+    let failed = |source| Fault::Entry { index, source };
+    let change = ConfChange::decode(data).map_err(failed)?;
+    let MemberChange { stamp_us, record, token_hash } =
+        MemberChange::decode(change.context).map_err(failed)?;
+    let step = match change.change_type {
+        ADD_NODE => Step::Promote,
+        REMOVE_NODE => Step::Remove,
+        ADD_LEARNER => Step::AddLearner {
+            record: record.as_ref().map_or_else(Record::default, |it| membership::read(it).1),
+            token: token_hash.as_ref().try_into().ok().map(TokenHash),
+        },
+        _ => return Err(Fault::UnknownEntry { index }),
+    };
+    Ok(ChangeEntry { stamp_us, node: NodeId(change.node_id), step })
+}
+
+/// The context of a membership change.
+pub(super) fn change_context(change: &ChangeEntry) -> Bytes {
+    let ChangeEntry { stamp_us, node, ref step } = *change;
+    let (record, token_hash) = match step {
+        Step::AddLearner { record, token } => {
+            let hash = token.map(|token| token.0.to_vec()).unwrap_or_default();
+            (Some(membership::written(node, record)), hash.into())
+        }
+        Step::Promote | Step::Remove => (None, Bytes::new()),
+    };
+    MemberChange { stamp_us, record, token_hash }.encode_to_vec().into()
 }
 
 #[cfg(test)]

@@ -1,10 +1,13 @@
 //! What a node says: [`Effect`]s to perform in order, and how it is.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::{
     entry::{Entry, HardState, NodeId},
-    input::{ProposalId, ReadId},
+    input::{ChangeId, ProposalId, ReadId},
+    membership::Membership,
 };
 use crate::proto::turnwise::peer::v1::RaftMessage;
 
@@ -63,6 +66,90 @@ pub enum Effect {
     ReadsReady(Vec<ReadId>),
     /// These found no leader to vouch for them.
     ReadsFailed(Vec<ReadId>),
+    /// What became of an [`Input::Change`](super::Input::Change).
+    Changed {
+        /// Which.
+        id: ChangeId,
+        /// What was changed, or why nothing was.
+        outcome: Result<Changed, NotChanged>,
+    },
+    /// This node has read that it was removed: it is to end.
+    Removed,
+}
+
+/// What was changed about the members. Committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Changed {
+    /// The token is open.
+    TokenCreated {
+        /// Until then: leader time, microseconds since the Unix epoch.
+        expires_us: u64,
+    },
+    /// The node is a member, at first without a vote.
+    Joined {
+        /// Its id.
+        node: NodeId,
+        /// As the leader knows the cluster.
+        membership: Arc<Membership>,
+    },
+    /// The node is none any more.
+    Removed,
+}
+
+/// Why nothing was changed about the members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotChanged {
+    /// This node does not lead.
+    #[error("this node does not lead")]
+    NotLeader,
+    /// It reached this node's log, then leadership was lost: it may or may not happen.
+    #[error("the leader changed while the change was under way")]
+    LeadershipLost,
+    /// Another change is under way, or the leader is new. Nothing was done.
+    #[error("another change of the members is under way")]
+    Busy,
+    /// The node to remove leads; it is handing over. Nothing else was done.
+    #[error("node {node} leads, and hands over first")]
+    HandingOver {
+        /// It.
+        node: NodeId,
+    },
+    /// No such token is open: it is wrong, was used, or its time is over.
+    #[error("the join token is wrong, was used, or its time is over")]
+    Token,
+    /// As many tokens as there may be are open.
+    #[error("too many join tokens are open")]
+    TooManyTokens,
+    /// The data directory of a node that was removed.
+    #[error("node {node} was removed from the cluster")]
+    WasRemoved {
+        /// It.
+        node: NodeId,
+    },
+    /// Not a member.
+    #[error("node {node} is not a member")]
+    NoSuchNode {
+        /// It.
+        node: NodeId,
+    },
+    /// Nobody would be left to vote.
+    #[error("node {node} is the last one with a vote")]
+    LastVoter {
+        /// It.
+        node: NodeId,
+    },
+    /// The others could not agree on anything.
+    #[error(
+        "without node {node}, {reachable} of the {needed} votes that a majority needs are within reach"
+    )]
+    NoQuorum {
+        /// The node to remove.
+        node: NodeId,
+        /// Voters that would be left and were heard of late.
+        reachable: usize,
+        /// A majority of those that would be left.
+        needed: usize,
+    },
 }
 
 /// Why a proposal has no outcome.
@@ -125,6 +212,8 @@ pub enum Role {
     Candidate,
     /// Leads.
     Leader,
+    /// Follows without a vote.
+    Learner,
 }
 
 /// What a node knows of itself.
@@ -150,6 +239,6 @@ pub struct NodeStatus {
     pub caught_up: bool,
     /// How far its wall clock is off the median, if by more than a second.
     pub clock_alarm_us: Option<i64>,
-    /// On the leader: how far each other voter's log matches.
+    /// On the leader: how far each other member's log matches.
     pub matched: Vec<(NodeId, u64)>,
 }

@@ -1,10 +1,13 @@
 //! What a node is told: at its start, and then one [`Input`] at a time.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 
 use super::{
     effect::{Install, LogRequest},
     entry::{Entry, HardState, Incarnation, NodeId},
+    membership::TokenHash,
 };
 use crate::proto::turnwise::peer::v1::RaftMessage;
 
@@ -15,6 +18,40 @@ pub struct ProposalId(pub u64);
 /// Names a read likewise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReadId(pub u64);
+
+/// Names a change of the members likewise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChangeId(pub u64);
+
+/// What somebody wants changed about the members. Only the leader does it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// A secret was drawn that is to admit one node.
+    CreateToken {
+        /// What is kept of it.
+        hash: TokenHash,
+        /// For how long, in microseconds of leader time.
+        ttl_us: u64,
+        /// The member whose place the new node takes.
+        replaces: Option<NodeId>,
+    },
+    /// A node shows a token.
+    Join {
+        /// What is kept of its secret.
+        token: TokenHash,
+        /// Its data directory. Asking again with the same one gives the same answer.
+        incarnation: Incarnation,
+        /// Where it will serve the other nodes, `host:port`.
+        peer_address: String,
+        /// Where it will serve clients, `host:port`.
+        client_address: String,
+    },
+    /// A member is to be one no more.
+    Remove {
+        /// Which.
+        node: NodeId,
+    },
+}
 
 /// A command that wants a place in the log.
 #[derive(Debug, Clone)]
@@ -43,6 +80,8 @@ pub enum Input {
         peer: NodeId,
         /// Its data directory.
         incarnation: Incarnation,
+        /// Where it says that it serves the other nodes; empty = it did not say.
+        peer_address: String,
     },
     /// A peer told its wall clock.
     PeerClock {
@@ -100,6 +139,13 @@ pub enum Input {
         /// To whom. Default: the voter that has most of the log.
         to: Option<NodeId>,
     },
+    /// Change the members; answered by [`Effect::Changed`](super::Effect::Changed).
+    Change {
+        /// Comes back with the outcome.
+        id: ChangeId,
+        /// What is to be changed.
+        change: Change,
+    },
 }
 
 /// How a node behaves; validated by whoever reads the configuration.
@@ -113,6 +159,8 @@ pub struct NodeConfig {
     pub seed: u64,
     /// Differs between two runs of the same node.
     pub boot_nonce: u64,
+    /// Where this node believes the founders' peer ports to be, `host:port`. Recorded where no record says.
+    pub addresses: BTreeMap<NodeId, String>,
     /// Ticks between heartbeats: 2.
     pub heartbeat_ticks: u32,
     /// Ticks of the shortest election timeout: 10; the longest is under twice that.
@@ -134,6 +182,7 @@ impl NodeConfig {
             incarnation,
             seed: 0,
             boot_nonce: 0,
+            addresses: BTreeMap::new(),
             heartbeat_ticks: 2,
             election_ticks: 10,
             memory_tail_bytes: 64 << 20,
@@ -146,7 +195,8 @@ impl NodeConfig {
 /// What the disk held when the process started.
 #[derive(Debug)]
 pub struct Recovered {
-    /// The newest snapshot; the state machine is at its index. Bootstrap makes one at index 1.
+    /// The newest snapshot; the state machine is at its index. Bootstrap makes one at index 1, joining one at
+    /// index 0, which tells of nothing but whom to hear.
     pub snapshot: Install,
     /// The entry before the first one in the log: index and term.
     pub base: (u64, u64),

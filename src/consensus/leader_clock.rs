@@ -8,7 +8,7 @@
 //! the median: then it is not followed, and an alarm is due. So no jump of any clock moves a window,
 //! a retention or a deadline by more than a second. It reads no clock itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::entry::NodeId;
 use crate::planted::{self, Bug};
@@ -50,9 +50,10 @@ impl LeaderClock {
         Self { members, peers: BTreeMap::new(), anchor: None }
     }
 
-    /// Notes how many nodes there are now.
-    pub(super) fn set_members(&mut self, members: usize) {
-        self.members = members;
+    /// Notes who has a clock that counts: those with a vote.
+    pub(super) fn set_members(&mut self, voters: &BTreeSet<NodeId>) {
+        self.members = voters.len();
+        self.peers.retain(|peer, _| voters.contains(peer));
     }
 
     /// Notes what a peer's wall clock said.

@@ -9,6 +9,7 @@
 //! | `batch` | what one entry carries |
 //! | `reads` | which linearizable reads wait for which confirmation |
 //! | `leader_clock` | leader time |
+//! | `membership` | who is and was a member, and open join tokens |
 //! | `state_machine` | what it asks of the thing it replicates |
 //! | `entry` | what a log holds: entries, hard state |
 //! | `fault` | what a node can't go on after |
@@ -26,6 +27,7 @@ mod fault;
 mod input;
 mod leader_clock;
 pub mod log;
+mod membership;
 mod node;
 pub mod peers;
 mod reads;
@@ -34,10 +36,16 @@ mod storage;
 mod wire;
 
 pub use batch::COMMAND_LEN_MAX;
-pub use effect::{Committed, Effect, Install, LogRequest, NodeStatus, NotProposed, Persist, Role};
+pub use effect::{
+    Changed, Committed, Effect, Install, LogRequest, NodeStatus, NotChanged, NotProposed, Persist,
+    Role,
+};
 pub use entry::{Entry, EntryKind, HardState, Incarnation, NodeId};
 pub use fault::Fault;
-pub use input::{Input, NodeConfig, Proposal, ProposalId, ReadId, Recovered};
+pub use input::{Change, ChangeId, Input, NodeConfig, Proposal, ProposalId, ReadId, Recovered};
 pub use leader_clock::Now;
-pub use node::{Node, founding_snapshot};
+pub use membership::{
+    JOIN_TOKENS_MAX, Membership, OpenToken, Record, Standing, TokenHash, written,
+};
+pub use node::{Node, founding_snapshot, joining_snapshot};
 pub use state_machine::{EventSink, StateMachine};

@@ -10,7 +10,11 @@
 //! else's leave only after [`Input::DiskDone`]; entries are readable from memory before raft-rs hears
 //! that they were appended; what is applied is durable here and on a majority.
 
-use std::collections::{BTreeMap, VecDeque};
+mod changes;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
 use prost::Message as _;
@@ -24,17 +28,21 @@ use raft::{
 use super::{
     batch,
     effect::{Committed, Effect, Install, LogRequest, NodeStatus, NotProposed, Persist, Role},
-    entry::{Entry, HardState, Incarnation, NodeId},
+    entry::{Entry, HardState, NodeId},
     fault::Fault,
     input::{Input, NodeConfig, Proposal, ProposalId, Recovered},
     leader_clock::{LeaderClock, Now},
+    membership::{Membership, Standing},
     reads::Reads,
     storage::{MemoryLog, SnapshotRef, WantedEntries},
     wire::{self, BadMessage},
 };
 use crate::{
     planted::{self, Bug},
-    proto::turnwise::{log::v1::SnapshotMeta, peer::v1::RaftMessage},
+    proto::turnwise::{
+        log::v1::{MemberRecord, SnapshotMeta},
+        peer::v1::RaftMessage,
+    },
 };
 
 #[derive(Debug)]
@@ -67,10 +75,9 @@ pub struct Node {
     /// The greatest commit index that a leader told of.
     leader_commit: u64,
     stamp_us: u64,
-    member_records: BTreeMap<NodeId, Incarnation>,
-    seen: BTreeMap<NodeId, Incarnation>,
-    /// Term in which records were proposed for these.
-    records_proposed: BTreeMap<NodeId, u64>,
+    /// As of the last index handed out.
+    membership: Arc<Membership>,
+    changes: changes::Changes,
     bytes_since_snapshot: u64,
     snapshot_under_way: bool,
     /// The Ready that brings a snapshot, and that snapshot's index.
@@ -122,7 +129,11 @@ impl Node {
             id: config.id.0,
             election_tick: ticks(config.election_ticks),
             heartbeat_tick: ticks(config.heartbeat_ticks),
-            applied: planted::choose(Bug::AppliedBehindState, (index - 1).max(base), index),
+            applied: planted::choose(
+                Bug::AppliedBehindState,
+                index.saturating_sub(1).max(base),
+                index,
+            ),
             read_only_option: planted::choose(Bug::LeaseRead, LeaseBased, Safe),
             max_size_per_msg: MAX_SIZE_PER_MSG,
             max_inflight_msgs: MAX_INFLIGHT_MSGS,
@@ -138,6 +149,7 @@ impl Node {
             raw,
             now: Now::default(),
             clock: LeaderClock::new(decoded.voters.len()),
+            changes: changes::Changes::of(&config),
             applied: index,
             handed_out: index,
             durable,
@@ -148,9 +160,7 @@ impl Node {
             leader: 0,
             leader_commit: 0,
             stamp_us: 0,
-            member_records: BTreeMap::new(),
-            seen: BTreeMap::from([(config.id, config.incarnation)]),
-            records_proposed: BTreeMap::new(),
+            membership: Arc::default(),
             bytes_since_snapshot: 0,
             snapshot_under_way: false,
             installing: None,
@@ -172,10 +182,14 @@ impl Node {
         match input {
             Input::Tick => self.tick(&mut effects)?,
             Input::Receive { from, message } => self.receive(from, message)?,
-            Input::PeerSeen { peer, incarnation } => {
-                self.seen.insert(peer, incarnation);
+            Input::PeerSeen { peer, incarnation, peer_address } => {
+                self.changes.seen(peer, incarnation, peer_address);
             }
-            Input::PeerClock { peer, wall_us } => self.clock.heard(peer, wall_us, now),
+            Input::PeerClock { peer, wall_us } => {
+                if self.membership.voters().contains(&peer) {
+                    self.clock.heard(peer, wall_us, now);
+                }
+            }
             Input::Propose(proposals) => self.propose(proposals, &mut effects)?,
             Input::Read(ids) => self.reads.arrived(ids),
             Input::DiskDone { number } => self.disk_done(number, &mut effects),
@@ -197,6 +211,7 @@ impl Node {
             }
             Input::Unreachable { peer } => self.raw.report_unreachable(peer.0),
             Input::HandOver { to } => self.hand_over(to),
+            Input::Change { id, change } => self.change(id, change, &mut effects)?,
         }
         self.settle(&mut effects)?;
         Ok(effects)
@@ -217,6 +232,7 @@ impl Node {
         NodeStatus {
             role: match raft.state {
                 StateRole::Leader => Role::Leader,
+                StateRole::Follower if self.is_without_vote() => Role::Learner,
                 StateRole::Follower => Role::Follower,
                 StateRole::Candidate | StateRole::PreCandidate => Role::Candidate,
             },
@@ -242,11 +258,14 @@ impl Node {
         (leads && is_caught_up).then(|| self.clock.stamp_us(now))
     }
 
-    /// Whom this node believes to be a member, with the data directory recorded for it, if any.
+    /// Who is and who was a member, as of the last entry that this node has read.
     #[must_use]
-    pub fn members(&self) -> BTreeMap<NodeId, Option<Incarnation>> {
-        let ids = self.raw.raft.prs().iter().map(|(id, _)| NodeId(*id));
-        ids.map(|id| (id, self.member_records.get(&id).copied())).collect()
+    pub fn membership(&self) -> &Arc<Membership> {
+        &self.membership
+    }
+
+    fn is_without_vote(&self) -> bool {
+        !self.membership.voters().contains(&self.config.id)
     }
 
     fn tick(&mut self, effects: &mut Vec<Effect>) -> Result<(), Fault> {
@@ -258,7 +277,7 @@ impl Node {
         if !given_up.is_empty() {
             effects.push(Effect::ReadsFailed(given_up));
         }
-        self.propose_member_records()
+        self.tend_members(effects)
     }
 
     /// While a snapshot is on its way to the disk, raft-rs counts it as committed and not yet applied.
@@ -272,10 +291,15 @@ impl Node {
     fn receive(&mut self, from: NodeId, message: RaftMessage) -> Result<(), Fault> {
         let sender = message.from;
         let last_index = self.raw.raft.raft_log.last_index();
-        let checked = if sender != from.0 || self.raw.raft.prs().get(sender).is_none() {
-            Err(BadMessage::Sender(sender))
-        } else {
+        // Also from one that was admitted since: what it sends may be what tells of that.
+        let is_heard = match self.membership.standing(from) {
+            Standing::Member | Standing::Newer => sender == from.0,
+            Standing::Removed | Standing::Stranger => false,
+        };
+        let checked = if is_heard {
             wire::message_to_raft(message, self.config.id.0, last_index)
+        } else {
+            Err(BadMessage::Sender(sender))
         };
         let message = match checked {
             Ok(message) => message,
@@ -284,6 +308,7 @@ impl Node {
                 return Ok(());
             }
         };
+        self.changes.heard(from);
         if message.get_msg_type() == eraftpb::MessageType::MsgAppend
             && message.term >= self.raw.raft.term
         {
@@ -331,36 +356,6 @@ impl Node {
             Err(raft::Error::ProposalDropped) => Ok(false),
             Err(error) => Err(error.into()),
         }
-    }
-
-    /// The first entries of a cluster record which data directory each node id belongs to.
-    fn propose_member_records(&mut self) -> Result<(), Fault> {
-        let raft = &self.raw.raft;
-        if raft.state != StateRole::Leader
-            || raft.lead_transferee.is_some()
-            || !raft.commit_to_current_term()
-        {
-            return Ok(());
-        }
-        let term = raft.term;
-        let new: Vec<_> = self
-            .seen
-            .iter()
-            .map(|(node, incarnation)| (*node, *incarnation))
-            .filter(|(node, _)| {
-                raft.prs().get(node.0).is_some()
-                    && !self.member_records.contains_key(node)
-                    && self.records_proposed.get(node) != Some(&term)
-            })
-            .collect();
-        if new.is_empty() {
-            return Ok(());
-        }
-        let stamp_us = self.clock.stamp_us(self.now);
-        if self.append(batch::member_records(stamp_us, &new))? {
-            self.records_proposed.extend(new.into_iter().map(|(node, _)| (node, term)));
-        }
-        Ok(())
     }
 
     fn disk_done(&mut self, number: u64, effects: &mut Vec<Effect>) {
@@ -507,6 +502,7 @@ impl Node {
             let why = NotProposed::LeadershipLost;
             effects.push(Effect::ProposalsFailed { proposals: lost, why });
         }
+        self.changes.leadership_lost(effects);
         if leading_term.is_some() {
             self.clock.elected(self.stamp_us, self.now);
         }
@@ -589,10 +585,9 @@ impl Node {
     }
 
     fn adopt_meta(&mut self, meta: &SnapshotMeta) {
-        self.clock.set_members(meta.voters.len());
         self.stamp_us = self.stamp_us.max(meta.stamp_us);
-        self.member_records
-            .extend(meta.member_records.iter().filter_map(batch::read_member_record));
+        self.membership = Arc::new(Membership::of(meta));
+        self.clock.set_members(self.membership.voters());
     }
 
     /// Decodes what is committed, once, and hands it out to be applied.
@@ -607,19 +602,15 @@ impl Node {
         let mut out = Vec::with_capacity(entries.len());
         for entry in entries {
             let index = entry.index;
-            // The type comes first: membership changes have empty data too (RAFT 18).
-            if entry.get_entry_type() != EntryType::EntryNormal {
-                return Err(Fault::UnknownEntry { index });
-            }
             let len = u64::try_from(entry.data.len()).unwrap_or(u64::MAX);
             self.bytes_since_snapshot = self.bytes_since_snapshot.saturating_add(len + 64);
-            let batch = batch::read(index, entry.data)?;
+            // The type comes first: membership changes have empty data too (RAFT 18).
+            let batch = match entry.get_entry_type() {
+                EntryType::EntryNormal => self.read_batch(index, entry.data)?,
+                EntryType::EntryConfChange => self.apply_change(index, entry.term, entry.data)?,
+                EntryType::EntryConfChangeV2 => return Err(Fault::UnknownEntry { index }),
+            };
             self.stamp_us = self.stamp_us.max(batch.stamp_us);
-            for (node, incarnation) in
-                batch.member_records.iter().filter_map(batch::read_member_record)
-            {
-                self.member_records.entry(node).or_insert(incarnation);
-            }
             out.push(Committed {
                 index,
                 term: entry.term,
@@ -630,6 +621,7 @@ impl Node {
             self.handed_out = index;
         }
         effects.push(Effect::Apply(out));
+        self.changes.tell(effects);
         Ok(())
     }
 
@@ -648,19 +640,9 @@ impl Node {
         if index <= newest {
             return;
         }
-        let conf_state = self.raw.raft.prs().conf().to_conf_state();
-        let records = self.member_records.iter().map(|(n, i)| batch::member_record((*n, *i)));
-        let mut voters = conf_state.voters.clone();
-        voters.sort_unstable();
-        voters.truncate(planted::choose(Bug::SnapshotWithoutMembers, 1, voters.len()));
-        let meta = SnapshotMeta {
-            voters,
-            learners: conf_state.learners.clone(),
-            stamp_us: self.stamp_us,
-            member_records: records.collect(),
-            state_hash: Bytes::new(),
-            backup: None,
-        };
+        let mut meta = SnapshotMeta { stamp_us: self.stamp_us, ..SnapshotMeta::default() };
+        self.membership.write(&mut meta);
+        meta.voters.truncate(planted::choose(Bug::SnapshotWithoutMembers, 1, meta.voters.len()));
         self.snapshot_under_way = true;
         self.bytes_since_snapshot = 0;
         if planted::is(Bug::LogCutBeforeSnapshot) {
@@ -692,6 +674,13 @@ pub fn founding_snapshot(voters: &[NodeId]) -> Install {
     voters.sort_unstable();
     let meta = SnapshotMeta { voters, ..SnapshotMeta::default() };
     Install { index: 1, term: 1, meta: meta.encode_to_vec().into() }
+}
+
+/// What a node starts from that was just admitted: nothing, and whom to hear. It waits for the leader.
+#[must_use]
+pub fn joining_snapshot(member_records: Vec<MemberRecord>) -> Install {
+    let meta = SnapshotMeta { member_records, ..SnapshotMeta::default() };
+    Install { index: 0, term: 0, meta: meta.encode_to_vec().into() }
 }
 
 fn ticks(count: u32) -> usize {

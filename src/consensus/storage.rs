@@ -50,6 +50,12 @@ pub(super) struct SnapshotRef {
     pub(super) meta: bytes::Bytes,
 }
 
+impl SnapshotRef {
+    fn tells_of(&self, node: u64) -> bool {
+        self.conf_state.voters.contains(&node) || self.conf_state.learners.contains(&node)
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct MemoryLog {
@@ -304,9 +310,14 @@ impl Storage for MemoryLog {
         Ok(self.last_index)
     }
 
-    fn snapshot(&self, request_index: u64, _to: u64) -> raft::Result<Snapshot> {
+    fn snapshot(&self, request_index: u64, to: u64) -> raft::Result<Snapshot> {
         match &self.snapshot {
-            Some(newest) if newest.index >= request_index && newest.index >= self.base.0 => {
+            // One taken before a node was added does not tell it that it is a member.
+            Some(newest)
+                if newest.index >= request_index
+                    && newest.index >= self.base.0
+                    && newest.tells_of(to) =>
+            {
                 Ok(wire::snapshot_to_raft(newest))
             }
             _ => {

@@ -8,7 +8,9 @@ use prost::Message as _;
 use raft::eraftpb::{self, ConfState, EntryType, MessageType, Snapshot};
 
 use super::{
+    batch::{self, ChangeEntry},
     entry::{Entry, EntryKind, HardState},
+    membership::Step,
     storage::SnapshotRef,
 };
 use crate::{
@@ -90,6 +92,19 @@ pub(super) fn hard_state_to_raft(hard_state: HardState) -> eraftpb::HardState {
 pub(super) fn hard_state_from_raft(hard_state: &eraftpb::HardState) -> HardState {
     let vote = if planted::is(Bug::VoteNotPersisted) { 0 } else { hard_state.vote };
     HardState { term: hard_state.term, vote, commit: hard_state.commit }
+}
+
+/// What raft-rs is told of a membership change.
+pub(super) fn change_to_raft(change: &ChangeEntry) -> eraftpb::ConfChange {
+    let mut out = eraftpb::ConfChange::default();
+    out.set_change_type(match change.step {
+        Step::AddLearner { .. } => eraftpb::ConfChangeType::AddLearnerNode,
+        Step::Promote => eraftpb::ConfChangeType::AddNode,
+        Step::Remove => eraftpb::ConfChangeType::RemoveNode,
+    });
+    out.node_id = change.node.0;
+    out.context = batch::change_context(change);
+    out
 }
 
 pub(super) fn conf_state(meta: &SnapshotMeta) -> ConfState {
@@ -226,16 +241,19 @@ pub(super) fn message_to_raft(
     out.request_snapshot = message.request_snapshot;
     out.priority = message.priority;
     if kind == RaftMessageType::Snapshot {
-        let header = message.snapshot.ok_or(BadMessage::SnapshotHeader)?;
+        // One of index 0 holds nothing, and is nobody's to send.
+        let header = message.snapshot.filter(|it| it.index > 0);
+        let header = header.ok_or(BadMessage::SnapshotHeader)?;
         out.set_snapshot(snapshot_to_raft(&snapshot_ref(header.index, header.term, header.meta)?));
     }
     Ok(out)
 }
 
-/// Reads the configuration out of a snapshot's meta bytes.
+/// Reads the configuration out of a snapshot's meta bytes. Only the one at index 0, of a node that was just
+/// admitted, has nobody in it.
 pub(super) fn snapshot_ref(index: u64, term: u64, meta: Bytes) -> Result<SnapshotRef, BadMessage> {
     let decoded = SnapshotMeta::decode(meta.clone()).map_err(|_| BadMessage::SnapshotHeader)?;
-    if index == 0 || decoded.voters.is_empty() {
+    if (index == 0) != decoded.voters.is_empty() {
         return Err(BadMessage::SnapshotHeader);
     }
     Ok(SnapshotRef { index, term, conf_state: conf_state(&decoded), meta })

@@ -18,7 +18,7 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Code, Status as Refused, transport::Channel};
 use tonic_types::StatusExt as _;
 use turnwise::{
-    api::{self, ClusterView, Gateway, Peers, PublicApi},
+    api::{self, ClusterView, Gateway, Members, Peers, PublicApi},
     clock,
     consensus::{
         EventSink as _, NodeId, StateMachine,
@@ -33,7 +33,10 @@ use turnwise::{
         routing_service_client::RoutingServiceClient, team_service_client::TeamServiceClient,
         token_service_client::TokenServiceClient,
     },
-    replica::{ReadAt, Replica, ReplicaRequest, Role, Status},
+    replica::{
+        Address, Addresses, Change, Changed, NotChanged, ReadAt, Replica, ReplicaRequest, Role,
+        Status,
+    },
     routing::{AssignmentFilter, CampaignId, GroupId, SecretHash, State, TeamId},
     telemetry::Metrics,
     unavailable::Unavailable,
@@ -68,6 +71,8 @@ pub(crate) struct Node {
     behind: Arc<Mutex<Option<State>>>,
     held: watch::Receiver<usize>,
 }
+
+const CLUSTER: u128 = 0xcccc_cccc_cccc_cccc_cccc_cccc_cccc_cccc;
 
 /// Nodes 1 to n; node 1 leads.
 pub(crate) struct Nodes {
@@ -124,23 +129,32 @@ impl Nodes {
             let log = (Arc::clone(&log), Arc::clone(&lag));
             tasks.spawn(apply(taken, log, Arc::clone(&status), modes, holding));
 
-            let others = members.iter().filter(|(other, _)| **other != id);
-            let peers = Peers::new(others.map(|(id, peer)| (*id, peer.clone()))).unwrap();
-            let (gateway, mut links) = Gateway::start(replica.clone(), &peers);
-            tasks.spawn(async move { while links.join_next().await.is_some() {} });
-            let (forward, node) =
-                api::peer_services(gateway.clone(), address.to_string(), std::env::temp_dir());
+            let whereabouts = |(node, peer): (&NodeId, &String)| {
+                let address = Address { peer: peer.clone(), is_member: true, ..Address::default() };
+                (*node, address)
+            };
+            let addresses: Addresses = members.iter().map(whereabouts).collect();
+            let (_, addresses) = watch::channel(Arc::new(addresses));
+            let peers = Peers::new(addresses);
+            let gateway = Gateway::new(replica.clone(), peers.clone());
+            let changes = Members::new(replica.clone(), peers.clone(), CLUSTER);
+            let (forward, node, changes) = api::peer_services(
+                gateway.clone(),
+                changes,
+                address.to_string(),
+                std::env::temp_dir(),
+            );
             let behind = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let hidden = behind.local_addr().unwrap();
             let peer_port = tonic::transport::Server::builder()
                 .add_service(forward)
                 .add_service(node)
+                .add_service(changes)
                 .serve_with_incoming(TcpListenerStream::new(behind));
             tasks.spawn(async move { peer_port.await.unwrap() });
             cables.push(tasks.spawn(cable(peer, hidden)));
             let cluster = ClusterView {
-                cluster_id: 0xcccc_cccc_cccc_cccc_cccc_cccc_cccc_cccc,
-                members: members.clone(),
+                cluster_id: CLUSTER,
                 client_address: address.to_string(),
                 data_dir: std::env::temp_dir(),
             };
@@ -452,6 +466,16 @@ async fn apply(
             Some(Request::Contacts(reply)) => {
                 let others = (1..=3).map(NodeId).filter(|id| *id != this.node_id);
                 drop(reply.send(others.map(|id| (id, Duration::from_secs(1))).collect()));
+            }
+            Some(Request::Change { change, reply }) => {
+                let done = match change {
+                    Change::CreateToken { ttl_us, .. } => {
+                        Ok(Changed::TokenCreated { expires_us: clock::wall().0 + ttl_us })
+                    }
+                    Change::Remove { .. } => Ok(Changed::Removed),
+                    Change::Join { .. } => Err(NotChanged::Token),
+                };
+                drop(reply.send(done));
             }
         }
     }

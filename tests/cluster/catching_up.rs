@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// A rep that takes 4 KiB, so that a snapshot takes several chunks.
-fn bulky(number: usize) -> Rep {
+pub(crate) fn bulky(number: usize) -> Rep {
     let id = format!("{number:0>256}");
     let external_ids = (0..16).map(|system| (format!("system-{system}"), id.clone()));
     Rep { external_ids: external_ids.collect(), ..Rep::default() }

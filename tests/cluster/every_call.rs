@@ -697,6 +697,13 @@ async fn cluster_seen(tour: &mut Tour, cluster: &Cluster) {
     let ids: Vec<_> = seen.members.iter().map(|member| member.node_id).collect();
     assert_eq!(ids, cluster.ids());
 
+    let made =
+        ask!(tour, ClusterServiceClient::create_join_token, pb::CreateJoinTokenRequest::default());
+    assert!(made.unwrap().token.starts_with("tw_join_"));
+    let remove = pb::RemoveMemberRequest { node_id: 77 };
+    let unknown = ask!(tour, ClusterServiceClient::remove_member, remove).unwrap_err();
+    assert_eq!(unknown.code(), tonic::Code::NotFound, "{unknown}");
+
     let taken = eventually(async || {
         let mut service = ClusterServiceClient::new(tour.next());
         let mut parts = service.backup(pb::BackupRequest {}).await.ok()?.into_inner();

@@ -69,6 +69,8 @@ struct Node {
     ports: Ports,
     child: Option<Child>,
     bootstrap: bool,
+    /// What admits it; a founder has none.
+    join: Option<String>,
     setup: Setup,
 }
 
@@ -133,6 +135,7 @@ impl Cluster {
                     ports: Ports::reserve(),
                     child: None,
                     bootstrap: lay.is_none(),
+                    join: None,
                     setup: setup.clone(),
                 })
                 .collect();
@@ -165,11 +168,11 @@ impl Cluster {
     }
 
     fn node(&self, id: u64) -> &Node {
-        self.nodes.iter().find(|node| node.id == id).expect("ids are 1 to 3")
+        self.nodes.iter().find(|node| node.id == id).expect("it is of the cluster")
     }
 
     fn node_mut(&mut self, id: u64) -> &mut Node {
-        self.nodes.iter_mut().find(|node| node.id == id).expect("ids are 1 to 3")
+        self.nodes.iter_mut().find(|node| node.id == id).expect("it is of the cluster")
     }
 
     pub(crate) fn data_dir(&self, id: u64) -> PathBuf {
@@ -194,10 +197,11 @@ impl Cluster {
         self.path(&format!("node-{id}.log"))
     }
 
-    /// All nodes and their peer addresses, as the flag takes them.
+    /// All founders and their peer addresses, as the flag takes them.
     pub(crate) fn members(&self) -> String {
         let member = |node: &Node| format!("{}={}", node.id, node.ports.peer);
-        self.nodes.iter().map(member).collect::<Vec<_>>().join(",")
+        let founders = self.nodes.iter().filter(|node| node.join.is_none());
+        founders.map(member).collect::<Vec<_>>().join(",")
     }
 
     /// The command line of a node, for tests that change it.
@@ -220,8 +224,15 @@ impl Cluster {
         }
         command
             .arg("serve")
-            .args(["--node-id", &id.to_string()])
-            .args(["--cluster-id", &self.cluster_id.to_string()])
+            .args(match &node.join {
+                Some(token) => vec!["--join".to_owned(), token.clone()],
+                None => vec![
+                    "--node-id".to_owned(),
+                    id.to_string(),
+                    "--cluster-id".to_owned(),
+                    self.cluster_id.to_string(),
+                ],
+            })
             .arg("--data-dir")
             .arg(self.data_dir(id))
             .args(["--client-address", &node.ports.client.to_string()])
@@ -232,10 +243,26 @@ impl Cluster {
             .envs(node.setup.env.get(&id).into_iter().flatten().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::null());
-        if node.bootstrap {
+        if node.bootstrap && node.join.is_none() {
             command.arg("--bootstrap");
         }
         command
+    }
+
+    /// Starts one more node, which joins with a token and is to become number `id`. Does not wait for it.
+    pub(crate) fn join(&mut self, id: u64, token: &str) {
+        let setup = self.nodes[0].setup.clone();
+        let join = Some(token.to_owned());
+        let (ports, child) = (Ports::reserve(), None);
+        self.nodes.push(Node { id, ports, child, bootstrap: false, join, setup });
+        self.spawn(id);
+    }
+
+    /// A node that has ended is no longer of the cluster. Its files stay.
+    pub(crate) fn forget(&mut self, id: u64) {
+        let node = self.node(id);
+        assert!(node.child.is_none(), "node {id} has ended");
+        self.nodes.retain(|node| node.id != id);
     }
 
     /// Starts a node that is not running. Does not wait for it.
@@ -344,7 +371,7 @@ impl Cluster {
     /// A client that knows these nodes, the first one first.
     pub(crate) fn client(&self, ids: &[u64]) -> Client {
         let endpoints: Vec<String> = ids.iter().map(|id| self.client_address(*id)).collect();
-        let credential = self.node(1).setup.credential.clone();
+        let credential = self.nodes[0].setup.credential.clone();
         let options = Options { deadline: PATIENCE, credential, ..Options::default() };
         Client::new(&endpoints, options).unwrap()
     }

@@ -91,11 +91,12 @@ async fn an_emptied_directory_under_an_old_id_is_refused_with_what_to_type() {
     assert_eq!(code, EXIT_FAILED, "{said}");
     says(&said, &["is empty", "--bootstrap", "put it back"]);
 
+    let replace = format!("turnwise cluster replace {victim}");
     // The flag is easily left in a unit file: then it is the others who refuse.
     cluster.set_bootstrap(victim, true);
     let (code, said) = refused(cluster.command(victim)).await;
     assert_eq!(code, EXIT_FAULT, "{said}");
-    says(&said, &["refuses this node", "emptied or replaced", "--data-dir", "new node id"]);
+    says(&said, &["refuses this node", "emptied or replaced", "--data-dir", &replace]);
     // And again, now that the directory is not empty any more.
     let (code, said) = refused(cluster.command(victim)).await;
     assert_eq!(code, EXIT_FAULT, "{said}");

@@ -15,6 +15,7 @@
 //! | `races` | calls that race from several nodes: the guard, claims, capacities, the same work |
 //! | `events` | every node tells the same; a watcher misses nothing while nodes die |
 //! | `timers` | what happens by time alone, on an idle cluster |
+//! | `membership` | nodes join, are replaced and removed, under load |
 //! | `verify` | a node's data against its own log |
 //! | `backups` | a backup under load, restored; a survivor of three, recovered |
 //! | `crm` | a whole CRM, while the leader is killed |
@@ -42,6 +43,7 @@ mod harness;
 mod identity;
 mod input;
 mod kills;
+mod membership;
 mod preload;
 mod races;
 mod reference;

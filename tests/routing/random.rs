@@ -476,7 +476,7 @@ const EXPECTED: &str = "done, batch, nested, \
     P1 of several, P1 by weight, previewed refusal, previewed by load, previewed after changes, \
     previewed Assigned Owner, previewed Assigned Rotation, previewed Assigned Rep, \
     previewed Assigned LastRep, previewed Assigned Manual, previewed Offered Rotation, \
-    previewed Pending Waiting, previewed Closed Rotation, previewed Unassigned NoTarget, \
+    previewed Pending Waiting, previewed Closed Option, previewed Unassigned NoTarget, \
     not before it is due, nothing is due, happened when it was due, \
     told Available, told Disabled, told OutOfOffice, told OffHours, told AtCapacity, \
     told available and not online";
@@ -548,7 +548,10 @@ fn the_engine_does_random_commands_as_the_naive_model_does() {
         result
     });
     eprintln!("{histories} histories, {count} commands, no difference; {marks:?}");
-    assert!(count >= COMMANDS_MIN * u64::from(histories) / u64::from(HISTORIES), "{count} commands");
+    assert!(
+        count >= COMMANDS_MIN * u64::from(histories) / u64::from(HISTORIES),
+        "{count} commands"
+    );
     if histories < HISTORIES {
         return; // Too few for what comes up seldom.
     }

@@ -207,11 +207,15 @@ impl Checks {
         let vote_kept = before.vote == 0 || now.vote == before.vote;
         let term_kept = now.term > before.term || (now.term == before.term && vote_kept);
         assert!(term_kept, "node {node} promised {before:?} and remembers {now:?}");
+        // A newer one that is rotten is passed over, where the log leads on from the older one.
+        let last = recovered.entries.last().map_or(recovered.base.0, |entry| entry.index);
+        let leads_on = recovered.base.0 <= recovered.snapshot.index && last >= durable.snapshot;
         assert!(
-            recovered.snapshot.index >= durable.snapshot,
+            recovered.snapshot.index >= durable.snapshot || leads_on,
             "node {node} forgot its snapshot at {}",
             durable.snapshot
         );
+        durable.snapshot = durable.snapshot.min(recovered.snapshot.index);
         let base = recovered.base.0.max(recovered.snapshot.index);
         let terms: BTreeMap<u64, u64> =
             recovered.entries.iter().map(|entry| (entry.index, entry.term)).collect();

@@ -365,6 +365,9 @@ impl Process {
                     self.serve(context, id);
                 }
             }
+            Effect::Changed { .. } | Effect::Removed => {
+                unreachable!("nobody changes the members here")
+            }
             Effect::ReadsFailed(ids) => {
                 for ReadId(id) in ids {
                     context.marks.hit(Mark::ReadRefused);

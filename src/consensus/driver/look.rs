@@ -10,7 +10,7 @@ use super::{
     data_dir::{GROUP_ID, load_snapshot},
 };
 use crate::consensus::{
-    Committed, Entry, EntryKind, Fault, NodeId, StateMachine, batch,
+    Committed, Entry, Fault, NodeId, StateMachine, batch,
     log::{
         Log, RealDisk,
         snapshot::{SnapshotId, SnapshotStore},
@@ -82,14 +82,8 @@ impl Contents {
     pub fn committed(&self, after: u64) -> impl Iterator<Item = Result<Committed, Fault>> {
         let entries = self.entries.iter();
         entries.filter(move |it| it.index > after && it.index <= self.commit_index).map(|entry| {
-            let &Entry { index, term, kind, .. } = entry;
-            match kind {
-                EntryKind::Normal => {}
-                EntryKind::ConfChange | EntryKind::ConfChangeV2 => {
-                    return Err(Fault::UnknownEntry { index });
-                }
-            }
-            let batch = batch::read(index, entry.data.clone())?;
+            let &Entry { index, term, .. } = entry;
+            let batch = batch::read_any(entry)?;
             let (stamp_us, commands) = (batch.stamp_us, batch.commands);
             Ok(Committed { index, term, stamp_us, commands, proposals: Vec::new() })
         })

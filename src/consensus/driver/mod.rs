@@ -10,6 +10,7 @@
 //! | `turn` | one turn: inputs, effects, replies |
 //! | `start` | from a configuration to a running node |
 //! | `data_dir` | from a data directory to what a node starts with; over any disk |
+//! | `join` | from an empty directory to a member of a running cluster |
 //! | `look` | what a data directory holds, without changing it |
 //! | `refound` | from a state to a member of a new cluster |
 //! | `survivor` | what can be had of a cluster from one directory alone |
@@ -22,6 +23,7 @@
 mod checkpoints;
 mod contacts;
 mod data_dir;
+mod join;
 mod look;
 mod refound;
 mod snapshots;
@@ -43,14 +45,16 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub use data_dir::{
     BODY_LEN_MAX, DataDir, Founding, GROUP_ID, Opened, load_snapshot, write_snapshot,
 };
+pub use join::{JoinError, Joined, Joining, belongs_to, join};
 pub use look::Contents;
 pub use refound::{Member, Origin, RefoundError, is_free, refound, refound_on};
 pub use start::{Setup, StartError, start};
 pub use survivor::{Loss, Survivor, SurvivorError};
 
 use super::{
-    Fault, NodeId, Role, StateMachine,
+    Change, Changed, Fault, NodeId, NotChanged, Role, StateMachine,
     log::{DiskError, LogError},
+    peers::Addresses,
 };
 use crate::unavailable::Unavailable;
 
@@ -74,6 +78,13 @@ pub enum Request<S: StateMachine> {
     },
     /// Tell how long ago each peer was last heard from.
     Contacts(oneshot::Sender<BTreeMap<NodeId, Duration>>),
+    /// Change the members, if this node leads.
+    Change {
+        /// What is to be changed.
+        change: Change,
+        /// To whom.
+        reply: oneshot::Sender<Result<Changed, NotChanged>>,
+    },
 }
 
 /// Looks at the state, or learns why it can't.
@@ -140,6 +151,15 @@ pub enum Ended {
         /// What it said.
         why: String,
     },
+    /// It has read that it was removed.
+    #[error(
+        "node {node} was removed from the cluster for ever. To use its machine again, type `turnwise cluster \
+         add`, and start a node with an empty --data-dir and the --join token that it prints"
+    )]
+    Removed {
+        /// This node.
+        node: NodeId,
+    },
     /// A bug: an assertion failed.
     #[error("the consensus thread panicked: {0}")]
     Panicked(String),
@@ -155,8 +175,8 @@ pub struct Running<S: StateMachine> {
     pub requests: mpsc::Sender<Request<S>>,
     /// How the node is, now and whenever that changes.
     pub status: watch::Receiver<Status>,
-    /// The members' peer addresses.
-    pub members: Arc<BTreeMap<NodeId, String>>,
+    /// Where everybody is, now and whenever that changes.
+    pub addresses: watch::Receiver<Arc<Addresses>>,
     /// How the thread ended.
     pub ended: EndOfThread,
     /// Drop to stop the thread.

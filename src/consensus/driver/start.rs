@@ -21,7 +21,7 @@ use crate::{
     consensus::{
         EventSink, Incarnation, Node, NodeConfig, NodeId, Role, StateMachine,
         log::{Disk, DiskError, LogConfig, LogError, RealDisk, snapshot::SnapshotError},
-        peers::{Links, Local, PeerAddress, PeerEvent, PeerService, PeerView},
+        peers::{Links, Local, PeerAddress, PeerEvent, PeerService, PeerView, addresses},
     },
     telemetry::{Metrics, raft_logger},
 };
@@ -77,8 +77,9 @@ pub enum StartError {
     /// Nothing is here, and nobody said that a new cluster is to be formed.
     #[error(
         "the data directory {path} is empty. To form a new cluster, start every member once with \
-         --bootstrap. If node {node} had data before, put it back: a node whose data is lost never \
-         comes back under its old id"
+         --bootstrap; to join a running one, use --join. If node {node} had data before, put it back: \
+         a node whose data is lost never comes back under its old id, and `turnwise cluster replace \
+         {node}` says how another takes its place"
     )]
     Empty {
         /// Which directory.
@@ -89,8 +90,8 @@ pub enum StartError {
     /// A log without a snapshot, or with a gap after it.
     #[error(
         "the data directory {path} is damaged: its newest sound snapshot ends at index {snapshot}, \
-         its log begins after {base}. Keep it for analysis, and start this node's replacement under \
-         a new node id"
+         its log begins after {base}. Keep it for analysis, and let another take this node's \
+         place with `turnwise cluster replace`"
     )]
     Gap {
         /// Which directory.
@@ -162,26 +163,35 @@ fn launch<S: StateMachine, D: Disk>(
         incarnation: identity.incarnation,
         seed: rand::random(),
         boot_nonce: rand::random(),
+        addresses: setup.members.clone(),
         ..setup.node
     };
-    let last_index = log.last_index();
     events.loaded(recovered.snapshot.index);
     let node = Node::new(config, recovered, &raft_logger(node_id)).map_err(|fault| {
         StartError::State { path: setup.data_dir.clone(), source: Box::new(fault.into()) }
     })?;
-    let local = Local { cluster_id: setup.cluster_id, node_id, incarnation: identity.incarnation };
-    let members = Arc::new(setup.members);
-    let view = PeerView { members: Arc::new(node.members()), last_index, checkpoint: None };
+    let membership = Arc::clone(node.membership());
+    let recorded = membership.record(node_id).map(|it| it.peer_address.clone());
+    let local = Local {
+        cluster_id: setup.cluster_id,
+        node_id,
+        incarnation: identity.incarnation,
+        peer_address: setup.members.get(&node_id).cloned().or(recorded).unwrap_or_default(),
+    };
+    let everybody = addresses(&membership, &setup.members, &BTreeMap::new());
+    let (addresses, addresses_seen) = watch::channel(Arc::new(everybody));
+    let view = PeerView::of(&node, None);
     let (view, view_seen) = watch::channel(view);
     let (status, status_seen) = watch::channel(first_status(node_id, &node));
     let (peer_events, peers) = mpsc::channel::<PeerEvent>(4_096);
     let (requests, requested) = mpsc::channel(setup.request_queue_max);
     let (reports, reported) = mpsc::unbounded_channel();
     let (stop, stopped) = oneshot::channel();
-    let links = Links::start(&local, &members, &view_seen, &peer_events);
+    let mut links = Links::new(local.clone(), view_seen.clone(), peer_events.clone());
+    links.connect(&addresses_seen.borrow());
     let address = PeerAddress {
         local: local.clone(),
-        addresses: Arc::clone(&members),
+        addresses: addresses_seen.clone(),
         view: view_seen.clone(),
     };
     let service = PeerService::new(local, view_seen, peer_events, Arc::clone(&store));
@@ -197,6 +207,8 @@ fn launch<S: StateMachine, D: Disk>(
         metrics,
         status,
         view,
+        addresses,
+        configured: setup.members,
         runtime: Handle::current(),
         reports,
     };
@@ -207,7 +219,8 @@ fn launch<S: StateMachine, D: Disk>(
         let own = own.map_err(|error| Ended::Panicked(error.to_string()))?;
         own.block_on(Driver::new(parts).run(inbox, tick))
     })?;
-    let running = Running { requests, status: status_seen, members, ended, stop, thread };
+    let running =
+        Running { requests, status: status_seen, addresses: addresses_seen, ended, stop, thread };
     Ok((running, service))
 }
 

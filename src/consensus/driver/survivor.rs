@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     consensus::{
-        Entry, EntryKind, Fault, NodeId, StateMachine, batch,
+        Entry, Fault, NodeId, StateMachine, batch,
         log::{
             Disk, Log, Salvage, Stretch,
             snapshot::{SnapshotId, SnapshotStore},
@@ -140,14 +140,8 @@ impl<S: StateMachine, D: Disk> Survivor<S, D> {
     }
 
     fn apply(&mut self, entry: &Entry) -> Result<(), Fault> {
-        let &Entry { index, term, kind, ref data } = entry;
-        match kind {
-            EntryKind::Normal => {}
-            EntryKind::ConfChange | EntryKind::ConfChangeV2 => {
-                return Err(Fault::UnknownEntry { index });
-            }
-        }
-        let batch = batch::read(index, data.clone())?;
+        let &Entry { index, term, .. } = entry;
+        let batch = batch::read_any(entry)?;
         self.stamp_us = self.stamp_us.max(batch.stamp_us);
         let replies =
             self.state.apply(index, term, batch.stamp_us, &batch.commands, &mut Vec::new())?;

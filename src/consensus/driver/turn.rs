@@ -22,10 +22,10 @@ use super::{
 use crate::{
     clock,
     consensus::{
-        Committed, Effect, EventSink, Input, Node, NodeId, NotProposed, Now, Persist, Proposal,
-        ProposalId, ReadId, Role, StateMachine,
+        ChangeId, Changed, Committed, Effect, EventSink, Input, Node, NodeId, NotChanged,
+        NotProposed, Now, Persist, Proposal, ProposalId, ReadId, Role, Standing, StateMachine,
         log::{Batch, Disk, Log, LogError, Spare, snapshot::SnapshotId},
-        peers::{Links, PeerEvent, PeerView},
+        peers::{Addresses, Links, PeerEvent, PeerView, Speaker, addresses},
     },
     telemetry::{self, Metrics},
     unavailable::Unavailable,
@@ -72,6 +72,9 @@ pub(super) struct Parts<S: StateMachine, D: Disk> {
     pub(super) metrics: Arc<Metrics>,
     pub(super) status: watch::Sender<Status>,
     pub(super) view: watch::Sender<PeerView>,
+    pub(super) addresses: watch::Sender<Arc<Addresses>>,
+    /// Where this node's configuration says that the others are.
+    pub(super) configured: BTreeMap<NodeId, String>,
     /// For what may block or wait: transfers, spare segments.
     pub(super) runtime: Handle,
     pub(super) reports: mpsc::UnboundedSender<Report<D::File>>,
@@ -84,6 +87,9 @@ pub(super) struct Driver<S: StateMachine, D: Disk> {
     ids: u64,
     waiters: HashMap<ProposalId, Waiter<S>>,
     reads: HashMap<ReadId, ReadFn<S>>,
+    changes: HashMap<ChangeId, oneshot::Sender<Result<Changed, NotChanged>>>,
+    /// Where nodes say they are that this one has no record of.
+    told: BTreeMap<NodeId, String>,
     /// Replies of this turn: they leave together, once the status tells of what they saw.
     answers: Vec<Answer<S>>,
     /// Caused by effects, to be handled within the turn.
@@ -106,6 +112,8 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
             ids: 0,
             waiters: HashMap::new(),
             reads: HashMap::new(),
+            changes: HashMap::new(),
+            told: BTreeMap::new(),
             answers: Vec::new(),
             follow_ups: VecDeque::new(),
             unsynced: None,
@@ -195,6 +203,11 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
                     // A caller that has gone away is no error.
                     drop(reply.send(self.contacts.ages(clock::monotonic(), raft_talks)));
                 }
+                Request::Change { change, reply } => {
+                    let id = ChangeId(self.next_id());
+                    self.changes.insert(id, reply);
+                    self.handle(Input::Change { id, change })?;
+                }
             }
         }
         if !reads.is_empty() {
@@ -225,9 +238,15 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
 
     fn peer_event(&mut self, event: PeerEvent) -> Result<(), Ended> {
         match event {
-            PeerEvent::Seen { peer, incarnation } => {
+            PeerEvent::Seen(Speaker { peer, incarnation, peer_address, is_admitted: _ }) => {
                 self.contacts.linked(peer, clock::monotonic());
-                self.handle(Input::PeerSeen { peer, incarnation })
+                if self.parts.node.membership().standing(peer) == Standing::Newer
+                    && !peer_address.is_empty()
+                    && self.told.insert(peer, peer_address.clone()).as_ref() != Some(&peer_address)
+                {
+                    self.connect();
+                }
+                self.handle(Input::PeerSeen { peer, incarnation, peer_address })
             }
             PeerEvent::Clock { peer, wall_us } => {
                 self.contacts.heard(peer, clock::monotonic());
@@ -246,7 +265,7 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
             PeerEvent::Refused { by, why } => Err(Ended::Refused { by, why }),
             PeerEvent::DiskFailed { error } => Err(snapshots::ended(error)),
             PeerEvent::Checkpoint { peer, log_index, state_hash } => {
-                let members = self.parts.links.members();
+                let members = self.members();
                 Ok(self.checkpoints.note(peer, log_index, state_hash, members)?)
             }
             PeerEvent::Snapshot { from, message, done } => {
@@ -376,8 +395,31 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
                     read(Err(Unavailable::NoLeader));
                 }
             }
+            Effect::Changed { id, outcome } => {
+                if let Some(reply) = self.changes.remove(&id) {
+                    // A caller that has gone away is no error.
+                    drop(reply.send(outcome));
+                }
+            }
+            Effect::Removed => return Err(Ended::Removed { node: self.parts.node_id }),
         }
         Ok(())
+    }
+
+    /// How many members there are.
+    fn members(&self) -> usize {
+        self.parts.node.membership().members().count()
+    }
+
+    /// Tells everybody here where everybody is.
+    fn connect(&mut self) {
+        let members = self.parts.node.membership();
+        self.told.retain(|peer, _| members.standing(*peer) == Standing::Newer);
+        let now = addresses(members, &self.parts.configured, &self.told);
+        if now != **self.parts.addresses.borrow() {
+            self.parts.links.connect(&now);
+            self.parts.addresses.send_replace(Arc::new(now));
+        }
     }
 
     fn persist(&mut self, persist: Persist) -> Result<(), Ended> {
@@ -410,7 +452,7 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
                 }
             }
             if Checkpoints::is_due(index) {
-                let members = self.parts.links.members();
+                let members = self.members();
                 self.checkpoints.ours(index, self.parts.machine.hash(), members)?;
             }
             through = index;
@@ -427,6 +469,9 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
             self.parts.log.write(&Batch { sync: true, ..Batch::default() })?;
             let took = clock::monotonic().saturating_sub(started);
             self.parts.metrics.fsync_seconds.observe(took.as_secs_f64());
+            // Before anything is acknowledged: a peer that is told less of this log than was
+            // acknowledged would take it for an old copy.
+            self.publish_view();
             self.handle(Input::DiskDone { number })?;
             self.answer();
         }
@@ -444,6 +489,7 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
     }
 
     fn publish(&mut self) {
+        self.publish_view();
         let node = self.parts.node.status();
         let new = Status {
             node_id: self.parts.node_id,
@@ -470,24 +516,41 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
                 Role::Leader => telemetry::Role::Leader,
                 Role::Follower => telemetry::Role::Follower,
                 Role::Candidate => telemetry::Role::Candidate,
+                Role::Learner => telemetry::Role::Learner,
             });
         }
         self.parts.metrics.term.set(new.term);
         self.parts.metrics.commit_index.set(new.commit_index);
         self.parts.metrics.applied_index.set(new.applied_index);
         self.parts.status.send_replace(new);
+    }
+
+    /// What peers are told of this node, and of whom it talks to.
+    fn publish_view(&mut self) {
+        let node = self.parts.node.status();
+        let members = self.parts.node.membership();
+        let checkpoint = self.checkpoints.newest();
+        let matched: BTreeMap<_, _> = node.matched.iter().copied().collect();
+        let moved = !Arc::ptr_eq(&self.parts.view.borrow().members, members);
         self.parts.view.send_if_modified(|view| {
-            let members: BTreeMap<_, _> = self.parts.node.members();
-            let changed = *view.members != members
-                || view.last_index != node.last_index
-                || view.checkpoint != new.checkpoint;
-            if *view.members != members {
-                view.members = Arc::new(members);
+            let changed = moved
+                || (view.last_index, view.term) != (node.last_index, node.term)
+                || view.checkpoint != checkpoint
+                || *view.matched != matched;
+            if moved {
+                view.members = Arc::clone(members);
+            }
+            if *view.matched != matched {
+                view.matched = Arc::new(matched);
             }
             view.last_index = node.last_index;
-            view.checkpoint = new.checkpoint;
+            view.term = node.term;
+            view.checkpoint = checkpoint;
             changed
         });
+        if moved {
+            self.connect();
+        }
     }
 }
 

@@ -285,6 +285,21 @@ impl<D: Disk> Log<D> {
         Ok(Recovered { identity, hard_state, base_index, base_term, entries, torn_tail })
     }
 
+    /// Whose log it is, by its newest segment; `None` where there is none. Nothing else of it is looked at.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError::Io`]; the damage of that segment's header.
+    pub fn whose(disk: &D) -> Result<Option<Identity>, LogError> {
+        let names = disk.list().map_err(LogError::io("list", "the data directory"))?;
+        let Some(newest) = generations(&names).pop() else { return Ok(None) };
+        let name = name(newest);
+        let file = disk.open(&name).map_err(LogError::io("open", &name))?;
+        let mut first = [0; 512];
+        file.read_exact_at(&mut first, 0).map_err(LogError::io("read", &name))?;
+        Ok(Some(Header::decode(&name, &first)?.0.identity))
+    }
+
     /// What is left of a log that may be damaged, without changing anything.
     ///
     /// # Errors

@@ -1,7 +1,8 @@
 //! Who may talk to whom: the handshake of two nodes, and its refusals.
 //!
 //! Checked on both sides of every stream and of every snapshot transfer: protocol version, cluster,
-//! group, membership, and that the data directory is the one recorded for the node id. A node whose
+//! group, membership, that the data directory is the one recorded for the node id, and that it holds what it
+//! acknowledged. A node whose
 //! directory was emptied draws a new incarnation and so is refused for ever under its old id: it may
 //! have forgotten a vote or an acknowledgement.
 
@@ -10,7 +11,7 @@ use tonic::{Code, Status};
 
 use super::PeerView;
 use crate::{
-    consensus::{Incarnation, NodeId},
+    consensus::{Incarnation, NodeId, Standing},
     planted::{self, Bug},
     proto::turnwise::peer::v1::Hello,
 };
@@ -22,6 +23,8 @@ const GROUP_ID: u64 = 1;
 /// The header in which a refusal says which check failed.
 const REFUSAL_KEY: &str = "turnwise-refusal";
 const INCARNATION: &str = "incarnation";
+const REMOVED: &str = "removed";
+const BEHIND: &str = "behind";
 
 /// Who this node is.
 #[derive(Debug, Clone)]
@@ -32,6 +35,21 @@ pub struct Local {
     pub node_id: NodeId,
     /// Of its data directory.
     pub incarnation: Incarnation,
+    /// Where it serves the other nodes, `host:port`; empty = not known.
+    pub peer_address: String,
+}
+
+/// Who introduced itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Speaker {
+    /// Which node.
+    pub peer: NodeId,
+    /// Its data directory.
+    pub incarnation: Incarnation,
+    /// Where it serves the other nodes; empty = it did not say.
+    pub peer_address: String,
+    /// A leader admitted it.
+    pub is_admitted: bool,
 }
 
 impl Local {
@@ -47,6 +65,9 @@ impl Local {
             to_node_id: to.0,
             wall_clock_us: wall_us,
             last_index: view.last_index,
+            peer_address: self.peer_address.clone(),
+            term: view.term,
+            admitted: view.members.record(self.node_id).is_some_and(|it| it.admitted_us > 0),
         }
     }
 
@@ -54,7 +75,7 @@ impl Local {
     ///
     /// # Errors
     /// `FAILED_PRECONDITION` with the check that failed.
-    pub fn check(&self, hello: &Hello, view: &PeerView) -> Result<(NodeId, Incarnation), Status> {
+    pub fn check(&self, hello: &Hello, view: &PeerView) -> Result<Speaker, Status> {
         if hello.protocol_version != PROTOCOL_VERSION {
             return Err(refusal(
                 "version",
@@ -86,27 +107,63 @@ impl Local {
         let incarnation = read_u128(&hello.incarnation)
             .map(Incarnation)
             .ok_or_else(|| refusal("version", "incarnation is not 16 bytes".to_owned()))?;
-        self.check_member(peer, incarnation, view)?;
-        Ok((peer, incarnation))
+        let speaker = Speaker {
+            peer,
+            incarnation,
+            peer_address: hello.peer_address.clone(),
+            is_admitted: hello.admitted,
+        };
+        self.check_member(&speaker, view)?;
+        // In a later term its log may have been cut by another leader.
+        let acknowledged = view.matched.get(&peer).copied().unwrap_or(0);
+        if hello.term != 0 && hello.term <= view.term && hello.last_index < acknowledged {
+            return Err(refusal(
+                BEHIND,
+                format!(
+                    "the data directory of node {peer} is an old copy: its log ends at index {}, and \
+                     it acknowledged {acknowledged}. Put the newest directory back under --data-dir, or \
+                     {}",
+                    hello.last_index,
+                    instead(peer)
+                ),
+            ));
+        }
+        Ok(speaker)
     }
 
     /// Whether `peer` is a member, with the data directory that is recorded for it, if any is.
     ///
     /// # Errors
     /// `FAILED_PRECONDITION` with the check that failed.
-    pub fn check_member(
-        &self,
-        peer: NodeId,
-        incarnation: Incarnation,
-        view: &PeerView,
-    ) -> Result<(), Status> {
-        let Some(recorded) = view.members.get(&peer) else {
-            return Err(refusal(
-                "member",
-                format!("node {peer} is not a member of cluster {:032x}", self.cluster_id),
-            ));
-        };
-        if recorded.is_some_and(|recorded| recorded != incarnation)
+    pub fn check_member(&self, speaker: &Speaker, view: &PeerView) -> Result<(), Status> {
+        let Speaker { peer, incarnation, .. } = *speaker;
+        match view.members.standing(peer) {
+            Standing::Member => {}
+            // Admitted since, or so it says: this node learns the rest from it.
+            Standing::Newer if speaker.is_admitted => return Ok(()),
+            Standing::Removed => {
+                return Err(refusal(
+                    REMOVED,
+                    format!(
+                        "node {peer} was removed from cluster {:032x} for ever. To use its machine again, \
+                         type `turnwise cluster add`, and start a node with an empty --data-dir and the \
+                         --join token that it prints",
+                        self.cluster_id
+                    ),
+                ));
+            }
+            Standing::Newer | Standing::Stranger => {
+                return Err(refusal(
+                    "member",
+                    format!(
+                        "node {peer} is not a member of cluster {:032x}; `turnwise cluster add` prints \
+                         what admits a node",
+                        self.cluster_id
+                    ),
+                ));
+            }
+        }
+        if view.members.incarnation(peer).is_some_and(|recorded| recorded != incarnation)
             && !planted::is(Bug::EmptyDiskRejoins)
         {
             return Err(refusal(
@@ -114,13 +171,20 @@ impl Local {
                 format!(
                     "the data directory of node {peer} is not the one that this cluster knows: it \
                      was emptied or replaced, and what it acknowledged is lost. A node id is never \
-                     used again after that. Put the old directory back under --data-dir, or leave \
-                     this node stopped and add one under a new node id"
+                     used again after that. Put the old directory back under --data-dir, or {}",
+                    instead(peer)
                 ),
             ));
         }
         Ok(())
     }
+}
+
+fn instead(peer: NodeId) -> String {
+    format!(
+        "leave this node stopped, type `turnwise cluster replace {peer}`, and start a node with an empty \
+         --data-dir and the --join token that it prints"
+    )
 }
 
 fn refusal(check: &'static str, message: String) -> Status {
@@ -129,10 +193,14 @@ fn refusal(check: &'static str, message: String) -> Status {
     status
 }
 
-/// Whether a refusal is for good: the peer knows another data directory under our id.
+/// Whether a refusal is for good: we were removed, or the peer knows that what our data directory held is
+/// lost.
 #[must_use]
 pub fn is_final(status: &Status) -> bool {
-    status.metadata().get(REFUSAL_KEY).is_some_and(|check| check == INCARNATION)
+    status
+        .metadata()
+        .get(REFUSAL_KEY)
+        .is_some_and(|check| [INCARNATION, REMOVED, BEHIND].iter().any(|last| check == last))
 }
 
 pub(super) fn read_u128(bytes: &[u8]) -> Option<u128> {
@@ -141,19 +209,35 @@ pub(super) fn read_u128(bytes: &[u8]) -> Option<u128> {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeMap, sync::Arc};
+    use std::sync::Arc;
 
     use super::*;
+    use crate::{
+        consensus::{Membership, Record, written},
+        proto::turnwise::log::v1::SnapshotMeta,
+    };
 
     fn local(node: u64, cluster_id: u128, incarnation: u128) -> Local {
-        Local { cluster_id, node_id: NodeId(node), incarnation: Incarnation(incarnation) }
+        let (node_id, incarnation) = (NodeId(node), Incarnation(incarnation));
+        Local { cluster_id, node_id, incarnation, peer_address: String::new() }
     }
 
     fn view() -> PeerView {
-        let members = [(1, Some(11)), (2, Some(12)), (3, None)];
-        let members: BTreeMap<_, _> =
-            members.map(|(id, i)| (NodeId(id), i.map(Incarnation))).into_iter().collect();
-        PeerView { members: Arc::new(members), ..PeerView::default() }
+        let gone = Record { removed: true, ..recorded(14) };
+        members(&[1, 2, 3], &[(1, recorded(11)), (2, recorded(12)), (4, gone)])
+    }
+
+    fn recorded(incarnation: u128) -> Record {
+        Record { incarnation: Some(Incarnation(incarnation)), ..Record::default() }
+    }
+
+    fn members(voters: &[u64], records: &[(u64, Record)]) -> PeerView {
+        let meta = SnapshotMeta {
+            voters: voters.to_vec(),
+            member_records: records.iter().map(|(id, it)| written(NodeId(*id), it)).collect(),
+            ..SnapshotMeta::default()
+        };
+        PeerView { members: Arc::new(Membership::of(&meta)), ..PeerView::default() }
     }
 
     fn refused(speaker: &Local, to: u64) -> String {
@@ -167,7 +251,7 @@ mod tests {
         for (node, incarnation) in [(2, 12), (3, 99)] {
             let hello = local(node, 7, incarnation).hello(NodeId(1), &PeerView::default(), 0);
             let seen = local(1, 7, 11).check(&hello, &view()).unwrap();
-            assert_eq!(seen, (NodeId(node), Incarnation(incarnation)));
+            assert_eq!((seen.peer, seen.incarnation), (NodeId(node), Incarnation(incarnation)));
         }
     }
 
@@ -175,20 +259,58 @@ mod tests {
     fn others_are_refused_with_the_check_that_failed() {
         assert_eq!(refused(&local(2, 8, 12), 1), "cluster");
         assert_eq!(refused(&local(2, 7, 12), 3), "address");
-        assert_eq!(refused(&local(4, 7, 12), 1), "member");
+        assert_eq!(refused(&local(4, 7, 14), 1), "removed");
+        assert_eq!(refused(&local(5, 7, 15), 1), "member");
         assert_eq!(refused(&local(2, 7, 13), 1), "incarnation");
     }
 
     #[test]
     fn who_was_welcome_before_a_record_was_known_is_not_any_more_where_it_says_otherwise() {
-        let nothing_recorded: BTreeMap<_, _> = [(NodeId(2), None)].into_iter().collect();
-        let before = PeerView { members: Arc::new(nothing_recorded), ..PeerView::default() };
+        let before = members(&[2], &[]);
         let hello = local(2, 7, 99).hello(NodeId(1), &PeerView::default(), 0);
         let here = local(1, 7, 11);
-        let (peer, incarnation) = here.check(&hello, &before).unwrap();
-        here.check_member(peer, incarnation, &before).unwrap();
-        assert!(is_final(&here.check_member(peer, incarnation, &view()).unwrap_err()));
-        here.check_member(peer, Incarnation(12), &view()).unwrap();
+        let speaker = here.check(&hello, &before).unwrap();
+        here.check_member(&speaker, &before).unwrap();
+        assert!(is_final(&here.check_member(&speaker, &view()).unwrap_err()));
+        here.check_member(&Speaker { incarnation: Incarnation(12), ..speaker }, &view()).unwrap();
+    }
+
+    #[test]
+    fn one_that_was_admitted_since_is_heard_and_a_founder_of_something_else_is_not() {
+        let admitted = Record { admitted_us: 5, ..recorded(15) };
+        let its_view = members(&[1, 2, 3, 5], &[(5, admitted)]);
+        let speaker = local(5, 7, 15);
+        local(1, 7, 11).check(&speaker.hello(NodeId(1), &its_view, 0), &view()).unwrap();
+        assert_eq!(refused(&speaker, 1), "member");
+    }
+
+    #[test]
+    fn an_old_copy_of_a_disk_is_told_by_what_it_acknowledged() {
+        let leads = PeerView { term: 6, matched: Arc::new([(NodeId(2), 50)].into()), ..view() };
+        let says = |term, last_index| {
+            let view = PeerView { term, last_index, ..PeerView::default() };
+            local(1, 7, 11).check(&local(2, 7, 12).hello(NodeId(1), &view, 0), &leads).map(drop)
+        };
+        says(6, 50).unwrap();
+        says(7, 49).expect("another leader may have cut its log");
+        for term in [5, 6] {
+            assert!(is_final(&says(term, 49).unwrap_err()), "term {term}");
+        }
+    }
+
+    /// With all that was added to it.
+    #[test]
+    fn the_second_golden_file_of_version_1_reads_and_writes_as_ever() {
+        let admitted = Record { admitted_us: 5, ..recorded(11) };
+        let known = members(&[1], &[(1, admitted)]);
+        let view = PeerView { last_index: 300, term: 9, ..known };
+        let speaker =
+            Local { peer_address: "10.0.0.1:7401".to_owned(), ..local(1, 7 << 120, 11 << 64) };
+        let hello = speaker.hello(NodeId(2), &view, 1_800_000_000_000_000);
+        let golden = include_bytes!("../../../tests/golden/hello-v1-addresses.bin");
+        assert_eq!(prost::Message::encode_to_vec(&hello), golden, "new bytes need a new file");
+        let read: Hello = prost::Message::decode(&golden[..]).unwrap();
+        assert_eq!(read, hello);
     }
 
     /// Version 1, as it was first written: what a newer node must be able to answer.

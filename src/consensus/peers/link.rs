@@ -3,13 +3,14 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use tokio::{
+    runtime::Handle,
     sync::{mpsc, watch},
-    task::JoinSet,
+    task::{AbortHandle, JoinSet},
 };
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming, transport::Endpoint};
 
-use super::{FRAME_LEN_MAX, Local, PeerEvent, PeerView, hello};
+use super::{Addresses, FRAME_LEN_MAX, Local, PeerEvent, PeerView, hello};
 use crate::{
     clock,
     consensus::NodeId,
@@ -28,47 +29,72 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_millis(20), Duration::fro
 /// The queues to all peers, and the tasks that empty them.
 #[derive(Debug)]
 pub struct Links {
-    queues: BTreeMap<NodeId, mpsc::Sender<RaftMessage>>,
+    local: Local,
+    view: watch::Receiver<PeerView>,
+    events: mpsc::Sender<PeerEvent>,
+    runtime: Handle,
+    peers: BTreeMap<NodeId, Peer>,
     /// Aborted when this is dropped.
-    _tasks: JoinSet<()>,
+    tasks: JoinSet<()>,
+}
+
+#[derive(Debug)]
+struct Peer {
+    address: String,
+    queue: mpsc::Sender<RaftMessage>,
+    task: AbortHandle,
 }
 
 impl Links {
-    /// Starts to connect to every member but this node.
+    /// Links to nobody yet. Must be called on a runtime, which runs the tasks.
     #[must_use]
-    pub fn start(
-        local: &Local,
-        addresses: &BTreeMap<NodeId, String>,
-        view: &watch::Receiver<PeerView>,
-        events: &mpsc::Sender<PeerEvent>,
+    pub fn new(
+        local: Local,
+        view: watch::Receiver<PeerView>,
+        events: mpsc::Sender<PeerEvent>,
     ) -> Self {
-        let mut tasks = JoinSet::new();
-        let mut queues = BTreeMap::new();
-        for (&peer, address) in addresses.iter().filter(|(peer, _)| **peer != local.node_id) {
-            let (queue, waiting) = mpsc::channel(QUEUE_LEN_MAX);
-            queues.insert(peer, queue);
-            let link = Link {
-                local: local.clone(),
-                peer,
-                address: address.clone(),
-                view: view.clone(),
-                events: events.clone(),
-            };
-            tasks.spawn(link.run(waiting));
-        }
-        Self { queues, _tasks: tasks }
+        let runtime = Handle::current();
+        Self { local, view, events, runtime, peers: BTreeMap::new(), tasks: JoinSet::new() }
     }
 
-    /// How many members there are, this node among them.
-    #[must_use]
-    pub fn members(&self) -> usize {
-        self.queues.len() + 1
+    /// Keeps a link to everybody there but this node, and to nobody else.
+    pub fn connect(&mut self, addresses: &Addresses) {
+        while self.tasks.try_join_next().is_some() {}
+        let wanted =
+            |peer: &NodeId, address: &str| addresses.get(peer).is_some_and(|it| it.peer == address);
+        self.peers.retain(|peer, link| {
+            let keep = wanted(peer, &link.address);
+            if !keep {
+                link.task.abort();
+            }
+            keep
+        });
+        for (&peer, address) in addresses {
+            let is_other = peer != self.local.node_id && !self.peers.contains_key(&peer);
+            if is_other && !address.peer.is_empty() {
+                self.start(peer, address.peer.clone());
+            }
+        }
+    }
+
+    fn start(&mut self, peer: NodeId, address: String) {
+        let (queue, waiting) = mpsc::channel(QUEUE_LEN_MAX);
+        let link = Link {
+            local: self.local.clone(),
+            peer,
+            address: address.clone(),
+            view: self.view.clone(),
+            events: self.events.clone(),
+        };
+        let task = self.tasks.spawn_on(link.run(waiting), &self.runtime);
+        self.peers.insert(peer, Peer { address, queue, task });
     }
 
     /// Queues a message; false if it was dropped.
     #[must_use]
     pub fn send(&self, message: RaftMessage) -> bool {
-        self.queues.get(&NodeId(message.to)).is_some_and(|queue| queue.try_send(message).is_ok())
+        let peer = self.peers.get(&NodeId(message.to));
+        peer.is_some_and(|peer| peer.queue.try_send(message).is_ok())
     }
 }
 
@@ -157,9 +183,9 @@ impl Link {
         // A refusal of ours is about the peer. Returned as it is, it would read like one of the peer's
         // about us, and end this node in the place of the one that lost its data.
         let ours = |refusal: Status| Status::failed_precondition(refusal.message());
-        let (peer, incarnation) = self.local.check(&answer, &view).map_err(ours)?;
-        let wall_us = answer.wall_clock_us;
-        for event in [PeerEvent::Seen { peer, incarnation }, PeerEvent::Clock { peer, wall_us }] {
+        let speaker = self.local.check(&answer, &view).map_err(ours)?;
+        let (peer, wall_us) = (speaker.peer, answer.wall_clock_us);
+        for event in [PeerEvent::Seen(speaker), PeerEvent::Clock { peer, wall_us }] {
             self.events
                 .send(event)
                 .await

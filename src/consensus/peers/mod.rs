@@ -2,6 +2,7 @@
 //!
 //! | File | Owns |
 //! |---|---|
+//! | `addresses` | where everybody is |
 //! | `hello` | who may talk to whom: the handshake and its refusals |
 //! | `link` | the outgoing side: queue, reconnect with back-off |
 //! | `service` | the incoming side |
@@ -10,6 +11,7 @@
 //! Nothing here waits for the consensus thread with a message of its own in hand: an outgoing queue
 //! that is full drops, and says so (RAFT 26). It decides nothing about Raft; messages pass unread.
 
+mod addresses;
 mod hello;
 mod link;
 mod service;
@@ -19,12 +21,14 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use tokio::sync::oneshot;
 
-pub use hello::{Local, PROTOCOL_VERSION, is_final};
+pub(super) use addresses::addresses;
+pub use addresses::{Address, Addresses};
+pub use hello::{Local, PROTOCOL_VERSION, Speaker, is_final};
 pub use link::Links;
 pub use service::PeerService;
 pub use transfer::{PeerAddress, send_snapshot};
 
-use super::{Incarnation, NodeId, log::snapshot::SnapshotError};
+use super::{Membership, Node, NodeId, log::snapshot::SnapshotError};
 use crate::proto::turnwise::peer::v1::RaftMessage;
 
 /// The largest frame and the largest message that a peer may send: 4 MiB.
@@ -34,12 +38,7 @@ pub const FRAME_LEN_MAX: usize = 4 << 20;
 #[derive(Debug)]
 pub enum PeerEvent {
     /// A handshake succeeded.
-    Seen {
-        /// With whom.
-        peer: NodeId,
-        /// Its data directory.
-        incarnation: Incarnation,
-    },
+    Seen(Speaker),
     /// A peer told its wall clock.
     Clock {
         /// Whose.
@@ -94,10 +93,29 @@ pub enum PeerEvent {
 /// What the consensus thread lets peers know of this node.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PeerView {
-    /// The members, and the data directory recorded for each.
-    pub members: Arc<BTreeMap<NodeId, Option<Incarnation>>>,
+    /// Who is and who was a member.
+    pub members: Arc<Membership>,
     /// Last index in this node's log.
     pub last_index: u64,
+    /// This node's term.
+    pub term: u64,
+    /// If it leads: what each member acknowledged in this term.
+    pub matched: Arc<BTreeMap<NodeId, u64>>,
     /// The newest checkpoint.
     pub checkpoint: Option<(u64, u128)>,
+}
+
+impl PeerView {
+    /// As a node is now.
+    #[must_use]
+    pub fn of(node: &Node, checkpoint: Option<(u64, u128)>) -> Self {
+        let status = node.status();
+        Self {
+            members: Arc::clone(node.membership()),
+            last_index: status.last_index,
+            term: status.term,
+            matched: Arc::new(status.matched.into_iter().collect()),
+            checkpoint,
+        }
+    }
 }

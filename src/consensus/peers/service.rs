@@ -6,11 +6,11 @@ use futures_util::{Stream, stream};
 use tokio::sync::{mpsc, watch};
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{Local, PeerEvent, PeerView, hello, transfer};
+use super::{Local, PeerEvent, PeerView, Speaker, hello, transfer};
 use crate::{
     clock,
     consensus::{
-        Incarnation, NodeId,
+        NodeId,
         log::{Disk, snapshot::SnapshotStore},
     },
     proto::turnwise::peer::v1::{
@@ -42,20 +42,18 @@ impl<D: Disk> PeerService<D> {
     }
 
     /// Checks a hello and tells of the peer behind it.
-    pub(super) async fn welcome(
-        &self,
-        hello: Option<Hello>,
-    ) -> Result<(NodeId, Incarnation), Status> {
+    pub(super) async fn welcome(&self, hello: Option<Hello>) -> Result<Speaker, Status> {
         let hello =
             hello.ok_or_else(|| Status::invalid_argument("the first frame must be a hello"))?;
         let view = self.view.borrow().clone();
-        let (peer, incarnation) = self
+        let speaker = self
             .local
             .check(&hello, &view)
             .inspect_err(|refusal| refused(NodeId(hello.node_id), refusal))?;
-        pass(&self.events, PeerEvent::Seen { peer, incarnation }).await?;
-        pass(&self.events, PeerEvent::Clock { peer, wall_us: hello.wall_clock_us }).await?;
-        Ok((peer, incarnation))
+        let (peer, wall_us) = (speaker.peer, hello.wall_clock_us);
+        pass(&self.events, PeerEvent::Seen(speaker.clone())).await?;
+        pass(&self.events, PeerEvent::Clock { peer, wall_us }).await?;
+        Ok(speaker)
     }
 }
 
@@ -71,8 +69,7 @@ pub(super) async fn pass(events: &mpsc::Sender<PeerEvent>, event: PeerEvent) -> 
 struct Incoming {
     local: Local,
     view: watch::Receiver<PeerView>,
-    peer: NodeId,
-    incarnation: Incarnation,
+    speaker: Speaker,
     frames: Streaming<Frame>,
     events: mpsc::Sender<PeerEvent>,
     /// Sent first, then nothing more.
@@ -83,24 +80,25 @@ struct Incoming {
 impl Incoming {
     /// Passes frames on until the stream ends.
     async fn pump(&mut self) -> Result<(), Status> {
+        let peer = self.speaker.peer;
         while let Some(frame) = self.frames.message().await? {
             // Again, because a node that has just started learns who is who from its own log: a peer
             // may have been welcomed before that.
             self.local
-                .check_member(self.peer, self.incarnation, &self.view.borrow())
-                .inspect_err(|refusal| refused(self.peer, refusal))?;
-            let clock = PeerEvent::Clock { peer: self.peer, wall_us: frame.wall_clock_us };
+                .check_member(&self.speaker, &self.view.borrow())
+                .inspect_err(|refusal| refused(peer, refusal))?;
+            let clock = PeerEvent::Clock { peer, wall_us: frame.wall_clock_us };
             pass(&self.events, clock).await?;
             if let Some(checkpoint) = frame.checkpoint
                 && checkpoint.log_index > self.last_checkpoint
                 && let Some(state_hash) = hello::read_u128(&checkpoint.state_hash)
             {
                 self.last_checkpoint = checkpoint.log_index;
-                let (peer, log_index) = (self.peer, checkpoint.log_index);
+                let log_index = checkpoint.log_index;
                 pass(&self.events, PeerEvent::Checkpoint { peer, log_index, state_hash }).await?;
             }
             for message in frame.messages {
-                pass(&self.events, PeerEvent::Message { from: self.peer, message }).await?;
+                pass(&self.events, PeerEvent::Message { from: peer, message }).await?;
             }
         }
         Ok(())
@@ -119,13 +117,12 @@ impl<D: Disk> RaftService for PeerService<D> {
         let first = tokio::time::timeout(FIRST_FRAME_TIMEOUT, frames.message())
             .await
             .map_err(|_| Status::deadline_exceeded("no hello came"))??;
-        let (peer, incarnation) = self.welcome(first.and_then(|frame| frame.hello)).await?;
-        let hello = self.local.hello(peer, &self.view.borrow(), clock::wall().0);
+        let speaker = self.welcome(first.and_then(|frame| frame.hello)).await?;
+        let hello = self.local.hello(speaker.peer, &self.view.borrow(), clock::wall().0);
         let incoming = Incoming {
             local: self.local.clone(),
             view: self.view.clone(),
-            peer,
-            incarnation,
+            speaker,
             frames,
             events: self.events.clone(),
             answer: Some(Frame { hello: Some(hello), ..Frame::default() }),

@@ -3,13 +3,13 @@
 //! On a call of its own, so that heartbeats never queue behind it. The receiver answers once the file is
 //! durable under its final name and the message was stepped; a transfer that breaks leaves nothing.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use futures_util::stream;
 use tokio::sync::{oneshot, watch};
 use tonic::{Status, Streaming};
 
-use super::{Local, PeerEvent, PeerService, PeerView, link, service};
+use super::{Addresses, Local, PeerEvent, PeerService, PeerView, link, service};
 use crate::{
     clock,
     consensus::{
@@ -37,7 +37,7 @@ pub struct PeerAddress {
     /// This node.
     pub local: Local,
     /// Every member's address.
-    pub addresses: Arc<BTreeMap<NodeId, String>>,
+    pub addresses: watch::Receiver<Arc<Addresses>>,
     /// What peers are let know.
     pub view: watch::Receiver<PeerView>,
 }
@@ -52,7 +52,8 @@ pub async fn send_snapshot<D: Disk>(
     to: NodeId,
     message: RaftMessage,
 ) -> Result<(), Status> {
-    let address = peers.addresses.get(&to).ok_or_else(|| Status::not_found("no such peer"))?;
+    let address = peers.addresses.borrow().get(&to).map(|it| it.peer.clone());
+    let address = address.ok_or_else(|| Status::not_found("no such peer"))?;
     let header = message.snapshot.as_ref().ok_or_else(|| Status::internal("no snapshot header"))?;
     let id = SnapshotId { index: header.index, term: header.term };
     let file = store.bytes(id).map_err(unreadable)?;
@@ -65,7 +66,7 @@ pub async fn send_snapshot<D: Disk>(
         read_chunk(file, offset).await
     });
     let chunks = futures_util::StreamExt::chain(stream::iter([first]), rest);
-    let mut client = link::connect(address).await?;
+    let mut client = link::connect(&address).await?;
     tracing::info!(peer = to.0, index = id.index, length, "sending a snapshot");
     client.send_snapshot(chunks).await.map(|_| ())
 }
@@ -95,7 +96,7 @@ pub(super) async fn receive<D: Disk>(
     let Some(Piece::Offer(offer)) = next(&mut chunks).await? else {
         return Err(Status::invalid_argument("the first piece must be an offer"));
     };
-    let (from, _) = service.welcome(offer.hello).await?;
+    let from = service.welcome(offer.hello).await?.peer;
     let message = offer.message.ok_or_else(|| Status::invalid_argument("no message"))?;
     let header = message.snapshot.clone().ok_or_else(|| Status::invalid_argument("no header"))?;
     if message.r#type != i32::from(RaftMessageType::Snapshot) || message.from != from.0 {

@@ -226,6 +226,8 @@ fn rows(world: &World) -> Vec<Row> {
         ListEventsRequest "" { parent: parent() }
         GetClusterRequest "" {}
         TransferLeaderRequest "" { node_id: 1 }
+        CreateJoinTokenRequest "" {}
+        RemoveMemberRequest "" { node_id: 9 }
     };
     rows.push(row("", new_token("t", "new", 20, role(RoleKind::Viewer))));
     rows.push(row("", group("new", &["cy"])));

@@ -97,7 +97,7 @@ impl World {
         let others = self.machines.iter().enumerate().filter(|(other, _)| *other != node);
         let known = others.filter(|(_, machine)| {
             let process = machine.process.as_ref();
-            process.is_some_and(|it| it.node().members().get(&id).is_some_and(Option::is_some))
+            process.is_some_and(|it| it.node().membership().incarnation(id).is_some())
         });
         // A record that no majority knows may be lost with those who do.
         if self.machines[node].is_gone || known.count() <= self.plan.nodes / 2 {

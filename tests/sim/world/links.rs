@@ -6,7 +6,7 @@ use bytes::Bytes;
 use turnwise::{
     consensus::{
         Input, NodeId,
-        peers::{Local, PeerView},
+        peers::{Local, PeerView, Speaker},
     },
     proto::turnwise::peer::v1::{RaftMessage, RaftMessageType},
 };
@@ -63,15 +63,20 @@ impl World {
 
     /// Who a node is to its peers.
     fn local(&self, node: usize) -> Local {
-        let incarnation = self.machines[node].incarnation;
-        Local { cluster_id: store::CLUSTER_ID, node_id: id_of(node), incarnation }
+        Local {
+            cluster_id: store::CLUSTER_ID,
+            node_id: id_of(node),
+            incarnation: self.machines[node].incarnation,
+            peer_address: String::new(),
+        }
     }
 
     /// What a running node lets its peers know.
     fn view(&self, node: usize) -> Option<PeerView> {
         let node = self.machines[node].process.as_ref()?.node();
-        let (members, last_index) = (Arc::new(node.members()), node.status().last_index);
-        Some(PeerView { members, last_index, checkpoint: None })
+        // A letter may come after younger ones, as no frame does behind its stream's hello: what a peer
+        // acknowledged is not held against it here.
+        Some(PeerView { matched: Arc::default(), ..PeerView::of(node, None) })
     }
 
     pub(super) fn greet(&mut self, node: usize) {
@@ -88,7 +93,13 @@ impl World {
         let incarnation = self.machines[peer].incarnation;
         let known = self.view(node);
         known.is_none_or(|view| {
-            self.local(node).check_member(id_of(peer), incarnation, &view).is_ok()
+            let speaker = Speaker {
+                peer: id_of(peer),
+                incarnation,
+                peer_address: String::new(),
+                is_admitted: false,
+            };
+            self.local(node).check_member(&speaker, &view).is_ok()
         })
     }
 
@@ -119,8 +130,9 @@ impl World {
             Letter::Hello { hello } => {
                 let Some(view) = self.view(to) else { return };
                 let checked = self.local(to).check(&hello, &view);
-                let (peer, incarnation) = checked.expect("it was looked at above");
-                self.input(to, Input::PeerSeen { peer, incarnation });
+                let Speaker { peer, incarnation, peer_address, is_admitted: _ } =
+                    checked.expect("it was looked at above");
+                self.input(to, Input::PeerSeen { peer, incarnation, peer_address });
                 self.input(to, Input::PeerClock { peer, wall_us: hello.wall_clock_us });
             }
             Letter::Refused => self.refused(to),

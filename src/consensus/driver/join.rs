@@ -1,0 +1,225 @@
+//! From an empty data directory to a member of a running cluster.
+//!
+//! The incarnation is drawn and durable before anybody is asked, so that whoever is asked again, after a
+//! crash on either side, gives the same id. The log comes last: with it, the directory is a member's and the
+//! token is of no use any more. From then on the node waits for the leader; it never stands by itself.
+
+use std::{
+    collections::VecDeque,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use tonic::{Code, Status, transport::Endpoint};
+
+use super::{
+    StartError,
+    data_dir::{GROUP_ID, lay},
+};
+use crate::{
+    consensus::{
+        Incarnation, NodeId, StateMachine, joining_snapshot,
+        log::{
+            Disk, DiskFile, Identity, Log, LogConfig, LogError, RealDisk, snapshot::SnapshotStore,
+        },
+        peers::PROTOCOL_VERSION,
+    },
+    proto::turnwise::peer::v1::{
+        Admitted, JoinRequest, join_response::Result as Answer,
+        membership_service_client::MembershipServiceClient,
+    },
+};
+
+/// Holds the incarnation until the log does.
+const DRAWN: &str = "joining";
+/// The one version of the log's format so far.
+const LOG_VERSION: u32 = 1;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+/// Between two rounds of asking.
+const PAUSE: Duration = Duration::from_millis(200);
+/// Rounds of asking: about a minute, where nobody is there.
+const ROUNDS_MAX: u32 = 60;
+
+/// A node that wants to be a member.
+#[derive(Debug, Clone)]
+pub struct Joining {
+    /// Where its data will lie.
+    pub data_dir: PathBuf,
+    /// As `turnwise cluster add` printed it.
+    pub token: String,
+    /// Peer addresses of members, `host:port`.
+    pub ask: Vec<String>,
+    /// Where it will serve the other nodes.
+    pub peer_address: String,
+    /// Where it will serve clients.
+    pub client_address: String,
+    /// Newest version of the routing rules that it knows.
+    pub engine_version_max: u32,
+}
+
+/// Whose a data directory is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Joined {
+    /// Of which cluster.
+    pub cluster_id: u128,
+    /// Of which node.
+    pub node_id: NodeId,
+}
+
+/// Why a node did not become a member.
+#[derive(Debug, thiserror::Error)]
+pub enum JoinError {
+    /// The data directory can't be used.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The incarnation can't be kept.
+    #[error("the data directory {path} can't be written")]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The cluster said no.
+    #[error(
+        "the cluster does not admit this node: {why}. `turnwise cluster add` prints a new token"
+    )]
+    Refused {
+        /// In the leader's words.
+        why: String,
+    },
+    /// Nobody who was asked could say anything.
+    #[error(
+        "no member admitted this node: {last}. Are the addresses in --members those of running members' peer \
+         ports ({asked})? The same command may be tried again"
+    )]
+    Nobody {
+        /// Who was asked.
+        asked: String,
+        /// What was heard last.
+        last: String,
+    },
+}
+
+/// Whose a data directory is already; `None` where there is no log in it, or no directory.
+///
+/// # Errors
+/// [`StartError::Disk`], [`StartError::Log`].
+pub fn belongs_to(path: &Path) -> Result<Option<Joined>, StartError> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    identity(&open(path)?, path)
+}
+
+fn open(path: &Path) -> Result<RealDisk, StartError> {
+    RealDisk::open(path).map_err(|source| StartError::Disk { path: path.to_owned(), source })
+}
+
+fn identity<D: Disk>(disk: &D, path: &Path) -> Result<Option<Joined>, StartError> {
+    let found = Log::whose(disk)
+        .map_err(|source: LogError| StartError::Log { path: path.to_owned(), source })?;
+    Ok(found.map(|it| Joined { cluster_id: it.cluster_id, node_id: it.node_id }))
+}
+
+/// Makes the directory a member's, unless it is one already.
+///
+/// # Errors
+/// [`JoinError`]. The same call may be made again.
+pub async fn join<S: StateMachine>(joining: &Joining) -> Result<Joined, JoinError> {
+    let path = &joining.data_dir;
+    let disk = Arc::new(open(path)?);
+    if let Some(joined) = identity(&*disk, path)? {
+        return Ok(joined);
+    }
+    let failed = |source| JoinError::Io { path: path.clone(), source };
+    let incarnation = drawn(&*disk).map_err(failed)?;
+    let admitted = ask(joining, incarnation).await?;
+    let cluster_id = <[u8; 16]>::try_from(admitted.cluster_id.as_ref()).map(u128::from_be_bytes);
+    let (Ok(cluster_id), node_id @ 1..) = (cluster_id, admitted.node_id) else {
+        return Err(JoinError::Refused { why: "its answer makes no sense".to_owned() });
+    };
+    let node_id = NodeId(node_id);
+    let store = SnapshotStore::open(Arc::clone(&disk), cluster_id, GROUP_ID)
+        .map_err(|source| StartError::Snapshot { path: path.clone(), source })?;
+    let identity = Identity { cluster_id, node_id, incarnation, group_id: GROUP_ID };
+    let begin = joining_snapshot(admitted.members);
+    lay(path, &disk, &store, (identity, LogConfig::default()), &begin, &S::empty())?;
+    disk.remove(DRAWN).and_then(|()| disk.sync_dir()).map_err(failed)?;
+    tracing::info!(node = node_id.0, "admitted to the cluster; waiting for the leader");
+    Ok(Joined { cluster_id, node_id })
+}
+
+/// The incarnation of an earlier try, or a new one, durable.
+fn drawn<D: Disk>(disk: &D) -> io::Result<Incarnation> {
+    let mut bytes = [0; 16];
+    if disk.list()?.iter().any(|name| name == DRAWN) {
+        let file = disk.open(DRAWN)?;
+        // Shorter only where the process ended before anybody was asked.
+        if file.len()? == 16 {
+            file.read_exact_at(&mut bytes, 0)?;
+            return Ok(Incarnation(u128::from_be_bytes(bytes)));
+        }
+        disk.remove(DRAWN)?;
+    }
+    let incarnation: u128 = rand::random();
+    let file = disk.create(DRAWN)?;
+    file.write_at(&incarnation.to_be_bytes(), 0)?;
+    file.sync()?;
+    disk.sync_dir()?;
+    Ok(Incarnation(incarnation))
+}
+
+/// Asks one member after the other, and whoever they say leads.
+async fn ask(joining: &Joining, incarnation: Incarnation) -> Result<Admitted, JoinError> {
+    let request = JoinRequest {
+        protocol_version: PROTOCOL_VERSION,
+        log_version_max: LOG_VERSION,
+        engine_version_max: joining.engine_version_max,
+        token: joining.token.clone(),
+        incarnation: incarnation.0.to_be_bytes().to_vec().into(),
+        peer_address: joining.peer_address.clone(),
+        client_address: joining.client_address.clone(),
+    };
+    let mut last = String::new();
+    for _ in 0..ROUNDS_MAX {
+        let mut next: VecDeque<String> = joining.ask.iter().cloned().collect();
+        // A leader that says who leads is none any more: the next round asks again.
+        let mut hops = 2;
+        while let Some(address) = next.pop_front() {
+            match ask_one(&address, &request).await {
+                Ok(Some(Answer::Admitted(admitted))) => return Ok(admitted),
+                Ok(Some(Answer::Leader(leader))) if hops > 0 && !leader.peer_address.is_empty() => {
+                    hops -= 1;
+                    next.push_front(leader.peer_address);
+                }
+                Ok(Some(Answer::Leader(_)) | None) => last = format!("{address} knows no leader"),
+                Err(status) if is_refusal(&status) => {
+                    return Err(JoinError::Refused { why: status.message().to_owned() });
+                }
+                Err(status) => last = format!("{address}: {}", status.message()),
+            }
+        }
+        tracing::info!(%last, "not admitted yet; asking again");
+        tokio::time::sleep(PAUSE).await;
+    }
+    Err(JoinError::Nobody { asked: joining.ask.join(", "), last })
+}
+
+async fn ask_one(address: &str, request: &JoinRequest) -> Result<Option<Answer>, Status> {
+    let endpoint = Endpoint::from_shared(format!("http://{address}"))
+        .map_err(|error| Status::unavailable(error.to_string()))?
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(CALL_TIMEOUT);
+    let channel = endpoint.connect().await.map_err(|_| Status::unavailable("no connection"))?;
+    let answer = MembershipServiceClient::new(channel).join(request.clone()).await?;
+    Ok(answer.into_inner().result)
+}
+
+fn is_refusal(status: &Status) -> bool {
+    [Code::FailedPrecondition, Code::InvalidArgument, Code::PermissionDenied]
+        .contains(&status.code())
+}

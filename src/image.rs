@@ -14,9 +14,12 @@ use crate::routing::{ImageV1, ImageV2, State};
 
 /// The version written.
 pub const VERSION: u32 = 3;
-/// What a claimed length inside the body may ask for, in bytes: the first that is no less than the
-/// body's own length.
-const LIMITS: (usize, usize, usize) = (16 << 20, 1 << 30, 1 << 40);
+/// What the numbers and lengths inside the body may claim, in bytes: the first that is no less than
+/// [`CLAIM_MAX`] times the body's own length.
+const LIMITS: (usize, usize, usize) = (16 << 20, 1 << 30, 1 << 44);
+/// What one byte of the body claims at most: bincode counts a number by its width in memory, 16 bytes of a
+/// `u128`, and may have written it in one byte.
+const CLAIM_MAX: usize = 16;
 
 /// Writes the state.
 ///
@@ -63,11 +66,12 @@ pub fn load(body: &[u8]) -> io::Result<(State, u128)> {
 
 fn decode<T: DeserializeOwned>(image: &[u8]) -> io::Result<T> {
     let (small, medium, large) = LIMITS;
-    let decoded = if image.len() <= small {
+    let claim = image.len().saturating_mul(CLAIM_MAX);
+    let decoded = if claim <= small {
         bincode::serde::decode_from_slice(image, config::standard().with_limit::<{ LIMITS.0 }>())
-    } else if image.len() <= medium {
+    } else if claim <= medium {
         bincode::serde::decode_from_slice(image, config::standard().with_limit::<{ LIMITS.1 }>())
-    } else if image.len() <= large {
+    } else if claim <= large {
         bincode::serde::decode_from_slice(image, config::standard().with_limit::<{ LIMITS.2 }>())
     } else {
         return Err(invalid(format!("a state image of {} bytes", image.len())));
@@ -81,6 +85,11 @@ fn decode<T: DeserializeOwned>(image: &[u8]) -> io::Result<T> {
 
 fn invalid(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error)
+}
+
+#[cfg(test)]
+fn encode(numbers: &[u128]) -> Vec<u8> {
+    bincode::serde::encode_to_vec(numbers, config::standard()).expect("numbers have a form")
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Bugs put in on purpose, so that the simulator can show that it finds them.
 //!
-//! Each place in the program that a bug can be planted in asks [`is`], which is constantly false: the
+//! Each place in the program that a bug can be planted in asks `is`, which is constantly false: the
 //! bugs are only compiled in under the feature `planted`, which no build without debug assertions
 //! takes, and even there each is out until a test puts it in for its own thread. Owns the list and the
 //! switch; what a bug does stands where it is planted.

@@ -90,7 +90,7 @@ impl Members {
     async fn there(&self, leader: NodeId, call: &Call) -> Result<Answer, Status> {
         let unreachable = || status::unavailable(Unavailable::LeaderUnreachable);
         let channel = self.peers.get(leader).ok_or_else(unreachable)?;
-        let request = ChangeMembersRequest { call: Some(call.clone()) };
+        let request = ChangeMembersRequest { call: Some(*call) };
         let mut client = MembershipServiceClient::new(channel);
         let asked = tokio::time::timeout(DEADLINE_DEFAULT, client.change_members(request)).await;
         let answer = asked.map_err(|_| unreachable())??;
@@ -140,13 +140,7 @@ impl Members {
 
     async fn change(&self, change: Change) -> Result<Changed, Status> {
         let changed = self.replica.change_members(change).await.map_err(status::unavailable)?;
-        changed.map_err(|not| match not {
-            NotChanged::NotLeader => {
-                status::unavailable(Unavailable::NotLeader { leader: self.replica.status().leader })
-            }
-            NotChanged::LeadershipLost => status::unavailable(Unavailable::LeadershipLost),
-            other => status::not_changed(&other),
-        })
+        changed.map_err(|not| status::not_changed(&not))
     }
 
     /// Admits a node, or says who could.

@@ -175,9 +175,8 @@ pub(super) fn too_many_watchers(limit: usize) -> Status {
 pub(super) fn not_changed(not: &NotChanged) -> Status {
     use ErrorReason as R;
     let mut answer = match not {
-        NotChanged::NotLeader | NotChanged::LeadershipLost => {
-            return unavailable(Unavailable::LeadershipLost);
-        }
+        NotChanged::NotLeader => return unavailable(Unavailable::NotLeader { leader: None }),
+        NotChanged::LeadershipLost => return unavailable(Unavailable::LeadershipLost),
         NotChanged::Busy | NotChanged::HandingOver { .. } => {
             let mut answer = Answer::new(Code::Unavailable, R::MembersChanging);
             answer.details.set_retry_info(Some(std::time::Duration::from_millis(100)));

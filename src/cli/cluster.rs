@@ -47,8 +47,10 @@ pub(super) enum Command {
         #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = time::duration)]
         ttl: Duration,
     },
-    /// Print a token that admits a node in the place of another, which is removed once the new one votes
-    #[command(after_help = "Example: turnwise cluster replace 2")]
+    /// Print a token that admits a node in the place of another
+    #[command(
+        after_help = "The other is removed once the new one votes.\n\nExample: turnwise cluster replace 2"
+    )]
     Replace {
         /// Whose place is taken
         #[arg(value_parser = config::node_id)]

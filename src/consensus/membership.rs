@@ -258,7 +258,7 @@ impl Membership {
         let same = |(open, token): (&TokenHash, &OpenToken)| {
             bool::from(open.0.ct_eq(&hash.0)).then_some(*token)
         };
-        let token = self.tokens.iter().filter_map(same).last();
+        let token = self.tokens.iter().fold(None, |found, open| same(open).or(found));
         token.filter(|token| token.expires_us > now_us)
     }
 

@@ -311,3 +311,20 @@ fn damaged_bodies_are_refused_and_ask_for_no_memory() {
         assert!(load(&[version, 0, 0, 0, 0, 253, 255, 255, 255, 255, 255, 255, 255, 127]).is_err());
     }
 }
+
+/// A node with 40,000 assignments could not load its own snapshot: 7 MB, within 16 MiB as bytes, and
+/// beyond as numbers in memory.
+#[test]
+fn numbers_that_are_wider_in_memory_than_on_disk_do_not_pass_the_limit() {
+    for count in [1 << 20, (1 << 20) + (1 << 18)] {
+        let numbers = vec![1_u128; count];
+        let image = encode(&numbers);
+        assert!(image.len() < LIMITS.0 && image.len() * CLAIM_MAX >= LIMITS.0);
+        assert_eq!(decode::<Vec<u128>>(&image).unwrap(), numbers);
+    }
+    // Few bytes may still not ask for much.
+    let mut short = encode(&[1; 8]);
+    short.splice(0..1, [253, 0, 0, 0, 0, 1, 0, 0, 0]);
+    let refused = decode::<Vec<u128>>(&short).unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::InvalidData);
+}

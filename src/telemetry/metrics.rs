@@ -41,6 +41,9 @@ pub struct Metrics {
     pub commit_index: Level,
     /// `turnwise_applied_index`.
     pub applied_index: Level,
+    /// `turnwise_clock_off_seconds`: how far this machine's clock is off the median of the members', if
+    /// by more than a second; 0 otherwise.
+    pub clock_off_seconds: Gauge<f64, AtomicU64>,
     /// `turnwise_calls_total{method,code}`: gRPC calls ended.
     pub calls: Family<CallLabels, Counter>,
     role: Family<RoleLabel, Level>,
@@ -95,6 +98,7 @@ impl Metrics {
             term: Level::default(),
             commit_index: Level::default(),
             applied_index: Level::default(),
+            clock_off_seconds: Gauge::default(),
             calls: Family::default(),
             role: Family::default(),
         };
@@ -128,6 +132,11 @@ impl Metrics {
             metrics.commit_index.clone(),
         );
         all.register("applied_index", "Highest log index applied", metrics.applied_index.clone());
+        all.register(
+            "clock_off_seconds",
+            "How far this machine's clock is off the members' median, if by more than a second",
+            metrics.clock_off_seconds.clone(),
+        );
         all.register("calls", "gRPC calls ended, by method and code", metrics.calls.clone());
         all.register("role", "1 for what the node is, 0 for what it is not", metrics.role.clone());
         let metrics = Self { registry, ..metrics };

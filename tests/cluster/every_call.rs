@@ -739,6 +739,16 @@ async fn cluster_seen(tour: &mut Tour, cluster: &Cluster) {
     led.await.unwrap();
 }
 
+async fn one_leaves(tour: &mut Tour, cluster: &Cluster) {
+    let leader = cluster.leader().await;
+    let leaves = cluster.others(leader)[0];
+    let remove = pb::RemoveMemberRequest { node_id: leaves };
+    ask!(tour, ClusterServiceClient::remove_member, remove).unwrap();
+    let members = cluster.seen_by(leader).await.members;
+    let ids: Vec<_> = members.iter().map(|member| member.node_id).collect();
+    assert_eq!(ids, cluster.others(leaves));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_call_takes_effect_for_all_nodes_whichever_it_is_made_on() {
     let cluster = Cluster::start().await;
@@ -754,6 +764,7 @@ async fn every_call_takes_effect_for_all_nodes_whichever_it_is_made_on() {
     events(&mut tour).await;
     tokens(&mut tour).await;
     cluster_seen(&mut tour, &cluster).await;
-    tour.was_complete();
     cluster.agreed_hash().await;
+    one_leaves(&mut tour, &cluster).await;
+    tour.was_complete();
 }

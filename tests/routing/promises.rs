@@ -47,10 +47,9 @@ impl<'a> Trial<'a> {
     }
 
     fn assign(&mut self, assign: Assign) -> Result<Assignment, Rejection> {
-        match self.try_(Operation::AssignContact(assign))? {
-            Outcome::Assigned(assigned) => Ok(assigned.assignment),
-            other => panic!("{other:?}"),
-        }
+        let outcome = self.try_(Operation::AssignContact(assign))?;
+        let Outcome::Assigned(assigned) = outcome else { panic!("{outcome:?}") };
+        Ok(assigned.assignment)
     }
 
     fn assign_anybody(&mut self, via: Via) -> Assignment {

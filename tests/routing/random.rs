@@ -27,7 +27,7 @@ const HISTORIES: u32 = 480;
 /// Commands of a whole run at least.
 const COMMANDS_MIN: u64 = 100_000;
 /// Histories of a run that the optimiser was not asked for.
-const HISTORIES_FEW: u32 = 32;
+const HISTORIES_FEW: u32 = 16;
 
 /// The engine, with the naive model beside it.
 struct Pair {

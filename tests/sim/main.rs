@@ -66,7 +66,7 @@ use turnwise::clock;
 use world::{Report, World};
 
 /// Where the optimiser was asked, more.
-const SEEDS_DEFAULT: u64 = if cfg!(debug_assertions) { 60 } else { 1_000 };
+const SEEDS_DEFAULT: u64 = if cfg!(debug_assertions) { 20 } else { 1_000 };
 /// So many come upon every mark.
 const SEEDS_FOR_MARKS: u64 = 200;
 /// Seeds that once found a bug, and what it was. Kept for ever, though a seed is another history since

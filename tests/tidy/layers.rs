@@ -99,7 +99,7 @@ const KEPT_IN: [(&str, &[&str]); 6] = [
     ("raft", RAFT),
     ("eraftpb", RAFT),
     ("protobuf", RAFT),
-    ("slog", &["src/telemetry/raft_log.rs", "src/consensus/node.rs"]),
+    ("slog", &["src/telemetry/raft_log.rs", "src/consensus/node.rs", "src/consensus/node/"]),
     // Unmaintained, to be replaced without touching anything else.
     ("bincode", &["src/image.rs"]),
     ("SystemTime", &["src/clock.rs"]),
@@ -108,6 +108,7 @@ const RAFT: &[&str] = &[
     "src/consensus/effect.rs",
     "src/consensus/fault.rs",
     "src/consensus/node.rs",
+    "src/consensus/node/",
     "src/consensus/storage.rs",
     "src/consensus/wire.rs",
 ];

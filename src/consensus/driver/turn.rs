@@ -99,6 +99,8 @@ pub(super) struct Driver<S: StateMachine, D: Disk> {
     checkpoints: Checkpoints,
     contacts: Contacts,
     applied_index: u64,
+    /// This machine's clock was off when last looked at.
+    clock_is_off: bool,
 }
 
 impl<S: StateMachine, D: Disk> Driver<S, D> {
@@ -117,6 +119,7 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
             answers: Vec::new(),
             follow_ups: VecDeque::new(),
             unsynced: None,
+            clock_is_off: false,
         }
     }
 
@@ -488,9 +491,28 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
         }
     }
 
+    /// Says when this machine's clock goes wrong, and when it is right again.
+    fn watch_clock(&mut self, off_us: Option<i64>) {
+        let off = Duration::from_micros(off_us.unwrap_or(0).unsigned_abs());
+        self.parts.metrics.clock_off_seconds.set(off.as_secs_f64());
+        let was_off = std::mem::replace(&mut self.clock_is_off, off_us.is_some());
+        let node = self.parts.node_id.0;
+        match off_us {
+            Some(off_us) if !was_off => tracing::warn!(
+                node,
+                off_ms = off_us / 1_000,
+                "this machine's clock is off the median of the members' by more than a second: \
+                 the log's time does not follow it; set it right"
+            ),
+            None if was_off => tracing::info!(node, "this machine's clock is right again"),
+            Some(_) | None => {}
+        }
+    }
+
     fn publish(&mut self) {
         self.publish_view();
         let node = self.parts.node.status();
+        self.watch_clock(node.clock_alarm_us);
         let new = Status {
             node_id: self.parts.node_id,
             role: node.role,

@@ -7,7 +7,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
-use raft::{ProgressState, StateRole};
+use raft::StateRole;
 
 use super::Node;
 use crate::{
@@ -372,10 +372,10 @@ impl Node {
         let last = raft.raft_log.last_index();
         let is_caught_up = |node: &NodeId| {
             self.is_reachable(*node)
-                && raft.prs().get(node.0).is_some_and(|progress| {
-                    progress.state == ProgressState::Replicate
-                        && progress.matched + CAUGHT_UP_WITHIN >= last
-                })
+                && raft
+                    .prs()
+                    .get(node.0)
+                    .is_some_and(|it| it.matched > 0 && it.matched + CAUGHT_UP_WITHIN >= last)
         };
         self.membership.learners().iter().copied().find(is_caught_up)
     }

@@ -1,0 +1,402 @@
+//! The processes of one cluster: started, killed, paused and ended by their handles only.
+//!
+//! Everything that can go wrong is an `Err` with words: the row that meets it goes on with another
+//! cluster. A dropped [`Cluster`] leaves no process behind; where the suite runs in namespaces of its
+//! own, not even a killed suite does.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, OpenOptions},
+    net::{IpAddr, SocketAddr},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tokio::net::TcpSocket;
+use turnwise::{
+    client::{Client, Options},
+    clock,
+    config::ClusterId,
+    proto::turnwise::v1::{Cluster as ClusterSeen, ClusterMember, GetClusterRequest},
+};
+
+/// What may go wrong, in words.
+pub(crate) type Res<T> = Result<T, String>;
+
+/// How long a condition may take that is sure to come.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(10);
+const START_ATTEMPTS_MAX: usize = 5;
+
+/// Any error in words.
+pub(crate) fn words(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+/// How a cluster is started.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Setup {
+    /// More flags of `turnwise serve`.
+    pub(crate) flags: Vec<String>,
+    /// Environment, by node.
+    pub(crate) env: BTreeMap<u64, Vec<(String, String)>>,
+    /// Words in front of a node's command line, by node.
+    pub(crate) under: BTreeMap<u64, Vec<String>>,
+    /// Where a node listens, if not on loopback; on ports of its own choice.
+    pub(crate) address: BTreeMap<u64, IpAddr>,
+    /// Data directories that are there already, by node.
+    pub(crate) data: BTreeMap<u64, PathBuf>,
+    /// How many nodes, if more than three.
+    pub(crate) count: u64,
+}
+
+/// Ports, bound and never listened on, so that nobody else is given the same numbers; the node, which
+/// like us allows addresses to be used again, can listen on them.
+struct Ports {
+    client: SocketAddr,
+    peer: SocketAddr,
+    admin: SocketAddr,
+    _reserved: Vec<TcpSocket>,
+}
+
+impl Ports {
+    fn reserve() -> Res<Self> {
+        let mut reserved = Vec::new();
+        let mut addresses = Vec::new();
+        for _ in 0..3 {
+            let socket = TcpSocket::new_v4().map_err(words)?;
+            socket.set_reuseaddr(true).map_err(words)?;
+            socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).map_err(words)?;
+            addresses.push(socket.local_addr().map_err(words)?);
+            reserved.push(socket);
+        }
+        Ok(Self {
+            client: addresses[0],
+            peer: addresses[1],
+            admin: addresses[2],
+            _reserved: reserved,
+        })
+    }
+
+    /// In a network namespace of the node's own, where nobody else is.
+    fn alone(ip: IpAddr) -> Self {
+        let [client, peer, admin] = [7400, 7401, 7402].map(|port| SocketAddr::new(ip, port));
+        Self { client, peer, admin, _reserved: Vec::new() }
+    }
+}
+
+struct Node {
+    id: u64,
+    ports: Ports,
+    child: Option<Child>,
+    bootstrap: bool,
+}
+
+/// See the module.
+pub(crate) struct Cluster {
+    cluster_id: ClusterId,
+    nodes: Vec<Node>,
+    folder: TempDir,
+    pub(crate) setup: Setup,
+}
+
+impl Cluster {
+    /// Starts its nodes, three unless the setup says otherwise, and waits until all of them serve.
+    pub(crate) async fn start(setup: Setup) -> Res<Self> {
+        let folder = tempfile::tempdir().map_err(words)?;
+        let cluster_id = ClusterId::random();
+        let mut cluster = Self { cluster_id, nodes: Vec::new(), folder, setup };
+        for attempt in 1.. {
+            let count = cluster.setup.count.max(3);
+            cluster.nodes.clear();
+            for id in 1..=count {
+                let ports = match cluster.setup.address.get(&id) {
+                    Some(ip) => Ports::alone(*ip),
+                    None => Ports::reserve()?,
+                };
+                cluster.nodes.push(Node { id, ports, child: None, bootstrap: true });
+            }
+            for id in cluster.ids() {
+                cluster.spawn(id)?;
+            }
+            match cluster.ready(&cluster.ids()).await {
+                Ok(()) => break,
+                Err(why) if attempt < START_ATTEMPTS_MAX && why.contains("can't listen on") => {
+                    for id in cluster.ids() {
+                        cluster.kill(id);
+                        if !cluster.setup.data.contains_key(&id) {
+                            fs::remove_dir_all(cluster.data_dir(id)).unwrap_or_default();
+                        }
+                    }
+                }
+                Err(why) => return Err(why),
+            }
+        }
+        Ok(cluster)
+    }
+
+    pub(crate) fn ids(&self) -> Vec<u64> {
+        self.nodes.iter().map(|node| node.id).collect()
+    }
+
+    pub(crate) fn others(&self, than: u64) -> Vec<u64> {
+        self.ids().into_iter().filter(|id| *id != than).collect()
+    }
+
+    fn node(&self, id: u64) -> &Node {
+        self.nodes.iter().find(|node| node.id == id).expect("ids count from 1")
+    }
+
+    fn node_mut(&mut self, id: u64) -> &mut Node {
+        self.nodes.iter_mut().find(|node| node.id == id).expect("ids count from 1")
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn data_dir(&self, id: u64) -> PathBuf {
+        let own = || self.folder.path().join(format!("node-{id}"));
+        self.setup.data.get(&id).cloned().unwrap_or_else(own)
+    }
+
+    pub(crate) fn client_address(&self, id: u64) -> String {
+        self.node(id).ports.client.to_string()
+    }
+
+    pub(crate) fn admin_address(&self, id: u64) -> SocketAddr {
+        self.node(id).ports.admin
+    }
+
+    fn log_path(&self, id: u64) -> PathBuf {
+        self.folder.path().join(format!("node-{id}.log"))
+    }
+
+    /// All that a node has logged, over all its lives.
+    pub(crate) fn log(&self, id: u64) -> String {
+        fs::read(self.log_path(id))
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .unwrap_or_default()
+    }
+
+    /// Whether its next start may found a cluster on an empty disk.
+    pub(crate) fn set_bootstrap(&mut self, id: u64, bootstrap: bool) {
+        self.node_mut(id).bootstrap = bootstrap;
+    }
+
+    fn command(&self, id: u64) -> Command {
+        let node = self.node(id);
+        let binary = env!("CARGO_BIN_EXE_turnwise");
+        let mut front = self.setup.under.get(&id).into_iter().flatten();
+        let mut command = match front.next() {
+            None => Command::new(binary),
+            Some(program) => {
+                let mut command = Command::new(program);
+                command.args(front).arg(binary);
+                command
+            }
+        };
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TURNWISE_")) {
+            command.env_remove(name);
+        }
+        let member = |node: &Node| format!("{}={}", node.id, node.ports.peer);
+        command
+            .arg("serve")
+            .args(["--node-id", &id.to_string()])
+            .args(["--cluster-id", &self.cluster_id.to_string()])
+            .arg("--data-dir")
+            .arg(self.data_dir(id))
+            .args(["--client-address", &node.ports.client.to_string()])
+            .args(["--peer-address", &node.ports.peer.to_string()])
+            .args(["--admin-address", &node.ports.admin.to_string()])
+            .args(["--members", &self.nodes.iter().map(member).collect::<Vec<_>>().join(",")])
+            .args(&self.setup.flags)
+            .envs(self.setup.env.get(&id).into_iter().flatten().cloned())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        if node.bootstrap {
+            command.arg("--bootstrap");
+        }
+        command
+    }
+
+    /// Starts a node that is not running. Does not wait for it.
+    pub(crate) fn spawn(&mut self, id: u64) -> Res<()> {
+        let log = OpenOptions::new().create(true).append(true).open(self.log_path(id));
+        let mut command = self.command(id);
+        let child = command.stderr(log.map_err(words)?).spawn().map_err(words)?;
+        match self.node_mut(id).child.replace(child) {
+            None => Ok(()),
+            Some(_) => Err(format!("node {id} was running")),
+        }
+    }
+
+    /// SIGKILL, and no trace of it left among the processes.
+    pub(crate) fn kill(&mut self, id: u64) {
+        if let Some(mut child) = self.node_mut(id).child.take() {
+            // It may have ended by itself.
+            child.kill().unwrap_or_default();
+            drop(child.wait());
+        }
+    }
+
+    pub(crate) fn is_running(&mut self, id: u64) -> bool {
+        let child = self.node_mut(id).child.as_mut();
+        child.is_some_and(|child| matches!(child.try_wait(), Ok(None)))
+    }
+
+    pub(crate) fn pid(&self, id: u64) -> Res<u32> {
+        let child = self.node(id).child.as_ref();
+        child.map(Child::id).ok_or_else(|| format!("node {id} does not run"))
+    }
+
+    fn signal(&self, id: u64, signal: Signal) -> Res<()> {
+        // It was not waited for, so the id is still its own.
+        let pid = i32::try_from(self.pid(id)?).ok().and_then(Pid::from_raw);
+        kill_process(pid.ok_or("no process id")?, signal).map_err(words)
+    }
+
+    pub(crate) fn terminate(&self, id: u64) -> Res<()> {
+        self.signal(id, Signal::TERM)
+    }
+
+    pub(crate) fn pause(&self, id: u64) -> Res<()> {
+        self.signal(id, Signal::STOP)
+    }
+
+    pub(crate) fn unpause(&self, id: u64) -> Res<()> {
+        self.signal(id, Signal::CONT)
+    }
+
+    /// Waits until a node has ended by itself.
+    pub(crate) async fn exited(&mut self, id: u64) -> Res<ExitStatus> {
+        let deadline = clock::monotonic() + PATIENCE;
+        loop {
+            let child = self.node_mut(id).child.as_mut().ok_or("the node does not run")?;
+            if let Some(status) = child.try_wait().map_err(words)? {
+                self.node_mut(id).child = None;
+                return Ok(status);
+            }
+            if clock::monotonic() > deadline {
+                return Err(format!("node {id} did not end by itself"));
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Waits until these nodes say that they are ready.
+    pub(crate) async fn ready(&mut self, ids: &[u64]) -> Res<()> {
+        let deadline = clock::monotonic() + PATIENCE;
+        for id in ids {
+            let admin = self.admin_address(*id);
+            loop {
+                if !self.is_running(*id) {
+                    self.kill(*id);
+                    let log = self.log(*id);
+                    let last: Vec<&str> = log.lines().rev().take(3).collect();
+                    return Err(format!("node {id} ended: {}", last.join(" | ")));
+                }
+                let answer = http_get(admin, "/readyz").await.unwrap_or_default();
+                if answer.starts_with("HTTP/1.1 200") {
+                    break;
+                }
+                if clock::monotonic() > deadline {
+                    return Err(format!("node {id} did not become ready: {}", last_line(&answer)));
+                }
+                tokio::time::sleep(POLL).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// A client that knows these nodes, the first one first.
+    pub(crate) fn client(&self, ids: &[u64], deadline: Duration) -> Res<Client> {
+        let endpoints: Vec<String> = ids.iter().map(|id| self.client_address(*id)).collect();
+        Client::new(&endpoints, Options { deadline, ..Options::default() }).map_err(words)
+    }
+
+    /// The cluster as one node sees it.
+    pub(crate) async fn seen_by(&self, id: u64) -> Res<ClusterSeen> {
+        let client = self.client(&[id], Duration::from_secs(2))?;
+        let request = GetClusterRequest { at_applied_index: true };
+        let answer = client.call(request).await.map_err(words)?;
+        answer.cluster.ok_or_else(|| "an answer without a cluster".to_owned())
+    }
+
+    /// Waits until one of these nodes says that it leads.
+    pub(crate) async fn leader_among(&self, ids: &[u64]) -> Res<u64> {
+        let deadline = clock::monotonic() + PATIENCE;
+        while clock::monotonic() < deadline {
+            for id in ids {
+                // The leader's own word: a follower may not have heard yet that it changed.
+                if self.seen_by(*id).await.is_ok_and(|seen| seen.leader_node_id == *id) {
+                    return Ok(*id);
+                }
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        Err(format!("no leader among {ids:?}"))
+    }
+
+    pub(crate) async fn leader(&self) -> Res<u64> {
+        self.leader_among(&self.ids()).await
+    }
+
+    /// Waits until all nodes have applied the same index, and compares their states.
+    pub(crate) async fn agreed(&self) -> Res<()> {
+        let deadline = clock::monotonic() + PATIENCE;
+        let mut seen: Vec<ClusterMember> = Vec::new();
+        while clock::monotonic() < deadline {
+            seen =
+                self.seen_by(self.nodes[0].id).await.map(|seen| seen.members).unwrap_or_default();
+            let hashes: Vec<_> = seen.iter().filter_map(|m| m.state_hash.as_ref()).collect();
+            let same_index = hashes.windows(2).all(|two| two[0].log_index == two[1].log_index);
+            if hashes.len() == self.nodes.len() && same_index {
+                return match hashes.iter().all(|hash| hash.hash == hashes[0].hash) {
+                    true => Ok(()),
+                    false => Err(format!("the nodes' states differ: {hashes:?}")),
+                };
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        Err(format!("the nodes do not come to the same index: {seen:?}"))
+    }
+
+    /// The logs of all nodes, kept for whoever looks into a violation.
+    pub(crate) fn keep_logs(&self, into: &Path) {
+        if fs::create_dir_all(into).is_ok() {
+            for id in self.ids() {
+                let name = format!("node-{id}.log");
+                fs::copy(self.log_path(id), into.join(name)).unwrap_or_default();
+            }
+        }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        for id in self.ids() {
+            self.kill(id);
+        }
+    }
+}
+
+fn last_line(text: &str) -> &str {
+    text.lines().last().unwrap_or_default()
+}
+
+async fn http_get(address: SocketAddr, page: &str) -> std::io::Result<String> {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let get = async {
+        let mut stream = tokio::net::TcpStream::connect(address).await?;
+        let request = format!("GET {page} HTTP/1.1\r\nhost: node\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        Ok(answer)
+    };
+    tokio::time::timeout(Duration::from_secs(2), get).await.unwrap_or_else(|late| Err(late.into()))
+}

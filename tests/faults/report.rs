@@ -1,0 +1,293 @@
+//! What the rows came to: counted, appended to a file with the commit, and printed as a table.
+
+use std::{collections::BTreeMap, fmt::Write as _, path::Path, process::Command, time::Duration};
+
+use comfy_table::{Table, presets::ASCII_MARKDOWN};
+use turnwise::clock;
+
+use crate::{
+    checker::Verdict,
+    cluster::{Res, words},
+};
+
+/// What one row came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) row: String,
+    pub(crate) name: String,
+    pub(crate) runs: u64,
+    /// Runs with too few calls outside the fault to mean anything; not among `runs`.
+    pub(crate) void: u64,
+    pub(crate) acknowledged: u64,
+    pub(crate) lost: u64,
+    pub(crate) duplicated: u64,
+    pub(crate) stale: u64,
+    pub(crate) out_of_order: u64,
+    pub(crate) wrong: u64,
+    pub(crate) unanswered: u64,
+    /// Runs in which the service did not do what the row says it must.
+    pub(crate) failed: u64,
+    /// Times to recover, in tenths of milliseconds.
+    pub(crate) recoveries: Vec<u64>,
+    /// Why it was not run.
+    pub(crate) skipped: String,
+    /// The first thing that was wrong, or what else there is to know.
+    pub(crate) notes: String,
+}
+
+impl Tally {
+    pub(crate) fn add(&mut self, verdict: &Verdict) {
+        self.acknowledged += verdict.acknowledged;
+        self.lost += verdict.lost;
+        self.duplicated += verdict.duplicated;
+        self.stale += verdict.stale;
+        self.out_of_order += verdict.out_of_order;
+        self.wrong += verdict.wrong;
+        self.unanswered += verdict.unanswered;
+        for words in &verdict.words {
+            self.note(words);
+        }
+    }
+
+    pub(crate) fn recovered(&mut self, after: Duration) {
+        self.recoveries.push(u64::try_from(after.as_micros() / 100).unwrap_or(u64::MAX));
+    }
+
+    /// The first notes are kept.
+    pub(crate) fn note(&mut self, note: &str) {
+        const LEN_MAX: usize = 600;
+        if self.notes.len() < LEN_MAX && !self.notes.contains(note) {
+            let end = if self.notes.is_empty() { "" } else { "; " };
+            self.notes = format!("{}{end}{note}", self.notes).chars().take(LEN_MAX).collect();
+        }
+    }
+
+    pub(crate) fn violations(&self) -> u64 {
+        self.lost
+            + self.duplicated
+            + self.stale
+            + self.out_of_order
+            + self.wrong
+            + self.unanswered
+            + self.failed
+    }
+
+    /// So many of a hundred recoveries took at most this long.
+    fn percentile(&self, percent: usize) -> String {
+        let mut sorted = self.recoveries.clone();
+        sorted.sort_unstable();
+        let place = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
+        sorted.get(place).map_or("-".to_owned(), |tenths| format!("{}", (tenths + 5) / 10))
+    }
+
+    /// Takes another count of the same row in.
+    pub(crate) fn add_up(&mut self, other: &Self) {
+        self.runs += other.runs;
+        self.void += other.void;
+        self.acknowledged += other.acknowledged;
+        self.lost += other.lost;
+        self.duplicated += other.duplicated;
+        self.stale += other.stale;
+        self.out_of_order += other.out_of_order;
+        self.wrong += other.wrong;
+        self.unanswered += other.unanswered;
+        self.failed += other.failed;
+        self.recoveries.extend(&other.recoveries);
+        if self.skipped.is_empty() {
+            self.skipped.clone_from(&other.skipped);
+        }
+        if !other.notes.is_empty() {
+            self.note(&other.notes);
+        }
+    }
+}
+
+const COLUMNS: [&str; 19] = [
+    "date",
+    "commit",
+    "machine",
+    "form",
+    "row",
+    "name",
+    "runs",
+    "void",
+    "acknowledged",
+    "lost",
+    "duplicated",
+    "stale",
+    "out_of_order",
+    "wrong",
+    "unanswered",
+    "failed",
+    "recoveries_tenth_ms",
+    "skipped",
+    "notes",
+];
+
+/// Where and with what the rows were run.
+#[derive(Debug, Clone)]
+pub(crate) struct Provenance {
+    pub(crate) date: String,
+    pub(crate) commit: String,
+    pub(crate) machine: String,
+    pub(crate) form: String,
+}
+
+impl Provenance {
+    pub(crate) fn now(form: &str) -> Self {
+        let micros = i64::try_from(clock::wall().0).unwrap_or(0);
+        let date = jiff::Timestamp::from_microsecond(micros)
+            .map(|at| at.strftime("%Y-%m-%dT%H:%MZ").to_string())
+            .unwrap_or_default();
+        let git = |words: &[&str]| {
+            let output = Command::new("git").args(words).output().ok()?;
+            let text = String::from_utf8(output.stdout).ok()?;
+            output.status.success().then(|| text.trim().to_owned())
+        };
+        let commit = git(&["rev-parse", "--short", "HEAD"]).unwrap_or_else(|| "unknown".into());
+        let changed = git(&["status", "--porcelain", "--", "src", "proto", "Cargo.lock"]);
+        let changed = if changed.is_none_or(|files| files.is_empty()) { "" } else { "+changes" };
+        let cores = std::thread::available_parallelism().map_or(0, usize::from);
+        let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+        let kernel = kernel.split('-').next().unwrap_or_default().trim().to_owned();
+        let build = if cfg!(debug_assertions) { "dev" } else { "release" };
+        Self {
+            date,
+            commit: format!("{commit}{changed}"),
+            machine: format!("{cores} cores, Linux {kernel}, {build} build"),
+            form: form.to_owned(),
+        }
+    }
+}
+
+/// Appends one line; the first one of a file is preceded by the names of its columns.
+pub(crate) fn append(file: &Path, provenance: &Provenance, tally: &Tally) -> Res<()> {
+    if let Some(folder) = file.parent() {
+        std::fs::create_dir_all(folder).map_err(words)?;
+    }
+    let is_new = !file.exists();
+    let open = std::fs::OpenOptions::new().create(true).append(true).open(file);
+    let mut writer = csv::Writer::from_writer(open.map_err(words)?);
+    if is_new {
+        writer.write_record(COLUMNS).map_err(words)?;
+    }
+    let Provenance { date, commit, machine, form } = provenance;
+    let recoveries: Vec<String> = tally.recoveries.iter().map(u64::to_string).collect();
+    let numbers = [
+        tally.runs,
+        tally.void,
+        tally.acknowledged,
+        tally.lost,
+        tally.duplicated,
+        tally.stale,
+        tally.out_of_order,
+        tally.wrong,
+        tally.unanswered,
+        tally.failed,
+    ];
+    let mut record: Vec<String> =
+        [date, commit, machine, form, &tally.row, &tally.name].map(String::clone).to_vec();
+    record.extend(numbers.iter().map(u64::to_string));
+    record.extend([recoveries.join(" "), tally.skipped.clone(), tally.notes.clone()]);
+    writer.write_record(record).map_err(words)?;
+    writer.flush().map_err(words)
+}
+
+/// All lines of a file, those of one row added up; of one commit, if one is named.
+pub(crate) fn read(file: &Path, commit: Option<&str>) -> Res<Vec<Tally>> {
+    let mut rows: BTreeMap<(u64, String), Tally> = BTreeMap::new();
+    let mut reader = csv::Reader::from_path(file).map_err(words)?;
+    for record in reader.records() {
+        let record = record.map_err(words)?;
+        let field = |name: &str| {
+            let place = COLUMNS.iter().position(|column| *column == name).unwrap_or(usize::MAX);
+            record.get(place).unwrap_or_default().to_owned()
+        };
+        if commit.is_some_and(|commit| !field("commit").starts_with(commit)) {
+            continue;
+        }
+        let number = |name: &str| field(name).parse::<u64>().unwrap_or(0);
+        let tally = Tally {
+            row: field("row"),
+            name: field("name"),
+            runs: number("runs"),
+            void: number("void"),
+            acknowledged: number("acknowledged"),
+            lost: number("lost"),
+            duplicated: number("duplicated"),
+            stale: number("stale"),
+            out_of_order: number("out_of_order"),
+            wrong: number("wrong"),
+            unanswered: number("unanswered"),
+            failed: number("failed"),
+            recoveries: field("recoveries_tenth_ms")
+                .split_whitespace()
+                .filter_map(|tenths| tenths.parse().ok())
+                .collect(),
+            skipped: field("skipped"),
+            notes: field("notes"),
+        };
+        let key = (tally.row.parse().unwrap_or(u64::MAX), tally.name.clone());
+        let (row, name) = (tally.row.clone(), tally.name.clone());
+        let empty = || Tally { row, name, ..Tally::default() };
+        rows.entry(key).or_insert_with(empty).add_up(&tally);
+    }
+    Ok(rows.into_values().collect())
+}
+
+/// The rows as a table that a page can hold.
+pub(crate) fn table(rows: &[Tally]) -> String {
+    let mut table = Table::new();
+    table.load_style(ASCII_MARKDOWN);
+    table.set_header([
+        "#",
+        "Fault",
+        "Runs",
+        "Void",
+        "Acknowledged",
+        "Lost",
+        "Duplicated",
+        "Stale",
+        "Out of order",
+        "Wrong",
+        "No answer",
+        "Failed",
+        "p50 ms",
+        "p99 ms",
+    ]);
+    for tally in rows {
+        let mut cells = vec![tally.row.clone(), tally.name.clone()];
+        if tally.runs == 0 && !tally.skipped.is_empty() {
+            cells.push("skipped".to_owned());
+            cells.extend((0..11).map(|_| "-".to_owned()));
+        } else {
+            let numbers = [
+                tally.runs,
+                tally.void,
+                tally.acknowledged,
+                tally.lost,
+                tally.duplicated,
+                tally.stale,
+                tally.out_of_order,
+                tally.wrong,
+                tally.unanswered,
+                tally.failed,
+            ];
+            cells.extend(numbers.iter().map(u64::to_string));
+            cells.extend([tally.percentile(50), tally.percentile(99)]);
+        }
+        table.add_row(cells);
+    }
+    let mut text = table.to_string();
+    for tally in rows {
+        if !tally.skipped.is_empty() {
+            write!(text, "\nrow {}, {}: skipped: {}", tally.row, tally.name, tally.skipped)
+                .unwrap_or_default();
+        }
+        if !tally.notes.is_empty() {
+            write!(text, "\nrow {}, {}: {}", tally.row, tally.name, tally.notes)
+                .unwrap_or_default();
+        }
+    }
+    text
+}

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use tonic::{Code, Request, Response, Status};
+use tonic_types::StatusExt as _;
 
 use crate::{
     consensus::NodeId,
@@ -17,7 +18,7 @@ use crate::{
             join_response, membership_service_client::MembershipServiceClient,
             membership_service_server::MembershipService,
         },
-        v1::{CreateJoinTokenRequest, CreateJoinTokenResponse, RemoveMemberResponse},
+        v1::{CreateJoinTokenRequest, CreateJoinTokenResponse, ErrorReason, RemoveMemberResponse},
     },
     replica::{Change, Changed, Incarnation, NotChanged, Replica, TokenHash},
     routing::{Reading, State, TeamId, Time},
@@ -31,7 +32,7 @@ use super::{
     duration::{DAY_US, SECOND_US, within},
     instant::timestamp,
     limits::DEADLINE_DEFAULT,
-    status,
+    spelled, status,
     violations::{Violations, Wrong},
 };
 
@@ -49,6 +50,26 @@ pub struct Members {
     cluster_id: u128,
 }
 
+/// Why a try came to nothing.
+enum Failed {
+    /// Certainly nothing was changed.
+    NotDone(Status),
+    /// The leader changed, or the way to it broke, while it was under way.
+    PerhapsDone,
+}
+
+impl Failed {
+    /// The leader's own words have details; without, the way there broke.
+    fn of(status: Status) -> Self {
+        let lost = spelled(ErrorReason::LeadershipLost);
+        let reason = status.get_details_error_info().map(|info| info.reason);
+        match reason {
+            Some(reason) if reason != lost => Self::NotDone(status),
+            Some(_) | None => Self::PerhapsDone,
+        }
+    }
+}
+
 impl Members {
     /// Of the cluster with this id.
     #[must_use]
@@ -63,38 +84,46 @@ impl Members {
         let none = TeamId::new("-");
         let may = may_read(&self.replica, &principal, &none, Reading::Cluster);
         time.or_late(may).await.map_err(status::unavailable)??;
-        let mut last = status::unavailable(Unavailable::NoLeader);
+        // What stood in the way of the last try, if none of them can have taken effect.
+        let mut hindrance = None;
         let done = time.or_late(async {
+            let mut perhaps_done = false;
             loop {
+                hindrance = None;
                 match self.try_once(&call).await {
-                    Err(status) if status.code() == Code::Unavailable => last = status,
-                    other => return other,
+                    Err(Failed::NotDone(status)) if status.code() == Code::Unavailable => {
+                        hindrance = Some(status).filter(|_| !perhaps_done);
+                    }
+                    Err(Failed::PerhapsDone) => perhaps_done = true,
+                    Err(Failed::NotDone(status)) => return Err(status),
+                    Ok(answer) => return Ok(answer),
                 }
                 tokio::time::sleep(PAUSE).await;
             }
         });
-        // Late, it is said what stood in the way.
         let done = done.await;
-        done.unwrap_or(Err(last))
+        let late =
+            || hindrance.unwrap_or_else(|| status::unavailable(Unavailable::DeadlineExceeded));
+        done.unwrap_or_else(|_| Err(late()))
     }
 
-    async fn try_once(&self, call: &Call) -> Result<Answer, Status> {
+    async fn try_once(&self, call: &Call) -> Result<Answer, Failed> {
         let status = self.replica.status();
         match status.leader {
-            Some(leader) if leader == status.node_id => self.here(call).await,
+            Some(leader) if leader == status.node_id => self.here(call).await.map_err(Failed::of),
             Some(leader) => self.there(leader, call).await,
-            None => Err(status::unavailable(Unavailable::NoLeader)),
+            None => Err(Failed::NotDone(status::unavailable(Unavailable::NoLeader))),
         }
     }
 
-    async fn there(&self, leader: NodeId, call: &Call) -> Result<Answer, Status> {
-        let unreachable = || status::unavailable(Unavailable::LeaderUnreachable);
+    async fn there(&self, leader: NodeId, call: &Call) -> Result<Answer, Failed> {
+        let unreachable = || Failed::NotDone(status::unavailable(Unavailable::LeaderUnreachable));
         let channel = self.peers.get(leader).ok_or_else(unreachable)?;
         let request = ChangeMembersRequest { call: Some(*call) };
         let mut client = MembershipServiceClient::new(channel);
         let asked = tokio::time::timeout(DEADLINE_DEFAULT, client.change_members(request)).await;
-        let answer = asked.map_err(|_| unreachable())??;
-        answer.into_inner().answer.ok_or_else(status::internal)
+        let answer = asked.map_err(|_| Failed::PerhapsDone)?.map_err(Failed::of)?;
+        answer.into_inner().answer.ok_or_else(|| Failed::NotDone(status::internal()))
     }
 
     /// On this node, if it leads.

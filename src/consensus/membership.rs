@@ -108,7 +108,9 @@ impl Membership {
 
     /// Whether an ordinary entry does anything here. Nearly none does.
     pub(super) fn is_touched_by(&self, batch: &Batch) -> bool {
-        !self.tokens.is_empty() || !batch.member_records.is_empty() || !batch.join_tokens.is_empty()
+        self.tokens.values().any(|token| token.expires_us <= batch.stamp_us)
+            || !batch.member_records.is_empty()
+            || !batch.join_tokens.is_empty()
     }
 
     /// What an ordinary entry does.

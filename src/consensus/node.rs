@@ -430,17 +430,19 @@ impl Node {
 
     fn hand_over(&mut self, to: Option<NodeId>) {
         let raft = &self.raw.raft;
-        if raft.state != StateRole::Leader {
+        // A change that is under way may be the end of whoever is chosen.
+        if raft.state != StateRole::Leader || self.is_change_under_way() {
             return;
         }
         let voters = raft.prs().conf().voters();
-        // Activity comes first but excludes nobody: raft-rs forgets it once per election timeout, and
-        // just then every peer looks idle.
+        // Who was heard lately comes first. What raft-rs knows of that, it forgets once per election timeout,
+        // and just then every peer looks idle.
         let may = |id: u64| {
             id != self.config.id.0 && voters.contains(id) && to.is_none_or(|to| to.0 == id)
         };
         let best = raft.prs().iter().filter(|(id, _)| may(**id));
-        let best = best.max_by_key(|(id, it)| (it.recent_active, it.matched, **id));
+        let best =
+            best.max_by_key(|(id, it)| (self.is_heard_within(NodeId(**id), 1), it.matched, **id));
         if let Some(successor) = best.map(|(id, _)| *id) {
             self.raw.transfer_leader(successor);
         }
@@ -549,7 +551,11 @@ impl Node {
         if planted::is(Bug::MessagesBeforeFsync) {
             self.send(std::mem::take(&mut after_disk), effects);
         }
-        let (number, must_sync) = (ready.number(), ready.must_sync());
+        // After a restart the members are those of the last change that is known to be committed. Whoever
+        // was removed by it need not be there any more, so that is not left to the next batch.
+        let is_change = |entry: &eraftpb::Entry| entry.get_entry_type() != EntryType::EntryNormal;
+        let number = ready.number();
+        let must_sync = ready.must_sync() || committed.iter().any(is_change);
         self.raw.advance_append_async(ready);
         if let Some(install) = &install {
             self.installing = Some((number, install.index));

@@ -253,7 +253,11 @@ pub(super) fn message_to_raft(
 /// admitted, has nobody in it.
 pub(super) fn snapshot_ref(index: u64, term: u64, meta: Bytes) -> Result<SnapshotRef, BadMessage> {
     let decoded = SnapshotMeta::decode(meta.clone()).map_err(|_| BadMessage::SnapshotHeader)?;
-    if (index == 0) != decoded.voters.is_empty() {
+    let (voters, learners) = (&decoded.voters, &decoded.learners);
+    let is_set = |ids: &[u64]| ids.first() != Some(&0) && ids.is_sorted_by(|a, b| a < b);
+    let sound =
+        is_set(voters) && is_set(learners) && !learners.iter().any(|id| voters.contains(id));
+    if !sound || (index == 0) != voters.is_empty() {
         return Err(BadMessage::SnapshotHeader);
     }
     Ok(SnapshotRef { index, term, conf_state: conf_state(&decoded), meta })

@@ -135,6 +135,7 @@ fn s4_2_a_rule_is_targets_with_a_name_shown_as_they_are_typed() {
     assert_eq!(rule["etag"], tag.as_str());
     let rule = cluster.json(&format!("rule update chat --team t --target group:west --etag {tag}"));
     assert_eq!(rule["targets"], json!(["group:west"]));
+    assert_eq!(rule["display_name"], "chat", "what was not named stays");
     cluster.run("rule create manual --team t").ok();
     let rules = cluster.run("rule list --team t").ok();
     let words: Vec<Vec<&str>> =

@@ -237,7 +237,11 @@ fn a_report_tells_at_a_glance_whether_it_was_fair() {
         "place,member,weight,turns,even_share,difference,owner_hits,open_count,passed_over\n\
          1,ana,1,8,5.0,+3.0,0,8,\n2,bo,1,2,5.0,-3.0,0,2,OUT_OF_OFFICE=5\n"
     );
-    // From a time after all of it on, nothing is left to report.
+    // From the fifth on there are six; from a time after all of it, nothing is left to report.
+    let fifth = cluster.json("assignment list --team t --contact c-4");
+    let since = fifth[0]["create_time"].as_str().unwrap();
+    let some = cluster.json(&format!("group report west --team t --since {since}"));
+    assert_eq!((&some["decisions"], &some["members"][0]["turns"]), (&6.into(), &6.into()));
     let later = cluster.json("group report west --team t --since +1h");
     assert_eq!((&later["decisions"], &later["verdict"]), (&0.into(), &"No turns yet.".into()));
 }

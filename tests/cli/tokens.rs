@@ -222,6 +222,8 @@ fn an_admin_gives_tokens_to_managers_and_reps_and_lists_them() {
         assert!(list.contains(row), "{list}");
     }
     assert!(!list.contains("tw_"), "{list}");
+    let one = node.holder(&admin, "token get ana --team sales --output csv").ok();
+    assert!(one.contains("\nana,,REP,,ana,,") && !one.contains("west"), "{one}");
     let denied = node.holder(&ana, "token list --team sales").failed(1);
     assert!(denied.contains("an admin of the team"), "{denied}");
     let wrong = node.holder(&admin, "token create x --team sales --role viewer --group west");

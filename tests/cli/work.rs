@@ -41,6 +41,9 @@ fn a_contact_goes_by_campaign_rule_group_rep_or_the_default() {
     assert!(labelled.contains("ASSIGNED"), "{labelled}");
     let got = cluster.json("assignment list --team t --contact c-7");
     assert_eq!((&got[0]["labels"]["src"], &got[0]["priority"]), (&"web".into(), &(-2).into()));
+    let id = got[0]["assignment"].as_str().unwrap();
+    let one = cluster.json(&format!("assignment get {id} --team t"));
+    assert_eq!((&one["assignment"], &one["contact"]), (&id.into(), &"c-7".into()));
 
     let dry = cluster.run("assign c-8 --team t --campaign spring --validate-only --output json");
     assert!(dry.stderr.contains("nothing was changed"), "{}", dry.stderr);

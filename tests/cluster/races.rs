@@ -175,11 +175,12 @@ async fn p10_a_period_cap_holds_however_many_ask_at_once() {
         reps.push(create_rep(&clients[0], parent, &format!("r{number}"), Rep::default()).await);
     }
     for round in 0..rounds() / 50 {
-        // A group of its own for each round: what was picked counts until the day is over.
+        // A group of its own for each round: what was picked counts until the period is over. A long one,
+        // so that no round sees it end.
         let id = format!("few-{round}");
         create_group(&clients[0], parent, &id, &reps).await;
         let name = format!("{parent}/groups/{id}");
-        let period = Some(prost_types::Duration { seconds: 86_400, nanos: 0 });
+        let period = Some(prost_types::Duration { seconds: 366 * 86_400, nanos: 0 });
         let period_cap = Some(PeriodCap { count: 2, period });
         let group = Some(Group { name: name.clone(), period_cap, ..Group::default() });
         let cap = UpdateGroupRequest { group, ..UpdateGroupRequest::default() };

@@ -94,6 +94,9 @@ async fn s4_10e4_a_wait_ends_by_time_alone_and_then_the_log_stands_still() {
     let assigned = seen.last().unwrap();
     assert_eq!(assigned.assignment.as_ref().unwrap().rep, "teams/sales/reps/last");
     assert_eq!(assigned.principal, "", "nobody asked");
+    // Ticks only when there is something due: one. An election or two may have come between.
+    let position = assigned.position.as_ref().unwrap();
+    assert!(position.log_index <= index + 4, "a second of waiting from {index}: {position:?}");
     let (made, moved) = (waiting.create_time.unwrap(), assigned.time.unwrap());
     let micros = |at: prost_types::Timestamp| at.seconds * 1_000_000 + i64::from(at.nanos) / 1_000;
     assert!(micros(moved) - micros(made) >= 1_000_000, "not before its time, in log time");

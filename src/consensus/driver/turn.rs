@@ -80,6 +80,9 @@ pub(super) struct Parts<S: StateMachine, D: Disk> {
     pub(super) reports: mpsc::UnboundedSender<Report<D::File>>,
 }
 
+/// What became of a change of the members.
+type Outcome = Result<Changed, NotChanged>;
+
 /// What the consensus thread owns.
 pub(super) struct Driver<S: StateMachine, D: Disk> {
     parts: Parts<S, D>,
@@ -87,7 +90,9 @@ pub(super) struct Driver<S: StateMachine, D: Disk> {
     ids: u64,
     waiters: HashMap<ProposalId, Waiter<S>>,
     reads: HashMap<ReadId, ReadFn<S>>,
-    changes: HashMap<ChangeId, oneshot::Sender<Result<Changed, NotChanged>>>,
+    changes: HashMap<ChangeId, oneshot::Sender<Outcome>>,
+    /// To be told once what this turn wrote is durable.
+    changed: Vec<(oneshot::Sender<Outcome>, Outcome)>,
     /// Where nodes say they are that this one has no record of.
     told: BTreeMap<NodeId, String>,
     /// Replies of this turn: they leave together, once the status tells of what they saw.
@@ -115,6 +120,7 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
             waiters: HashMap::new(),
             reads: HashMap::new(),
             changes: HashMap::new(),
+            changed: Vec::new(),
             told: BTreeMap::new(),
             answers: Vec::new(),
             follow_ups: VecDeque::new(),
@@ -400,8 +406,7 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
             }
             Effect::Changed { id, outcome } => {
                 if let Some(reply) = self.changes.remove(&id) {
-                    // A caller that has gone away is no error.
-                    drop(reply.send(outcome));
+                    self.changed.push((reply, outcome));
                 }
             }
             Effect::Removed => return Err(Ended::Removed { node: self.parts.node_id }),
@@ -485,6 +490,10 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
     /// Tells how the node is, then lets the replies leave.
     fn answer(&mut self) {
         self.publish();
+        for (reply, outcome) in self.changed.drain(..) {
+            // A caller that has gone away is no error.
+            drop(reply.send(outcome));
+        }
         for (reply, answer) in self.answers.drain(..) {
             // A caller that has gone away is no error.
             drop(reply.send(answer));

@@ -41,6 +41,10 @@ pub(super) struct Changes {
     ticks: u64,
     /// At which tick a message of each peer came last.
     heard: BTreeMap<NodeId, u64>,
+    /// At which tick it last handed over by itself, because it is to be replaced.
+    handed_over_at: u64,
+    /// At which tick it first knew that it was removed.
+    removed_at: Option<u64>,
 }
 
 #[derive(Debug, Clone)]
@@ -77,6 +81,8 @@ impl Changes {
             done: Vec::new(),
             ticks: 0,
             heard: BTreeMap::new(),
+            handed_over_at: 0,
+            removed_at: None,
         }
     }
 
@@ -153,7 +159,7 @@ impl Node {
     }
 
     /// raft-rs replaces a second change by an empty entry, without a word (RAFT 17).
-    fn is_change_under_way(&self) -> bool {
+    pub(super) fn is_change_under_way(&self) -> bool {
         let raft = &self.raw.raft;
         raft.pending_conf_index > raft.raft_log.applied
     }
@@ -252,11 +258,15 @@ impl Node {
         Ok(())
     }
 
-    /// Whether a peer was heard within two of the shortest election timeouts.
     fn is_reachable(&self, node: NodeId) -> bool {
-        let lately = u64::from(self.config.election_ticks) * 2;
+        node == self.config.id || self.is_heard_within(node, 2)
+    }
+
+    /// Whether a peer was heard within so many of the shortest election timeouts.
+    pub(super) fn is_heard_within(&self, node: NodeId, timeouts: u64) -> bool {
+        let lately = u64::from(self.config.election_ticks) * timeouts;
         let heard = self.changes.heard.get(&node);
-        node == self.config.id || heard.is_some_and(|at| at + lately >= self.changes.ticks)
+        heard.is_some_and(|at| at + lately >= self.changes.ticks)
     }
 
     fn propose_step(
@@ -321,6 +331,12 @@ impl Node {
             let conf_state = self.raw.apply_conf_change(&wire::change_to_raft(&change))?;
             self.clock.set_members(self.membership.voters());
             tracing::info!(node = node.0, step = ?change.step, ?conf_state, "members changed");
+            let is_leader = self.raw.raft.state == StateRole::Leader;
+            if is_leader && self.membership.is_removed(self.config.id) {
+                // raft-rs leaves it to us (RAFT 19). Who was told of the commit by now elects another.
+                let term = self.raw.raft.term;
+                self.raw.raft.become_follower(term, 0);
+            }
         } else {
             tracing::warn!(node = node.0, step = ?change.step, index, "a membership change has no place");
         }
@@ -341,10 +357,12 @@ impl Node {
     /// What a leader does by itself, at each tick.
     pub(super) fn tend_members(&mut self, effects: &mut Vec<Effect>) -> Result<(), Fault> {
         self.changes.ticks += 1;
-        let leads = self.raw.raft.state == StateRole::Leader;
-        if !leads && self.membership.is_removed(self.config.id) {
-            // One that leads goes on: the others have to learn of it from somebody.
-            effects.push(Effect::Removed);
+        if self.membership.is_removed(self.config.id) {
+            // It still votes for a while: the others may need that to elect who tells them of it.
+            let since = *self.changes.removed_at.get_or_insert(self.changes.ticks);
+            if self.changes.ticks >= since + u64::from(self.config.election_ticks) * 3 {
+                effects.push(Effect::Removed);
+            }
         }
         if self.may_change().is_err() {
             return Ok(());
@@ -359,7 +377,12 @@ impl Node {
         }
         match self.replaced_member() {
             Some(replaced) if replaced == self.config.id => {
-                self.hand_over(None);
+                // Nothing is proposed while one is under way: not again right after one that failed.
+                let pause = u64::from(self.config.election_ticks) * 2;
+                if self.changes.ticks >= self.changes.handed_over_at + pause {
+                    self.changes.handed_over_at = self.changes.ticks;
+                    self.hand_over(None);
+                }
                 Ok(())
             }
             Some(replaced) => self.propose_step(None, replaced, Step::Remove).map(drop),

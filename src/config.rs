@@ -293,8 +293,7 @@ impl Values {
         name: &str,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Result<T, ConfigError> {
-        let key =
-            KEYS.iter().find(|key| key.name == name).expect("only keys of the table are read");
+        let key = key(name);
         let (text, source) = match (self.raw(name), key.default) {
             (Some(raw), _) => (raw.text.as_str(), &raw.source),
             (None, Some(default)) => (default, &Source::Default),
@@ -306,9 +305,7 @@ impl Values {
             problem,
         })
     }
-}
 
-impl Values {
     /// Where others find what is bound to `bound`.
     fn advertised(&self, name: &str, bound: SocketAddr) -> Result<String, ConfigError> {
         if self.raw(name).is_some() {
@@ -317,11 +314,13 @@ impl Values {
         if !bound.ip().is_unspecified() {
             return Ok(bound.to_string());
         }
-        let key =
-            KEYS.iter().find(|key| key.name == name).expect("only keys of the table are read");
         let problem = format!("nobody finds this node at {bound}; say where they do, as host:port");
-        Err(ConfigError::Invalid { key: key.name, origin: Source::Default, problem })
+        Err(ConfigError::Invalid { key: key(name).name, origin: Source::Default, problem })
     }
+}
+
+fn key(name: &str) -> &'static Key {
+    KEYS.iter().find(|key| key.name == name).expect("only keys of the table are read")
 }
 
 fn join_token(text: &str) -> Result<String, String> {

@@ -15,7 +15,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub use crate::consensus::{
     Change, Changed, Incarnation, NotChanged, Role, TokenHash,
     driver::Status,
-    peers::{Address, Addresses},
+    log::VERSION as LOG_VERSION,
+    peers::{Address, Addresses, PROTOCOL_VERSION},
 };
 use crate::{
     codec,

@@ -115,7 +115,7 @@ impl ClusterService for Clusters {
         request: Request<TransferLeaderRequest>,
     ) -> Result<Response<TransferLeaderResponse>, Status> {
         let time = self.permit(&request).await?;
-        let to = wanted(request.get_ref());
+        let to = NodeId::some(request.get_ref().node_id);
         if let Some(unknown) = to.filter(|to| !self.is_member(*to)) {
             return Err(status::no_such_node(unknown));
         }
@@ -126,8 +126,8 @@ impl ClusterService for Clusters {
         &self,
         request: Request<CreateJoinTokenRequest>,
     ) -> Result<Response<CreateJoinTokenResponse>, Status> {
-        let caller = Caller::of(&request)?;
-        match self.members.call(caller, Call::CreateJoinToken(request.into_inner())).await? {
+        let time = self.permit(&request).await?;
+        match self.members.call(time, Call::CreateJoinToken(request.into_inner())).await? {
             Answer::CreateJoinToken(answer) => Ok(Response::new(answer)),
             Answer::RemoveMember(_) => Err(status::internal()),
         }
@@ -137,8 +137,8 @@ impl ClusterService for Clusters {
         &self,
         request: Request<RemoveMemberRequest>,
     ) -> Result<Response<RemoveMemberResponse>, Status> {
-        let caller = Caller::of(&request)?;
-        match self.members.call(caller, Call::RemoveMember(request.into_inner())).await? {
+        let time = self.permit(&request).await?;
+        match self.members.call(time, Call::RemoveMember(request.into_inner())).await? {
             Answer::RemoveMember(answer) => Ok(Response::new(answer)),
             Answer::CreateJoinToken(_) => Err(status::internal()),
         }
@@ -159,11 +159,6 @@ impl Clusters {
     fn is_member(&self, node: NodeId) -> bool {
         self.peers.addresses().get(&node).is_some_and(|address| address.is_member)
     }
-}
-
-/// Who should lead, if the request names anybody.
-fn wanted(request: &TransferLeaderRequest) -> Option<NodeId> {
-    (request.node_id != 0).then_some(NodeId(request.node_id))
 }
 
 /// Tells other nodes how this one is, on the peer port.
@@ -197,7 +192,9 @@ impl NodeService for NodeReporter {
         request: Request<TransferLeaderRequest>,
     ) -> Result<Response<TransferLeaderResponse>, Status> {
         let time = Deadline::of(&request);
-        transfer::here(&self.replica, wanted(request.get_ref()), time).await.map(Response::new)
+        transfer::here(&self.replica, NodeId::some(request.get_ref().node_id), time)
+            .await
+            .map(Response::new)
     }
 }
 

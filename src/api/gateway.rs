@@ -66,12 +66,14 @@ impl Gateway {
 
     /// The link to where a node is now.
     fn link(&self, node: NodeId) -> Option<Arc<Link>> {
-        let (address, channel) = self.peers.way_to(node)?;
+        let addresses = self.peers.addresses();
+        let now = &addresses.get(&node)?.peer;
         let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
-        while links.tasks.try_join_next().is_some() {}
-        if let Some((_, link)) = links.to.get(&node).filter(|(known, _)| *known == address) {
+        if let Some((_, link)) = links.to.get(&node).filter(|(known, _)| known == now) {
             return Some(Arc::clone(link));
         }
+        while links.tasks.try_join_next().is_some() {}
+        let (address, channel) = self.peers.way_to(node)?;
         let (link, task) = Link::new(node, channel, self.replica.watch());
         let link = Arc::new(link);
         links.tasks.spawn(task);

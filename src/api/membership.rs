@@ -20,14 +20,15 @@ use crate::{
         },
         v1::{CreateJoinTokenRequest, CreateJoinTokenResponse, ErrorReason, RemoveMemberResponse},
     },
-    replica::{Change, Changed, Incarnation, NotChanged, Replica, TokenHash},
-    routing::{Reading, State, TeamId, Time},
+    replica::{
+        Change, Changed, Incarnation, LOG_VERSION, NotChanged, PROTOCOL_VERSION, Replica, TokenHash,
+    },
+    routing::{State, Time},
     unavailable::Unavailable,
 };
 
 use super::{
     Peers,
-    authenticate::{Caller, may_read},
     deadline::Deadline,
     duration::{DAY_US, SECOND_US, within},
     instant::timestamp,
@@ -77,13 +78,8 @@ impl Members {
         Self { replica, peers, cluster_id }
     }
 
-    /// An operator's call.
-    pub(super) async fn call(&self, caller: Caller, call: Call) -> Result<Answer, Status> {
-        let Caller { principal, time } = caller;
-        // No rejection names a team here.
-        let none = TeamId::new("-");
-        let may = may_read(&self.replica, &principal, &none, Reading::Cluster);
-        time.or_late(may).await.map_err(status::unavailable)??;
+    /// A call of somebody who may make it.
+    pub(super) async fn call(&self, time: Deadline, call: Call) -> Result<Answer, Status> {
         // What stood in the way of the last try, if none of them can have taken effect.
         let mut hindrance = None;
         let done = time.or_late(async {
@@ -134,7 +130,8 @@ impl Members {
             }
             Call::RemoveMember(request) => {
                 let mut wrong = Violations::default();
-                let node = wrong.take("node_id", some_node(request.node_id));
+                let node = NodeId::some(request.node_id).ok_or(Wrong::new("a node id, from 1"));
+                let node = wrong.take("node_id", node);
                 let Some(node) = node else { return Err(status::invalid(&wrong)) };
                 self.change(Change::Remove { node }).await?;
                 Ok(Answer::RemoveMember(RemoveMemberResponse {}))
@@ -156,7 +153,7 @@ impl Members {
         let change = Change::CreateToken {
             hash: TokenHash(credentials::hash(&secret)),
             ttl_us,
-            replaces: some_node(request.replaces_node_id).ok(),
+            replaces: NodeId::some(request.replaces_node_id),
         };
         let Changed::TokenCreated { expires_us } = self.change(change).await? else {
             return Err(status::internal());
@@ -184,7 +181,9 @@ impl Members {
         let engine = self.replica.inspect(|state: &State, _| state.engine_version()).await;
         let engine = engine.map_err(status::unavailable)?;
         let JoinRequest { protocol_version, log_version_max, engine_version_max, .. } = request;
-        let is_able = protocol_version == 1 && log_version_max >= 1 && engine_version_max >= engine;
+        let is_able = protocol_version == PROTOCOL_VERSION
+            && log_version_max >= LOG_VERSION
+            && engine_version_max >= engine;
         if !is_able {
             return Err(status::version_too_old(engine));
         }
@@ -218,10 +217,6 @@ impl Members {
             members: membership.introduction(address_of),
         }))
     }
-}
-
-fn some_node(id: u64) -> Result<NodeId, Wrong> {
-    if id == 0 { Err(Wrong::new("a node id, from 1")) } else { Ok(NodeId(id)) }
 }
 
 fn address(text: String) -> Result<String, Wrong> {

@@ -15,7 +15,7 @@ use crate::{
         peer::v1::ForwardStatus,
         v1::{ErrorReason, ItemStatus},
     },
-    replica::NotChanged,
+    replica::{LOG_VERSION, NotChanged, PROTOCOL_VERSION},
     routing::{Interval, Time},
     unavailable::Unavailable,
 };
@@ -174,7 +174,7 @@ pub(super) fn too_many_watchers(limit: usize) -> Status {
 /// Why nothing was changed about the members.
 pub(super) fn not_changed(not: &NotChanged) -> Status {
     use ErrorReason as R;
-    let mut answer = match not {
+    let (answer, advice) = match not {
         NotChanged::NotLeader => return unavailable(Unavailable::NotLeader { leader: None }),
         NotChanged::LeadershipLost => return unavailable(Unavailable::LeadershipLost),
         NotChanged::Busy | NotChanged::HandingOver { .. } => {
@@ -191,39 +191,28 @@ pub(super) fn not_changed(not: &NotChanged) -> Status {
                 .say(format!("{not}; use one of them, or wait until their time is over"));
         }
         NotChanged::WasRemoved { node } => {
-            Answer::new(Code::FailedPrecondition, R::NodeRemoved).about("node", node)
+            let answer = Answer::new(Code::FailedPrecondition, R::NodeRemoved);
+            let advice =
+                "empty its --data-dir, and start it with a new token of `turnwise cluster add`";
+            (answer.about("node", node), advice)
         }
         NotChanged::NoSuchNode { node } => {
             let answer = Answer::new(Code::NotFound, R::ResourceNotFound).about("node", node);
             return answer.say(format!("{not}; `turnwise cluster status` lists the members"));
         }
         NotChanged::LastVoter { node } => {
-            Answer::new(Code::FailedPrecondition, R::QuorumAtRisk).about("node", node)
+            let answer = Answer::new(Code::FailedPrecondition, R::QuorumAtRisk);
+            (answer.about("node", node), "add another with `turnwise cluster add` first")
         }
         NotChanged::NoQuorum { node, reachable, needed } => {
             let answer = Answer::new(Code::FailedPrecondition, R::QuorumAtRisk);
             let answer = answer.about("node", node).about("reachable", reachable);
-            answer.about("needed", needed)
+            let advice =
+                "start the nodes that are down, or remove those first (`turnwise cluster status`)";
+            (answer.about("needed", needed), advice)
         }
     };
-    let advice = match not {
-        NotChanged::WasRemoved { .. } => {
-            "empty its --data-dir, and start it with a new token of `turnwise cluster add`"
-        }
-        NotChanged::LastVoter { .. } => "add another with `turnwise cluster add` first",
-        NotChanged::NotLeader
-        | NotChanged::LeadershipLost
-        | NotChanged::Busy
-        | NotChanged::HandingOver { .. }
-        | NotChanged::Token
-        | NotChanged::TooManyTokens
-        | NotChanged::NoSuchNode { .. }
-        | NotChanged::NoQuorum { .. } => {
-            "start the nodes that are down, or remove those first (`turnwise cluster status`)"
-        }
-    };
-    answer = answer.violation("cluster");
-    answer.say(format!("{not}; {advice}"))
+    answer.violation("cluster").say(format!("{not}; {advice}"))
 }
 
 /// A node that wants to join is of a version that this cluster has left behind.
@@ -231,8 +220,9 @@ pub(super) fn version_too_old(engine_version: u32) -> Status {
     Answer::new(Code::FailedPrecondition, ErrorReason::VersionTooOld)
         .about("engine_version", engine_version)
         .say(format!(
-            "this cluster writes what the joining node does not understand (peer protocol 1, log 1, routing \
-             rules {engine_version}); install the version that the members run"
+            "this cluster writes what the joining node does not understand (peer protocol \
+             {PROTOCOL_VERSION}, log {LOG_VERSION}, routing rules {engine_version}); install the version \
+             that the members run"
         ))
 }
 

@@ -23,7 +23,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 const ANSWER_MAX: Duration = Duration::from_secs(2);
 
 /// What is asked about, as `api` names it.
-const ROUTING: &str = "turnwise.v1.RoutingService";
+pub(super) const ROUTING: &str = "turnwise.v1.RoutingService";
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -59,9 +59,17 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<(), 
     }
 }
 
-const SERVING: &str = "SERVING";
+pub(super) const SERVING: &str = "SERVING";
 
-async fn state(endpoint: &str, service: &str, max: Duration) -> Result<&'static str, Failure> {
+/// What a node says of a service within so long.
+///
+/// # Errors
+/// The endpoint is none.
+pub(super) async fn state(
+    endpoint: &str,
+    service: &str,
+    max: Duration,
+) -> Result<&'static str, Failure> {
     let invalid = |error| Failure::usage(format!("--endpoints: `{endpoint}`: {error}"));
     let channel = Endpoint::from_shared(format!("http://{endpoint}")).map_err(invalid)?;
     let ask = async {

@@ -12,12 +12,7 @@ use std::{
     time::Duration,
 };
 
-use tonic::transport::Endpoint;
-use tonic_health::pb::{
-    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
-};
-
-use super::failure::Failure;
+use super::{failure::Failure, health};
 use crate::{clock, config::ClusterId};
 
 /// How many times new ports are reserved when somebody else took one in between.
@@ -281,15 +276,9 @@ pub(crate) fn address(port: u16) -> String {
 
 /// Whether the node there knows a leader and is caught up.
 async fn is_serving(port: u16) -> bool {
-    let asked = async {
-        let endpoint = Endpoint::from_shared(format!("http://{}", address(port))).ok()?;
-        let mut health = HealthClient::new(endpoint.connect().await.ok()?);
-        let service = "turnwise.v1.RoutingService".to_owned();
-        let answer = health.check(HealthCheckRequest { service }).await.ok()?;
-        Some(answer.into_inner().status() == ServingStatus::Serving)
-    };
-    let answer = tokio::time::timeout(Duration::from_secs(1), Box::pin(asked)).await;
-    matches!(answer, Ok(Some(true)))
+    let endpoint = address(port);
+    let state = health::state(&endpoint, health::ROUTING, Duration::from_secs(1));
+    matches!(Box::pin(state).await, Ok(health::SERVING))
 }
 
 /// The end of a log, for an error message.

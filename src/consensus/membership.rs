@@ -293,7 +293,7 @@ pub(super) fn read(record: &MemberRecord) -> (NodeId, Record) {
         peer_address: record.peer_address.clone(),
         client_address: record.client_address.clone(),
         removed: record.removed,
-        replaces: some_node(record.replaces_node_id),
+        replaces: NodeId::some(record.replaces_node_id),
         admitted_us: record.admitted_us,
     };
     (NodeId(record.node_id), read)
@@ -324,12 +324,8 @@ pub(super) fn written_token(hash: TokenHash, token: &OpenToken) -> JoinToken {
 
 fn read_token(token: &JoinToken) -> Option<(TokenHash, OpenToken)> {
     let hash = TokenHash(token.hash.as_ref().try_into().ok()?);
-    let replaces = some_node(token.replaces_node_id);
+    let replaces = NodeId::some(token.replaces_node_id);
     Some((hash, OpenToken { expires_us: token.expires_us, replaces }))
-}
-
-fn some_node(id: u64) -> Option<NodeId> {
-    (id != 0).then_some(NodeId(id))
 }
 
 #[cfg(test)]

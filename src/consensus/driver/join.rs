@@ -22,7 +22,8 @@ use crate::{
     consensus::{
         Incarnation, NodeId, StateMachine, joining_snapshot,
         log::{
-            Disk, DiskFile, Identity, Log, LogConfig, LogError, RealDisk, snapshot::SnapshotStore,
+            self, Disk, DiskFile, Identity, Log, LogConfig, LogError, RealDisk,
+            snapshot::SnapshotStore,
         },
         peers::PROTOCOL_VERSION,
     },
@@ -34,8 +35,6 @@ use crate::{
 
 /// Holds the incarnation until the log does.
 const DRAWN: &str = "joining";
-/// The one version of the log's format so far.
-const LOG_VERSION: u32 = 1;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// Between two rounds of asking.
@@ -104,21 +103,7 @@ pub enum JoinError {
     },
 }
 
-/// Whose a data directory is already; `None` where there is no log in it, or no directory.
-///
-/// # Errors
-/// [`StartError::Disk`], [`StartError::Log`].
-pub fn belongs_to(path: &Path) -> Result<Option<Joined>, StartError> {
-    if !path.exists() {
-        return Ok(None);
-    }
-    identity(&open(path)?, path)
-}
-
-fn open(path: &Path) -> Result<RealDisk, StartError> {
-    RealDisk::open(path).map_err(|source| StartError::Disk { path: path.to_owned(), source })
-}
-
+/// Whose a data directory is already; `None` where there is no log in it.
 fn identity<D: Disk>(disk: &D, path: &Path) -> Result<Option<Joined>, StartError> {
     let found = Log::whose(disk)
         .map_err(|source: LogError| StartError::Log { path: path.to_owned(), source })?;
@@ -131,7 +116,9 @@ fn identity<D: Disk>(disk: &D, path: &Path) -> Result<Option<Joined>, StartError
 /// [`JoinError`]. The same call may be made again.
 pub async fn join<S: StateMachine>(joining: &Joining) -> Result<Joined, JoinError> {
     let path = &joining.data_dir;
-    let disk = Arc::new(open(path)?);
+    let disk =
+        RealDisk::open(path).map_err(|source| StartError::Disk { path: path.clone(), source })?;
+    let disk = Arc::new(disk);
     if let Some(joined) = identity(&*disk, path)? {
         return Ok(joined);
     }
@@ -177,7 +164,7 @@ fn drawn<D: Disk>(disk: &D) -> io::Result<Incarnation> {
 async fn ask(joining: &Joining, incarnation: Incarnation) -> Result<Admitted, JoinError> {
     let request = JoinRequest {
         protocol_version: PROTOCOL_VERSION,
-        log_version_max: LOG_VERSION,
+        log_version_max: log::VERSION,
         engine_version_max: joining.engine_version_max,
         token: joining.token.clone(),
         incarnation: incarnation.0.to_be_bytes().to_vec().into(),

@@ -558,25 +558,14 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
 
     /// What peers are told of this node, and of whom it talks to.
     fn publish_view(&mut self) {
-        let node = self.parts.node.status();
-        let members = self.parts.node.membership();
-        let checkpoint = self.checkpoints.newest();
-        let matched: BTreeMap<_, _> = node.matched.iter().copied().collect();
-        let moved = !Arc::ptr_eq(&self.parts.view.borrow().members, members);
+        let new = PeerView::of(&self.parts.node, self.checkpoints.newest());
+        // By the place in memory: to compare all that is known of the members, each turn, costs.
+        let moved = !Arc::ptr_eq(&self.parts.view.borrow().members, &new.members);
         self.parts.view.send_if_modified(|view| {
-            let changed = moved
-                || (view.last_index, view.term) != (node.last_index, node.term)
-                || view.checkpoint != checkpoint
-                || *view.matched != matched;
-            if moved {
-                view.members = Arc::clone(members);
+            let changed = moved || *view != new;
+            if changed {
+                *view = new;
             }
-            if *view.matched != matched {
-                view.matched = Arc::new(matched);
-            }
-            view.last_index = node.last_index;
-            view.term = node.term;
-            view.checkpoint = checkpoint;
             changed
         });
         if moved {

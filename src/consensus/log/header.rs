@@ -10,7 +10,8 @@ use crate::consensus::{HardState, Incarnation, NodeId};
 pub(super) const HEADER_LEN: u64 = 512;
 const CRC_AT: usize = 508;
 const MAGIC: [u8; 8] = *b"TURNWLOG";
-const VERSION: u32 = 1;
+/// The one version of the log's format so far.
+pub const VERSION: u32 = 1;
 const FLAG_ZEROED: u32 = 1;
 
 /// Whose log it is. Written at creation, the same in every segment, never changed.

@@ -34,7 +34,7 @@ pub mod snapshot;
 pub use disk::{Disk, DiskFile};
 pub use durable::{Batch, Log, LogConfig};
 pub use error::{Damage, DiskError, LogError};
-pub use header::Identity;
+pub use header::{Identity, VERSION};
 pub use open::{Expected, Recovered, TornTail};
 pub use real::{RealDisk, RealFile};
 pub use roll::{Spare, SpareRequest};

@@ -2,9 +2,8 @@
 //!
 //! Checked on both sides of every stream and of every snapshot transfer: protocol version, cluster,
 //! group, membership, that the data directory is the one recorded for the node id, and that it holds what it
-//! acknowledged. A node whose
-//! directory was emptied draws a new incarnation and so is refused for ever under its old id: it may
-//! have forgotten a vote or an acknowledgement.
+//! acknowledged. A node whose directory was emptied draws a new incarnation and so is refused for ever under
+//! its old id: it may have forgotten a vote or an acknowledgement.
 
 use bytes::Bytes;
 use tonic::{Code, Status};
@@ -115,7 +114,8 @@ impl Local {
         };
         self.check_member(&speaker, view)?;
         // In a later term its log may have been cut by another leader.
-        let acknowledged = view.matched.get(&peer).copied().unwrap_or(0);
+        let of_peer = view.matched.iter().find(|(node, _)| *node == peer);
+        let acknowledged = of_peer.map_or(0, |(_, index)| *index);
         if hello.term != 0 && hello.term <= view.term && hello.last_index < acknowledged {
             return Err(refusal(
                 BEHIND,
@@ -286,7 +286,7 @@ mod tests {
 
     #[test]
     fn an_old_copy_of_a_disk_is_told_by_what_it_acknowledged() {
-        let leads = PeerView { term: 6, matched: Arc::new([(NodeId(2), 50)].into()), ..view() };
+        let leads = PeerView { term: 6, matched: vec![(NodeId(2), 50)], ..view() };
         let says = |term, last_index| {
             let view = PeerView { term, last_index, ..PeerView::default() };
             local(1, 7, 11).check(&local(2, 7, 12).hello(NodeId(1), &view, 0), &leads).map(drop)

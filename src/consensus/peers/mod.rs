@@ -17,7 +17,7 @@ mod link;
 mod service;
 mod transfer;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
@@ -28,7 +28,7 @@ pub use link::Links;
 pub use service::PeerService;
 pub use transfer::{PeerAddress, send_snapshot};
 
-use super::{Membership, Node, NodeId, log::snapshot::SnapshotError};
+use super::{Membership, Node, NodeId, NodeStatus, log::snapshot::SnapshotError};
 use crate::proto::turnwise::peer::v1::RaftMessage;
 
 /// The largest frame and the largest message that a peer may send: 4 MiB.
@@ -100,7 +100,7 @@ pub struct PeerView {
     /// This node's term.
     pub term: u64,
     /// If it leads: what each member acknowledged in this term.
-    pub matched: Arc<BTreeMap<NodeId, u64>>,
+    pub matched: Vec<(NodeId, u64)>,
     /// The newest checkpoint.
     pub checkpoint: Option<(u64, u128)>,
 }
@@ -109,13 +109,7 @@ impl PeerView {
     /// As a node is now.
     #[must_use]
     pub fn of(node: &Node, checkpoint: Option<(u64, u128)>) -> Self {
-        let status = node.status();
-        Self {
-            members: Arc::clone(node.membership()),
-            last_index: status.last_index,
-            term: status.term,
-            matched: Arc::new(status.matched.into_iter().collect()),
-            checkpoint,
-        }
+        let NodeStatus { last_index, term, matched, .. } = node.status();
+        Self { members: Arc::clone(node.membership()), last_index, term, matched, checkpoint }
     }
 }

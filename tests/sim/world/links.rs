@@ -1,7 +1,5 @@
 //! What goes over links: frames, handshakes, snapshots, calls and answers, and what becomes of them.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use turnwise::{
     consensus::{
@@ -76,7 +74,7 @@ impl World {
         let node = self.machines[node].process.as_ref()?.node();
         // A letter may come after younger ones, as no frame does behind its stream's hello: what a peer
         // acknowledged is not held against it here.
-        Some(PeerView { matched: Arc::default(), ..PeerView::of(node, None) })
+        Some(PeerView { matched: Vec::new(), ..PeerView::of(node, None) })
     }
 
     pub(super) fn greet(&mut self, node: usize) {

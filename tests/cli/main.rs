@@ -14,6 +14,8 @@ mod groups;
 mod health;
 mod manners;
 mod operations;
+#[path = "../support/ports.rs"]
+mod ports;
 mod tokens;
 mod watch;
 mod work;

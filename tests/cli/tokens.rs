@@ -9,9 +9,11 @@ use std::{
 
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::net::TcpSocket;
 
-use crate::cluster::{Ran, turnwise};
+use crate::{
+    cluster::{Ran, turnwise},
+    ports::Ports,
+};
 
 /// One node that asks everybody who they are, and the operator's file.
 struct Guarded {
@@ -19,31 +21,20 @@ struct Guarded {
     endpoint: String,
     admin: PathBuf,
     folder: TempDir,
-    _reserved: [TcpSocket; 3],
+    _ports: Ports,
 }
 
-fn serve(folder: &Path, addresses: &[String; 3], admin: &Path) -> Command {
+fn serve(folder: &Path, ports: &Ports, admin: &Path) -> Command {
     let mut command = turnwise();
     command
         .args(["serve", "--node-id", "1", "--cluster-id", &"1".repeat(32), "--bootstrap"])
-        .args(["--client-address", &addresses[0], "--peer-address", &addresses[1]])
-        .args(["--admin-address", &addresses[2], "--admin-token-file"])
+        .args(["--client-address", &ports.client.to_string()])
+        .args(["--peer-address", &ports.peer.to_string()])
+        .args(["--admin-address", &ports.admin.to_string(), "--admin-token-file"])
         .arg(admin)
         .arg("--data-dir")
         .arg(folder.join("data"));
     command
-}
-
-/// Bound and never listened on, so that nobody else is given the same ports.
-fn reserved() -> ([TcpSocket; 3], [String; 3]) {
-    let sockets = [0; 3].map(|_| {
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.set_reuseaddr(true).unwrap();
-        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        socket
-    });
-    let addresses = [0, 1, 2].map(|i: usize| sockets[i].local_addr().unwrap().to_string());
-    (sockets, addresses)
 }
 
 impl Guarded {
@@ -54,11 +45,10 @@ impl Guarded {
         assert!(drawn.stderr.contains("--admin-token-file"), "{}", drawn.stderr);
         fs::write(&admin, drawn.ok()).unwrap();
         fs::set_permissions(&admin, fs::Permissions::from_mode(0o600)).unwrap();
-        let (reserved, addresses) = reserved();
-        let mut command = serve(folder.path(), &addresses, &admin);
+        let ports = Ports::reserve().unwrap();
+        let mut command = serve(folder.path(), &ports, &admin);
         let node = command.stderr(Stdio::null()).spawn().unwrap();
-        let [endpoint, ..] = addresses;
-        Self { node, endpoint, admin, folder, _reserved: reserved }
+        Self { node, endpoint: ports.client.to_string(), admin, folder, _ports: ports }
     }
 
     /// A command of somebody who shows nothing.
@@ -181,7 +171,8 @@ fn the_credential_of_a_change_that_may_have_been_done_is_printed_all_the_same() 
     node.operator("token rotate other --team sales").failed(1);
     node.nobody("token create other --team sales --role viewer").failed(1);
 
-    let (_reserved, [nowhere, ..]) = reserved();
+    let ports = Ports::reserve().unwrap();
+    let nowhere = ports.client.to_string();
     let unreachable = |line: &str| {
         let mut command = turnwise();
         command.args(line.split_whitespace()).args(["--endpoints", &nowhere]);
@@ -250,17 +241,17 @@ fn a_credential_that_is_none_is_refused_before_anything_is_sent() {
 fn a_node_whose_operators_file_others_can_read_does_not_start() {
     let folder = tempfile::tempdir().unwrap();
     let admin = folder.path().join("admin.token");
-    let (_reserved, addresses) = reserved();
-    let missing = Ran::of(&mut serve(folder.path(), &addresses, &admin)).failed(2);
+    let ports = Ports::reserve().unwrap();
+    let missing = Ran::of(&mut serve(folder.path(), &ports, &admin)).failed(2);
     assert!(missing.contains("turnwise token new-admin"), "{missing}");
     let drawn = Ran::of(turnwise().args(["token", "new-admin"])).ok();
     fs::write(&admin, &drawn).unwrap();
     fs::set_permissions(&admin, fs::Permissions::from_mode(0o640)).unwrap();
-    let open = Ran::of(&mut serve(folder.path(), &addresses, &admin)).failed(2);
+    let open = Ran::of(&mut serve(folder.path(), &ports, &admin)).failed(2);
     assert!(open.contains("chmod 600") && !open.contains(drawn.trim()), "{open}");
     fs::write(&admin, "tw_admin_short\n").unwrap();
     fs::set_permissions(&admin, fs::Permissions::from_mode(0o600)).unwrap();
-    let short = Ran::of(&mut serve(folder.path(), &addresses, &admin)).failed(2);
+    let short = Ran::of(&mut serve(folder.path(), &ports, &admin)).failed(2);
     assert!(short.contains("at least 32") && !short.contains("tw_admin_short"), "{short}");
     assert!(!folder.path().join("data").exists(), "nothing was made");
 }

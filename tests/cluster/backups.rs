@@ -1,12 +1,7 @@
 //! A backup of a live cluster under load, restored into a new one; a lost majority, recovered from the one
 //! node that is left.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::Path,
-    process::{Command, Output},
-};
+use std::{collections::BTreeMap, fs, path::Path, process::Output};
 
 use serde_json::Value;
 use turnwise::{
@@ -19,23 +14,19 @@ use turnwise::{
 
 use crate::{
     crowd::Crowd,
-    harness::{Cluster, EXIT_FAILED, EXIT_FAULT},
+    harness::{Cluster, EXIT_FAILED, EXIT_FAULT, turnwise},
     reference::check_nodes,
     service::{Team, position},
 };
 
-fn turnwise(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_turnwise"));
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TURNWISE_")) {
-        command.env_remove(name);
-    }
-    command.args(["--output", "json"]).args(arguments).output().unwrap()
+fn run(arguments: &[&str]) -> Output {
+    turnwise().args(["--output", "json"]).args(arguments).output().unwrap()
 }
 
 /// The data of a command that has to work.
 #[track_caller]
 fn json(arguments: &[&str]) -> Value {
-    let output = turnwise(arguments);
+    let output = run(arguments);
     assert!(output.status.success(), "{output:?}");
     serde_json::from_slice(&output.stdout).unwrap()
 }
@@ -43,7 +34,7 @@ fn json(arguments: &[&str]) -> Value {
 /// What a command says that has to fail with this code.
 #[track_caller]
 fn failed(arguments: &[&str], code: i32) -> String {
-    let output = turnwise(arguments);
+    let output = run(arguments);
     assert_eq!(output.status.code(), Some(code), "{output:?}");
     String::from_utf8(output.stderr).unwrap()
 }
@@ -154,7 +145,7 @@ async fn a_backup_from_a_follower_under_load_becomes_a_cluster_that_goes_on_wher
         word => word.to_owned(),
     });
     let swapped: Vec<String> = swapped.collect();
-    old = Command::new(env!("CARGO_BIN_EXE_turnwise"));
+    old = turnwise();
     old.args(swapped);
     new.spawn_as(3, &mut old);
     new.logged(1, "is of cluster").await;
@@ -191,7 +182,7 @@ async fn a_cluster_that_lost_two_of_three_goes_on_as_a_new_one_from_the_one_that
     let before = files(&running);
 
     // Without a word of consent nothing is written.
-    let asked = turnwise(&line);
+    let asked = run(&line);
     assert_eq!(asked.status.code(), Some(EXIT_FAILED), "{asked:?}");
     let shown: Value = serde_json::from_slice(&asked.stdout).unwrap();
     assert_eq!((&shown["written"], &shown["state_hash"]), (&false.into(), &hash.clone().into()));

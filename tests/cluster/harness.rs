@@ -16,7 +16,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpSocket, TcpStream},
+    net::TcpStream,
     sync::{Semaphore, SemaphorePermit},
 };
 use turnwise::{
@@ -25,7 +25,7 @@ use turnwise::{
     proto::turnwise::v1::{Cluster as ClusterSeen, GetClusterRequest},
 };
 
-use crate::service;
+use crate::{ports::Ports, service};
 
 /// How long a condition may take that is sure to come. Only a failure waits so long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -74,26 +74,16 @@ struct Node {
     setup: Setup,
 }
 
-/// Reserved for as long as this lives: bound and never listened on, so that nobody else is given the
-/// same numbers, and the node, which like us allows addresses to be used again, can listen on them.
-struct Ports {
-    client: SocketAddr,
-    peer: SocketAddr,
-    admin: SocketAddr,
-    _reserved: [TcpSocket; 3],
+/// The program, without what the developer's shell says about a cluster.
+pub(crate) fn turnwise() -> Command {
+    clean(Command::new(env!("CARGO_BIN_EXE_turnwise")))
 }
 
-impl Ports {
-    fn reserve() -> Self {
-        let reserved = [0; 3].map(|_| {
-            let socket = TcpSocket::new_v4().unwrap();
-            socket.set_reuseaddr(true).unwrap();
-            socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-            socket
-        });
-        let [client, peer, admin] = [0, 1, 2].map(|i: usize| reserved[i].local_addr().unwrap());
-        Self { client, peer, admin, _reserved: reserved }
+fn clean(mut command: Command) -> Command {
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TURNWISE_")) {
+        command.env_remove(name);
     }
+    command
 }
 
 impl Cluster {
@@ -132,7 +122,7 @@ impl Cluster {
                 .iter()
                 .map(|id| Node {
                     id: *id,
-                    ports: Ports::reserve(),
+                    ports: Ports::reserve().unwrap(),
                     child: None,
                     bootstrap: lay.is_none(),
                     join: None,
@@ -219,9 +209,7 @@ impl Cluster {
                 command
             }
         };
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TURNWISE_")) {
-            command.env_remove(name);
-        }
+        command = clean(command);
         command
             .arg("serve")
             .args(match &node.join {
@@ -253,7 +241,7 @@ impl Cluster {
     pub(crate) fn join(&mut self, id: u64, token: &str) {
         let setup = self.nodes[0].setup.clone();
         let join = Some(token.to_owned());
-        let (ports, child) = (Ports::reserve(), None);
+        let (ports, child) = (Ports::reserve().unwrap(), None);
         self.nodes.push(Node { id, ports, child, bootstrap: false, join, setup });
         self.spawn(id);
     }
@@ -269,6 +257,17 @@ impl Cluster {
     pub(crate) fn spawn(&mut self, id: u64) {
         let mut command = self.command(id);
         self.spawn_as(id, &mut command);
+    }
+
+    /// Kills everybody, then starts everybody again, and waits until they serve.
+    pub(crate) async fn restart_all(&mut self) {
+        for id in self.ids() {
+            self.kill(id);
+        }
+        for id in self.ids() {
+            self.spawn(id);
+        }
+        self.ready(&self.ids()).await;
     }
 
     /// The same with another command line.

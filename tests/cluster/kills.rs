@@ -45,13 +45,7 @@ async fn whichever_node_is_killed_and_whenever_nothing_acknowledged_is_lost() {
         cluster.restart(id).await;
     }
     crowd.answered(rand::random_range(1..150)).await;
-    for id in cluster.ids() {
-        cluster.kill(id);
-    }
-    for id in cluster.ids() {
-        cluster.spawn(id);
-    }
-    cluster.ready(&cluster.ids()).await;
+    cluster.restart_all().await;
     crowd.answered(50).await;
     let answers = crowd.disperse().await;
     check_rotation(&team.ring, &answers);
@@ -217,13 +211,7 @@ async fn a_request_id_gets_the_same_answer_after_a_snapshot_and_a_restart_of_all
     covered.await.expect("every node takes snapshots");
     assert_eq!(calls(&client).await, first, "after a snapshot");
 
-    for id in cluster.ids() {
-        cluster.kill(id);
-    }
-    for id in cluster.ids() {
-        cluster.spawn(id);
-    }
-    cluster.ready(&cluster.ids()).await;
+    cluster.restart_all().await;
     for id in cluster.ids() {
         assert_eq!(calls(&cluster.client(&[id])).await, first, "from node {id} after a restart");
     }

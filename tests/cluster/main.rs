@@ -44,6 +44,8 @@ mod identity;
 mod input;
 mod kills;
 mod membership;
+#[path = "../support/ports.rs"]
+mod ports;
 mod preload;
 mod races;
 mod reference;

@@ -1,6 +1,6 @@
 //! Nodes join, are replaced and removed while clients call; what is not a member is told so.
 
-use std::{fs, process::Command};
+use std::fs;
 
 use turnwise::{
     client::Error,
@@ -14,7 +14,7 @@ use turnwise::{
 use crate::{
     catching_up::bulky,
     crowd::Crowd,
-    harness::{Cluster, EXIT_FAILED, EXIT_FAULT, Setup, copy_dir, eventually},
+    harness::{Cluster, EXIT_FAILED, EXIT_FAULT, Setup, copy_dir, eventually, turnwise},
     reference::{check_nodes, check_rotation},
     service::{Team, create_rep, create_team},
 };
@@ -89,13 +89,7 @@ async fn three_nodes_become_five_and_three_again_under_load_and_no_call_fails() 
     check_nodes(&cluster, &team, &answers).await;
 
     // All of it is still so after everybody was down.
-    for id in cluster.ids() {
-        cluster.kill(id);
-    }
-    for id in cluster.ids() {
-        cluster.spawn(id);
-    }
-    cluster.ready(&cluster.ids()).await;
+    cluster.restart_all().await;
     voters(&cluster, &cluster.ids()).await;
     check_nodes(&cluster, &team, &answers).await;
 }
@@ -144,7 +138,7 @@ async fn a_dead_node_is_replaced_by_what_the_command_line_prints() {
     cluster.kill(dead);
     let up = cluster.others(dead);
 
-    let mut command = Command::new(env!("CARGO_BIN_EXE_turnwise"));
+    let mut command = turnwise();
     let endpoint = cluster.client_address(up[0]);
     command.args(["cluster", "replace", &dead.to_string(), "--endpoints", &endpoint]);
     let output = command.output().unwrap();
@@ -171,15 +165,11 @@ async fn a_dead_node_is_replaced_by_what_the_command_line_prints() {
 
     // What it is now can be taken along.
     let file = cluster.path("after.turnwise");
-    let mut backup = Command::new(env!("CARGO_BIN_EXE_turnwise"));
+    let mut backup = turnwise();
     backup.arg("backup").arg(&file).args(["--endpoints", &cluster.client_address(4)]);
     assert!(backup.output().unwrap().status.success());
     cluster.kill(up[0]);
-    let verify = Command::new(env!("CARGO_BIN_EXE_turnwise"))
-        .arg("verify")
-        .arg(cluster.data_dir(up[0]))
-        .output()
-        .unwrap();
+    let verify = turnwise().arg("verify").arg(cluster.data_dir(up[0])).output().unwrap();
     assert!(verify.status.success(), "its log has changes of members in it: {verify:?}");
 }
 

@@ -167,10 +167,6 @@ fn the_founders_form_a_cluster_that_answers_its_probes_and_hands_over_when_stopp
 
 #[test]
 fn a_fourth_pod_joins_with_a_token_from_the_secret_and_is_not_asked_again() {
-    if KEYS.iter().all(|key| key.name != "join") {
-        eprintln!("skipped: this build has no `join` yet");
-        return;
-    }
     let set = object("StatefulSet", "turnwise");
     let address = |number: usize| peer_address(&set, number);
     let mut nodes = Nodes::new(4, |number| plan(&set, number, &[]), address);
@@ -202,12 +198,8 @@ fn a_fourth_pod_joins_with_a_token_from_the_secret_and_is_not_asked_again() {
 #[test]
 fn every_variable_and_every_founders_file_is_one_that_the_program_reads() {
     let set = object("StatefulSet", "turnwise");
-    // They come together.
-    let joins = ["TURNWISE_ADVERTISE_PEER_ADDRESS", "TURNWISE_ADVERTISE_CLIENT_ADDRESS"];
-    let has_join = KEYS.iter().any(|key| key.name == "join");
     for variable in environment(&set, 1).keys().filter(|name| *name != "POD_NAME") {
-        let is_known = KEYS.iter().any(|key| key.env == variable);
-        assert!(is_known || !has_join && joins.contains(&variable.as_str()), "{variable}");
+        assert!(KEYS.iter().any(|key| key.env == variable), "{variable}");
     }
     let founders: Vec<String> = files(&set, &[]).into_values().collect();
     let said: Vec<String> =

@@ -21,6 +21,8 @@ mod compose;
 mod image;
 mod kubernetes;
 mod nodes;
+#[path = "../support/ports.rs"]
+mod ports;
 mod systemd;
 mod together;
 

@@ -4,6 +4,7 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsStr,
     fs::{self, File},
     net::SocketAddr,
     path::PathBuf,
@@ -15,9 +16,8 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::net::TcpSocket;
 
-use crate::{INSTALLED, PROGRAM};
+use crate::{INSTALLED, PROGRAM, ports::Ports};
 
 /// How often something is asked that is sure to come, with a pause between. Only a failure takes so long.
 const ATTEMPTS: u32 = 6_000;
@@ -36,25 +36,13 @@ pub(crate) struct Plan {
     pub(crate) elsewhere: Vec<(String, String)>,
 }
 
-/// Bound and never listened on for as long as this lives, so that nobody else is given the same numbers.
-pub(crate) struct Ports {
-    pub(crate) client: SocketAddr,
-    pub(crate) peer: SocketAddr,
-    pub(crate) admin: SocketAddr,
-    _reserved: [TcpSocket; 3],
-}
-
-impl Ports {
-    pub(crate) fn reserve() -> Self {
-        let reserved = [0; 3].map(|_| {
-            let socket = TcpSocket::new_v4().unwrap();
-            socket.set_reuseaddr(true).unwrap();
-            socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-            socket
-        });
-        let [client, peer, admin] = [0, 1, 2].map(|i: usize| reserved[i].local_addr().unwrap());
-        Self { client, peer, admin, _reserved: reserved }
+/// A command without what the developer's shell says about a cluster.
+fn clean(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TURNWISE_")) {
+        command.env_remove(name);
     }
+    command
 }
 
 struct Node {
@@ -77,7 +65,7 @@ impl Nodes {
         address: impl Fn(usize) -> String,
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let ports: Vec<Ports> = (0..count).map(|_| Ports::reserve()).collect();
+        let ports: Vec<Ports> = (0..count).map(|_| Ports::reserve().unwrap()).collect();
         let mut peers: Vec<(String, String)> = ports
             .iter()
             .zip(1..)
@@ -129,10 +117,7 @@ impl Nodes {
     /// A command of a file, to be run as this node.
     pub(crate) fn command(&self, number: usize, words: &[String]) -> Command {
         let mut words = words.iter().map(|word| self.here(number, word));
-        let mut command = Command::new(words.next().unwrap());
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TURNWISE_")) {
-            command.env_remove(name);
-        }
+        let mut command = clean(words.next().unwrap());
         let env = &self.node(number).plan.env;
         command
             .args(words)
@@ -207,7 +192,7 @@ impl Nodes {
     pub(crate) fn seen_by(&self, number: usize) -> Value {
         let endpoint = self.client_address(number).to_string();
         let words = ["cluster", "status", "--output", "json", "--endpoints", &endpoint];
-        let output = Command::new(PROGRAM).args(words).output().unwrap();
+        let output = clean(PROGRAM).args(words).output().unwrap();
         assert!(output.status.success(), "{output:?}");
         serde_json::from_slice(&output.stdout).unwrap()
     }

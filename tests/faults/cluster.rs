@@ -15,13 +15,14 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-use tokio::net::TcpSocket;
 use turnwise::{
     client::{Client, Options},
     clock,
     config::ClusterId,
     proto::turnwise::v1::{Cluster as ClusterSeen, ClusterMember, GetClusterRequest},
 };
+
+use crate::ports::Ports;
 
 /// What may go wrong, in words.
 pub(crate) type Res<T> = Result<T, String>;
@@ -53,41 +54,6 @@ pub(crate) struct Setup {
     pub(crate) count: u64,
 }
 
-/// Ports, bound and never listened on, so that nobody else is given the same numbers; the node, which
-/// like us allows addresses to be used again, can listen on them.
-struct Ports {
-    client: SocketAddr,
-    peer: SocketAddr,
-    admin: SocketAddr,
-    _reserved: Vec<TcpSocket>,
-}
-
-impl Ports {
-    fn reserve() -> Res<Self> {
-        let mut reserved = Vec::new();
-        let mut addresses = Vec::new();
-        for _ in 0..3 {
-            let socket = TcpSocket::new_v4().map_err(words)?;
-            socket.set_reuseaddr(true).map_err(words)?;
-            socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).map_err(words)?;
-            addresses.push(socket.local_addr().map_err(words)?);
-            reserved.push(socket);
-        }
-        Ok(Self {
-            client: addresses[0],
-            peer: addresses[1],
-            admin: addresses[2],
-            _reserved: reserved,
-        })
-    }
-
-    /// In a network namespace of the node's own, where nobody else is.
-    fn alone(ip: IpAddr) -> Self {
-        let [client, peer, admin] = [7400, 7401, 7402].map(|port| SocketAddr::new(ip, port));
-        Self { client, peer, admin, _reserved: Vec::new() }
-    }
-}
-
 struct Node {
     id: u64,
     ports: Ports,
@@ -115,7 +81,7 @@ impl Cluster {
             for id in 1..=count {
                 let ports = match cluster.setup.address.get(&id) {
                     Some(ip) => Ports::alone(*ip),
-                    None => Ports::reserve()?,
+                    None => Ports::reserve().map_err(words)?,
                 };
                 cluster.nodes.push(Node { id, ports, child: None, bootstrap: true });
             }

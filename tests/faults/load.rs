@@ -33,8 +33,8 @@ pub(crate) enum Workload {
     W2,
     /// W2 with 30% of the changes sent again to another node, at the same time or after the answer.
     W4,
-    // W3, W2 with changes of the membership, belongs here once `turnwise cluster add` is there: the
-    // clients are those of W2, the churn is the row's.
+    // W3, W2 with changes of the membership, is not written yet: its clients are those of W2, the churn is
+    // the row's.
 }
 
 const CLIENTS: u64 = 64;

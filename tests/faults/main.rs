@@ -49,6 +49,8 @@ mod memdisk;
 #[path = "../model/mod.rs"]
 mod model;
 mod net;
+#[path = "../support/ports.rs"]
+mod ports;
 mod report;
 mod rows;
 mod run;

@@ -36,6 +36,22 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
+    /// In the order of the columns.
+    fn numbers(&self) -> [u64; 10] {
+        [
+            self.runs,
+            self.void,
+            self.acknowledged,
+            self.lost,
+            self.duplicated,
+            self.stale,
+            self.out_of_order,
+            self.wrong,
+            self.unanswered,
+            self.failed,
+        ]
+    }
+
     pub(crate) fn add(&mut self, verdict: &Verdict) {
         self.acknowledged += verdict.acknowledged;
         self.lost += verdict.lost;
@@ -173,21 +189,9 @@ pub(crate) fn append(file: &Path, provenance: &Provenance, tally: &Tally) -> Res
     }
     let Provenance { date, commit, machine, form } = provenance;
     let recoveries: Vec<String> = tally.recoveries.iter().map(u64::to_string).collect();
-    let numbers = [
-        tally.runs,
-        tally.void,
-        tally.acknowledged,
-        tally.lost,
-        tally.duplicated,
-        tally.stale,
-        tally.out_of_order,
-        tally.wrong,
-        tally.unanswered,
-        tally.failed,
-    ];
     let mut record: Vec<String> =
         [date, commit, machine, form, &tally.row, &tally.name].map(String::clone).to_vec();
-    record.extend(numbers.iter().map(u64::to_string));
+    record.extend(tally.numbers().iter().map(u64::to_string));
     record.extend([recoveries.join(" "), tally.skipped.clone(), tally.notes.clone()]);
     writer.write_record(record).map_err(words)?;
     writer.flush().map_err(words)
@@ -261,19 +265,7 @@ pub(crate) fn table(rows: &[Tally]) -> String {
             cells.push("skipped".to_owned());
             cells.extend((0..11).map(|_| "-".to_owned()));
         } else {
-            let numbers = [
-                tally.runs,
-                tally.void,
-                tally.acknowledged,
-                tally.lost,
-                tally.duplicated,
-                tally.stale,
-                tally.out_of_order,
-                tally.wrong,
-                tally.unanswered,
-                tally.failed,
-            ];
-            cells.extend(numbers.iter().map(u64::to_string));
+            cells.extend(tally.numbers().iter().map(u64::to_string));
             cells.extend([tally.percentile(50), tally.percentile(99)]);
         }
         table.add_row(cells);

@@ -9,7 +9,7 @@
 //! | `many` | 16 and the restart with a million assignments |
 //! | `all` | 18 |
 //!
-//! Row 14, changes of the membership, is not here yet; it belongs here with workload W3.
+//! Row 14, changes of the membership, is not written yet; it belongs here with workload W3.
 
 mod all;
 mod clocks;

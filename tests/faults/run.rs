@@ -31,6 +31,8 @@ pub(crate) struct Struck {
     pub(crate) measured: Option<Duration>,
     /// What must hold of the history beside the checker's rules.
     pub(crate) expects: Vec<Expect>,
+    /// What must hold and did not, where the row has seen it itself.
+    pub(crate) broken: Vec<String>,
     /// What else is to be told of the row.
     pub(crate) notes: Vec<String>,
 }
@@ -117,7 +119,8 @@ pub(crate) async fn run(world: &mut World, row: &Row, round: u64) -> Res<Ran> {
         (None, None) => next_success(&calls, struck.at),
     };
     let expected = struck.expects.iter();
-    let broken = expected.filter_map(|it| it.broken(&calls, struck.at, recovery)).collect();
+    let expected = expected.filter_map(|it| it.broken(&calls, struck.at, recovery));
+    let broken = struck.broken.into_iter().chain(expected).collect();
     let verdict = tokio::task::spawn_blocking(move || check(REPS, &calls, &nodes));
     Ok(Ran {
         verdict: verdict.await.map_err(words)?,

@@ -86,19 +86,12 @@ fn s1_18_the_event_of_work_that_is_routed_again_tells_from_whom_it_was_taken() {
     let mut world = World::with_ring("A B C");
     assert_eq!(world.next("c"), "A");
     let holders = |world: &World| {
-        let of = |event: &Event| match &event.change {
-            Change::Assignment { before: Some(before), after, .. } => {
-                let id = |rep: &Option<RepId>| rep.as_ref().map_or("-".into(), RepId::to_string);
-                Some((before.state, id(&before.rep), id(&after.rep)))
-            }
-            Change::Assignment { before: None, .. }
-            | Change::Team { .. }
-            | Change::Rep { .. }
-            | Change::Group { .. }
-            | Change::Rotation { .. }
-            | Change::Rule { .. }
-            | Change::Campaign { .. }
-            | Change::Token { .. } => None,
+        let of = |event: &Event| {
+            let Change::Assignment { before: Some(before), after, .. } = &event.change else {
+                return None;
+            };
+            let id = |rep: &Option<RepId>| rep.as_ref().map_or("-".into(), RepId::to_string);
+            Some((before.state, id(&before.rep), id(&after.rep)))
         };
         world.events.iter().filter_map(of).collect::<Vec<_>>()
     };

@@ -90,19 +90,23 @@ fn text(panic: &(dyn Any + Send)) -> String {
         .unwrap_or_else(|| "a panic without a message".to_owned())
 }
 
-/// Runs seeds on all cores, in no order; each of them is one thread's affair.
-fn run_all(seeds: &[u64]) -> Vec<(u64, Result<Report, String>)> {
+/// Does all of it on all cores, in no order; each is one thread's affair.
+fn in_parallel<T, R>(all: &[T], act: impl Fn(T) -> R + Sync) -> Vec<(T, R)>
+where
+    T: Copy + Ord + Send + Sync,
+    R: Send,
+{
     let next = AtomicUsize::new(0);
     let worker = || {
-        let next = || seeds.get(next.fetch_add(1, Ordering::Relaxed));
-        std::iter::from_fn(next).map(|seed| (*seed, run(*seed))).collect::<Vec<_>>()
+        let next = || all.get(next.fetch_add(1, Ordering::Relaxed));
+        std::iter::from_fn(next).map(|one| (*one, act(*one))).collect::<Vec<_>>()
     };
-    let mut all: Vec<_> = std::thread::scope(|scope| {
+    let mut done: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..workers()).map(|_| scope.spawn(worker)).collect();
         threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     });
-    all.sort_by_key(|(seed, _)| *seed);
-    all
+    done.sort_by_key(|(one, _)| *one);
+    done
 }
 
 /// How many seeds run at once.
@@ -122,7 +126,7 @@ fn no_fault_breaks_a_promise() {
     let kept = KEPT.iter().map(|(seed, _)| *seed).filter(|seed| *seed >= count);
     let seeds = one.map_or_else(|| (0..count).chain(kept).collect(), |seed| vec![seed]);
     let began = clock::monotonic();
-    let all = run_all(&seeds);
+    let all = in_parallel(&seeds, run);
     let (mut simulated_us, mut operations, mut checks) = (0, 0, 0);
     let mut marks = Marks::default();
     let mut violations = Vec::new();

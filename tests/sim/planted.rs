@@ -5,14 +5,11 @@
 //! 0 on until one breaks a promise, at most as many as are allowed to it here. It prints a table: the
 //! bug, the seeds it took, as what it was seen.
 
-use std::{
-    panic,
-    sync::atomic::{AtomicUsize, Ordering},
-};
+use std::panic;
 
 use turnwise::planted::{Bug, plant};
 
-use super::{run, say};
+use super::{in_parallel, run, say};
 
 /// Within how many seeds those must be found that take more than [`SEEDS_MAX`]: some three times what it
 /// took. The short form leaves them out.
@@ -61,19 +58,10 @@ fn chosen() -> Vec<Bug> {
 #[test]
 fn every_planted_bug_is_found() {
     let bugs = chosen();
-    let next = AtomicUsize::new(0);
-    let worker = || {
-        let next = || bugs.get(next.fetch_add(1, Ordering::Relaxed));
-        std::iter::from_fn(next).map(|bug| (*bug, find(*bug))).collect::<Vec<_>>()
-    };
     // Violations are what is looked for here; each would print a trace.
     let hook = panic::take_hook();
     panic::set_hook(Box::new(|_| {}));
-    let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut all: Vec<(Bug, Option<Found>)> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..workers).map(|_| scope.spawn(worker)).collect();
-        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
-    });
+    let mut all = in_parallel(&bugs, find);
     panic::set_hook(hook);
     all.sort_by_key(|(bug, found)| (found.as_ref().map_or(u64::MAX, |it| it.seeds), *bug));
     say("| Planted | Seeds to find | Seen as |\n|---|---|---|");

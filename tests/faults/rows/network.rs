@@ -1,7 +1,5 @@
 //! Rows 4 to 7: what becomes of packets. Clients reach every node all the time.
 
-use std::time::Duration;
-
 use turnwise::clock;
 
 use super::{World, between, now, pause, pick};
@@ -92,8 +90,8 @@ pub(super) async fn bad_links(world: &mut World, round: u64) -> Res<Struck> {
     for id in ids {
         let resident = resident_mib(world.cluster.pid(id)?);
         if resident > RESIDENT_MAX_MIB {
-            struck.expects.push(Expect::RecoveryWithin(Duration::ZERO));
-            struck.notes.push(format!("node {id} takes {resident} MiB"));
+            let most = RESIDENT_MAX_MIB;
+            struck.broken.push(format!("node {id} takes {resident} MiB, {most} allowed"));
         }
     }
     Ok(struck)

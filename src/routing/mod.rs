@@ -69,8 +69,10 @@ mod telling;
 mod time;
 mod token;
 mod token_commands;
+mod visits;
 mod waiting;
 mod walk;
+mod weights;
 
 pub use access::{Needed, Reading};
 pub use choice::Choice;

@@ -7,7 +7,7 @@
 
 use std::{
     cmp::{Ordering, Reverse},
-    collections::{BTreeMap, BinaryHeap},
+    collections::BinaryHeap,
     ops::{Bound, RangeInclusive},
 };
 
@@ -18,6 +18,7 @@ use super::{
     filter::Class,
     record::Occupant,
     seats::{Seats, Which},
+    weights::SeatsByWeight,
 };
 
 /// A member's place.
@@ -34,8 +35,7 @@ pub(super) struct Seat {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Ring {
     seats: OrdMap<Occupant, Seat>,
-    /// By weight. There are few weights, so that a walk merges few lists.
-    by_weight: BTreeMap<u32, Seats>,
+    by_weight: SeatsByWeight,
     /// By class, load and key; empty unless the group goes by load.
     by_load: OrdSet<(Class, Load, u64)>,
     /// Of all weights, whoever is available; 0 while there is no member.
@@ -98,7 +98,7 @@ impl Ring {
 
     /// Who sits at this key.
     pub(super) fn at(&self, key: u64) -> Option<&Occupant> {
-        self.by_weight.values().find_map(|seats| seats.get(key)).map(|(occupant, _)| occupant)
+        self.by_weight.at(key)
     }
 
     /// The key in use that comes before this one in the ring: the greatest less than it, else the
@@ -112,31 +112,24 @@ impl Ring {
     pub(super) fn insert(&mut self, occupant: Occupant, seat: Seat, class: Class) {
         let old = self.seats.insert(occupant.clone(), seat);
         debug_assert!(old.is_none(), "a member sits in a ring once");
-        self.by_weight.entry(seat.weight).or_default().put(seat.key, occupant, class);
+        self.by_weight.put(seat.weight, seat.key, occupant, class);
         self.gcd = gcd(self.gcd, seat.weight);
     }
 
     /// The caller has taken them out of the order by load.
     pub(super) fn remove(&mut self, occupant: &Occupant) -> Option<Seat> {
         let seat = self.seats.remove(occupant)?;
-        if let Some(seats) = self.by_weight.get_mut(&seat.weight) {
-            seats.remove(seat.key);
-            if seats.is_empty() {
-                self.by_weight.remove(&seat.weight);
-            }
-        }
-        self.gcd = self.by_weight.keys().fold(0, |a, b| gcd(a, *b));
+        self.by_weight.remove(seat.weight, seat.key);
+        self.gcd = self.by_weight.weights().fold(0, gcd);
         Some(seat)
     }
 
     pub(super) fn class(&self, seat: Seat) -> Option<Class> {
-        self.by_weight.get(&seat.weight)?.get(seat.key).map(|(_, class)| class)
+        self.by_weight.class(seat.weight, seat.key)
     }
 
     pub(super) fn set_class(&mut self, occupant: &Occupant, seat: Seat, class: Class) {
-        if let Some(seats) = self.by_weight.get_mut(&seat.weight) {
-            seats.put(seat.key, occupant.clone(), class);
-        }
+        self.by_weight.put(seat.weight, seat.key, occupant.clone(), class);
     }
 
     /// Puts a seat into the order by load.
@@ -176,6 +169,11 @@ impl Ring {
         })
     }
 
+    /// How many slots a seat has.
+    pub(super) fn rounds(&self, seat: Seat) -> u32 {
+        seat.weight / self.gcd.max(1)
+    }
+
     /// The turn at which a walk comes to a seat.
     pub(super) fn turn_of<'a>(
         &self,
@@ -183,30 +181,41 @@ impl Ring {
         occupant: &'a Occupant,
         seat: Seat,
     ) -> Option<Turn<'a>> {
-        let rounds = seat.weight / self.gcd.max(1);
+        let rounds = self.rounds(seat);
         let has = |leg: &Leg| leg.rounds.contains(&rounds) && leg.keys.contains(&seat.key);
         let (number, leg) = legs(cursor).into_iter().enumerate().find(|(_, leg)| has(leg))?;
         let slot = Cursor { round: leg.round, key: seat.key };
         Some(Turn { leg: number, slot, occupant })
     }
 
-    /// How many members of some classes a walk meets before this turn.
-    pub(super) fn count_before(&self, cursor: Cursor, turn: &Turn<'_>, which: Which) -> u64 {
-        let legs = legs(cursor).into_iter().enumerate().take(turn.leg + 1);
-        let counts = legs.map(|(number, leg)| {
-            let before = turn.slot.key.checked_sub(1);
-            let keys = match (number == turn.leg, before) {
-                (false, _) => leg.keys.clone(),
-                (true, Some(last)) => *leg.keys.start()..=last.min(*leg.keys.end()),
-                (true, None) => return 0,
+    /// How many members a walk meets before it comes to a slot, which need not be its owner's next.
+    pub(super) fn count_before(&self, cursor: Cursor, slot: Cursor) -> u64 {
+        // Legs that end before it, and whether the next one leads to it.
+        let (ended, leads) = if slot > cursor {
+            match slot.round - cursor.round {
+                0 => (0, true),
+                1 => (1, true),
+                _ => (2, false),
+            }
+        } else if slot.round == 0 {
+            (if slot.key <= cursor.key { 2 } else { 3 }, true)
+        } else {
+            (4, false)
+        };
+        let before = slot.key.checked_sub(1).filter(|_| leads);
+        let counts = legs(cursor).into_iter().enumerate().map(|(number, leg)| {
+            let keys = match (number.cmp(&ended), before) {
+                (Ordering::Less, _) => leg.keys.clone(),
+                (Ordering::Equal, Some(last)) => *leg.keys.start()..=last.min(*leg.keys.end()),
+                (Ordering::Equal, None) | (Ordering::Greater, _) => return 0,
             };
-            self.in_leg(&leg).map(|seats| seats.count_in(&keys, which)).sum::<u64>()
+            self.in_leg(&leg).map(|seats| seats.count_in(&keys, Which::All)).sum::<u64>()
         });
         counts.sum()
     }
 
     pub(super) fn count(&self, which: Which) -> u64 {
-        self.by_weight.values().map(|seats| seats.count(which)).sum()
+        self.by_weight.count(which)
     }
 
     /// The members of the classes up to a limit, least load first; equal loads in the order in which
@@ -255,9 +264,9 @@ impl Ring {
     }
 
     fn in_leg(&self, leg: &Leg) -> impl Iterator<Item = &Seats> {
-        let (divisor, rounds) = (self.gcd.max(1), leg.rounds.clone());
-        let weights = self.by_weight.iter();
-        weights.filter(move |(w, _)| rounds.contains(&(**w / divisor))).map(|(_, seats)| seats)
+        // All weights are multiples of the gcd.
+        let weight = |rounds: &u32| rounds.saturating_mul(self.gcd);
+        self.by_weight.of(weight(leg.rounds.start())..=weight(leg.rounds.end()))
     }
 }
 
@@ -382,6 +391,8 @@ fn gcd(a: u32, b: u32) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::{Class, Cursor, Occupant, Ring, Seat, Time, Which};
     use crate::routing::record::RepUid;
 
@@ -398,21 +409,25 @@ mod tests {
         ring
     }
 
-    fn naive_next(ring: &Ring, cursor: Cursor, but: &[Occupant]) -> Option<(Cursor, Occupant)> {
+    fn slots(ring: &Ring, but: &[Occupant]) -> BTreeMap<Cursor, Occupant> {
         let gcd = ring.seats.values().map(|s| s.weight).fold(0, super::gcd).max(1);
-        let slots =
-            ring.seats.iter().filter(|(rep, _)| !but.contains(rep)).flat_map(|(rep, seat)| {
-                let key = seat.key;
-                (0..seat.weight / gcd).map(move |round| (Cursor { round, key }, rep.clone()))
-            });
-        let slots: std::collections::BTreeMap<_, _> = slots.collect();
+        let others = ring.seats.iter().filter(|(rep, _)| !but.contains(rep));
+        let slots = others.flat_map(|(rep, seat)| {
+            let key = seat.key;
+            (0..seat.weight / gcd).map(move |round| (Cursor { round, key }, rep.clone()))
+        });
+        slots.collect()
+    }
+
+    fn naive_next(ring: &Ring, cursor: Cursor, but: &[Occupant]) -> Option<(Cursor, Occupant)> {
+        let slots = slots(ring, but);
         let beyond = slots.range((super::Bound::Excluded(cursor), super::Bound::Unbounded));
         beyond.chain(&slots).next().map(|(slot, rep)| (*slot, rep.clone()))
     }
 
     #[test]
     fn a_walk_visits_each_member_once_in_the_order_of_their_next_slots() {
-        let rings: [&[u32]; 8] = [
+        let rings: [&[u32]; 9] = [
             &[],
             &[1],
             &[7],
@@ -421,6 +436,7 @@ mod tests {
             &[300, 100],
             &[2, 1, 1, 4, 3],
             &[4, 2, 6, 2, 4, 8],
+            &[33, 64, 31, 97, 32, 64],
         ];
         for weights in rings {
             let ring = ring(weights);
@@ -430,7 +446,7 @@ mod tests {
                 for turn in ring.walk(cursor, Which::All) {
                     let found = Some((turn.slot, turn.occupant.clone()));
                     assert_eq!(found, naive_next(&ring, cursor, &seen), "{weights:?}");
-                    let before = ring.count_before(cursor, &turn, Which::All);
+                    let before = ring.count_before(cursor, turn.slot);
                     assert_eq!(before, u64::try_from(seen.len()).unwrap());
                     let seat = ring.seat(turn.occupant).unwrap();
                     let again = ring.turn_of(cursor, turn.occupant, seat).unwrap();
@@ -438,6 +454,13 @@ mod tests {
                     seen.push(turn.occupant.clone());
                 }
                 assert_eq!(seen.len(), weights.len(), "{weights:?} {cursor:?}");
+                for slot in slots(&ring, &[]).into_keys() {
+                    let place = |slot: Cursor| (slot <= cursor, slot);
+                    let turns = ring.walk(cursor, Which::All);
+                    let before = turns.filter(|turn| place(turn.slot) < place(slot)).count();
+                    let counted = ring.count_before(cursor, slot);
+                    assert_eq!(counted, u64::try_from(before).unwrap(), "{cursor:?} {slot:?}");
+                }
                 for limit in Class::ALL {
                     let some: Vec<_> = ring.walk(cursor, Which::UpTo(limit)).collect();
                     let all = ring.walk(cursor, Which::All);

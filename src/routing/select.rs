@@ -11,9 +11,10 @@ use super::{
     limits::{NESTING_MAX, PASSED_OVER_NAMED_MAX},
     record::{Occupant, RepUid},
     reps::RepState,
-    ring::{Ring, Turn},
+    ring::{Seat, Turn},
     seats::Which,
     team::Team,
+    visits::{Visit, Visits},
 };
 
 /// Who or what was picked.
@@ -80,25 +81,25 @@ fn nested(
         by_turn(group, &rotation, cursor, asked)
     };
     let skipped = skipped(team, group, cursor, &found, asked);
-    let Some(Found { turn, by_credit, credits, came_round: _ }) = found else {
+    let Some(Found { slot, occupant, by_credit, credits, came_round: _ }) = found else {
         return Selection { chosen: None, skipped, moves: Vec::new() };
     };
-    let after = if by_credit { cursor } else { turn.slot };
+    let after = if by_credit { cursor } else { slot };
     let step = Move {
         group: group.record.id.clone(),
         rotation,
-        key: turn.slot.key,
+        key: slot.key,
         before: cursor,
         after,
         credits,
     };
-    let (chosen, inner) = match turn.occupant {
-        Occupant::Rep(uid) => match name(turn.occupant, &team.reps) {
+    let (chosen, inner) = match occupant {
+        Occupant::Rep(uid) => match name(occupant, &team.reps) {
             Some(MemberName::Rep(id)) => (Some(Chosen::Rep(*uid, id)), Vec::new()),
             Some(MemberName::Option(_) | MemberName::Group(_)) | None => (None, Vec::new()),
         },
         Occupant::Option(option) => {
-            let payload = group.payload(turn.slot.key).to_string();
+            let payload = group.payload(slot.key).to_string();
             let group = group.record.id.clone();
             let picked = PickedOption { group, option: option.clone(), payload };
             (Some(Chosen::Option(picked)), Vec::new())
@@ -118,7 +119,8 @@ fn nested(
 
 /// Whose turn it was found to be.
 struct Found<'a> {
-    turn: Turn<'a>,
+    slot: Cursor,
+    occupant: &'a Occupant,
     /// It was owed to them: the cursor stays.
     by_credit: bool,
     /// What becomes of credits.
@@ -130,11 +132,14 @@ struct Found<'a> {
 /// The least load, among equals the nearest.
 fn by_load<'a>(group: &'a GroupState, cursor: Cursor, asked: &Asked<'_>) -> Option<Found<'a>> {
     let mut turns = group.ring.walk_by_load(cursor, asked.limit).map(|(_, turn)| turn);
-    let turn = turns.find(|turn| !bars(asked, turn))?;
-    Some(Found { turn, by_credit: false, credits: Vec::new(), came_round: false })
+    let Turn { slot, occupant, .. } = turns.find(|turn| !bars(asked, turn.occupant))?;
+    Some(Found { slot, occupant, by_credit: false, credits: Vec::new(), came_round: false })
 }
 
 /// The nearest; before that, whoever is owed a turn; not whoever owes one.
+///
+/// Costs a descent, and one for each member with credits: a credit is one turn, but the turns that are
+/// passed over to pay it are counted, not walked.
 fn by_turn<'a>(
     group: &'a GroupState,
     rotation: &Option<CampaignId>,
@@ -142,59 +147,54 @@ fn by_turn<'a>(
     asked: &Asked<'_>,
 ) -> Option<Found<'a>> {
     let ring = &group.ring;
-    let which = Which::UpTo(asked.limit);
     let none = imbl::OrdMap::new();
     let credits = group.rotations.get(rotation).map_or(&none, |rotation| &rotation.credits);
-    let owed = credits.iter().filter(|(_, credits)| **credits > 0).filter_map(|(key, credits)| {
+    let eligible = credits.iter().filter_map(|(key, credits)| {
         let occupant = ring.at(*key)?;
         let seat = ring.seat(occupant)?;
-        let turn = ring.turn_of(cursor, occupant, seat)?;
-        let eligible = ring.class(seat)? <= asked.limit && !bars(asked, &turn);
-        eligible.then_some((turn, *credits))
+        let is_eligible = ring.class(seat)? <= asked.limit && !bars(asked, occupant);
+        is_eligible.then_some((occupant, seat, *credits))
     });
-    if let Some((turn, credits)) = owed.min_by_key(|(turn, _)| turn.distance()) {
-        let credits = vec![(turn.slot.key, credits - 1)];
-        return Some(Found { turn, by_credit: true, credits, came_round: false });
+    let (owed, owing): (Vec<_>, Vec<_>) = eligible.partition(|(_, _, credits)| *credits > 0);
+    let owed = owed.into_iter().filter_map(|(occupant, seat, credits)| {
+        let turn = ring.turn_of(cursor, occupant, seat)?;
+        Some((turn, credits - 1))
+    });
+    if let Some((turn, left)) = owed.min_by_key(|(turn, _)| turn.distance()) {
+        let Turn { slot, occupant, .. } = turn;
+        let credits = vec![(slot.key, left)];
+        return Some(Found { slot, occupant, by_credit: true, credits, came_round: false });
     }
-    // From slot to slot: a credit is one turn, and a member of some weight has several.
-    let mut paid: Vec<(u64, i32)> = Vec::new();
-    let (mut at, mut came_round) = (cursor, false);
-    loop {
-        let turn = ring.walk(at, which).find(|turn| !bars(asked, turn))?;
-        came_round |= !paid.is_empty() && place(cursor, turn.slot) <= place(cursor, at);
-        at = turn.slot;
-        let owner = paid.iter_mut().find(|(key, _)| *key == at.key);
-        let owes = match &owner {
-            Some((_, left)) => *left,
-            None => credits.get(&at.key).copied().unwrap_or(0),
-        };
-        if owes >= 0 {
-            let found = Found { turn, by_credit: false, credits: paid, came_round };
-            return Some(found);
-        }
-        match owner {
-            Some((_, left)) => *left += 1,
-            None => paid.push((at.key, owes + 1)),
-        }
-    }
-}
-
-/// Orders slots by when a walk from the cursor comes to them first.
-fn place(cursor: Cursor, slot: Cursor) -> (bool, Cursor) {
-    (slot <= cursor, slot)
+    let owes_nothing =
+        |turn: &Turn<'_>| !bars(asked, turn.occupant) && !credits.contains_key(&turn.slot.key);
+    let first = ring.walk(cursor, Which::UpTo(asked.limit)).find(owes_nothing);
+    let first = first.map(|turn| (Visit::first(cursor, turn.slot), turn.occupant));
+    let owing: Vec<(&Occupant, Seat, Visits, i32)> = owing
+        .into_iter()
+        .map(|(occupant, seat, credits)| {
+            (occupant, seat, Visits::new(cursor, seat, ring.rounds(seat)), credits)
+        })
+        .collect();
+    // Who owes n turns can be served at the visit after n others.
+    let paid_up = owing
+        .iter()
+        .map(|(occupant, _, visits, credits)| (visits.nth(credits.unsigned_abs()), *occupant));
+    let (visit, occupant) = paid_up.chain(first).min_by_key(|(visit, _)| *visit)?;
+    let pays = |(_, seat, visits, credits): &(&Occupant, Seat, Visits, i32)| {
+        let paid = i32::try_from(visits.before(visit)).unwrap_or(i32::MAX);
+        (paid > 0).then(|| (seat.key, credits.saturating_add(paid)))
+    };
+    let credits = owing.iter().filter_map(pays).collect();
+    let came_round = visit.is_round(cursor);
+    Some(Found { slot: visit.slot, occupant, by_credit: false, credits, came_round })
 }
 
 /// Whether this contact can't go to the member, whatever their class.
-fn bars(asked: &Asked<'_>, turn: &Turn<'_>) -> bool {
-    match turn.occupant {
+fn bars(asked: &Asked<'_>, occupant: &Occupant) -> bool {
+    match occupant {
         Occupant::Rep(uid) => asked.bars(*uid),
         Occupant::Option(_) | Occupant::Group(_) => false,
     }
-}
-
-/// The turn at which a walk from the cursor first comes to the member.
-fn first_turn<'a>(ring: &'a Ring, cursor: Cursor, turn: &Turn<'a>) -> Option<Turn<'a>> {
-    ring.turn_of(cursor, turn.occupant, ring.seat(turn.occupant)?)
 }
 
 /// Who was passed over: those before the pick; where load decides, and where nobody was picked, all
@@ -247,17 +247,7 @@ fn skipped(
         None => ring.count(Which::All),
         Some(found) if found.by_credit => 0,
         Some(found) if found.came_round => ring.count(Which::All),
-        Some(Found { turn, credits, .. }) => match first_turn(ring, cursor, turn) {
-            Some(first) if first.slot == turn.slot => ring.count_before(cursor, &first, Which::All),
-            // They were passed over themselves, at an earlier slot.
-            Some(_) | None => {
-                debug_assert!(credits.iter().any(|(key, _)| *key == turn.slot.key));
-                let before =
-                    |other: &Turn<'_>| place(cursor, other.slot) < place(cursor, turn.slot);
-                let passed = ring.walk(cursor, Which::All).take_while(before);
-                u64::try_from(passed.count()).unwrap_or(u64::MAX)
-            }
-        },
+        Some(found) => ring.count_before(cursor, found.slot),
     };
     first(&mut ring.walk(cursor, Which::All), total)
 }

@@ -243,7 +243,10 @@ impl Node {
             last_index: raft.raft_log.last_index(),
             snapshot_index: self.raw.store().snapshot_ref().map_or(0, |s| s.index),
             stamp_us: self.stamp_us,
-            caught_up: known && settled && self.applied >= raft.raft_log.committed,
+            caught_up: known
+                && settled
+                && self.applied >= raft.raft_log.committed
+                && self.reads.is_caught_up(),
             clock_alarm_us: self.clock.alarm_us(self.now),
             matched: matched.map(|(id, progress)| (NodeId(*id), progress.matched)).collect(),
         }

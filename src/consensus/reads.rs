@@ -39,6 +39,8 @@ pub(super) struct Reads {
     asked: VecDeque<Asked>,
     /// Confirmed as of an index that is not applied yet.
     confirmed: Vec<(u64, Vec<ReadId>)>,
+    /// An index that a leader vouched for since this node started is applied.
+    caught_up: bool,
 }
 
 impl Reads {
@@ -53,7 +55,14 @@ impl Reads {
             fresh: Vec::new(),
             asked: VecDeque::new(),
             confirmed: Vec::new(),
+            caught_up: false,
         }
+    }
+
+    /// Whether this node has applied what was acknowledged before it started. What it hears of the commit
+    /// index does not tell: a heartbeat names no more than the node is known to have.
+    pub(super) fn is_caught_up(&self) -> bool {
+        self.caught_up
     }
 
     pub(super) fn arrived(&mut self, ids: Vec<ReadId>) {
@@ -68,9 +77,11 @@ impl Reads {
         }
     }
 
-    /// A context to ask the leader for, for all reads that wait for one.
+    /// A context to ask the leader for, for all reads that wait for one; until the node has caught up,
+    /// for its own sake too.
     pub(super) fn next_context(&mut self) -> Option<Vec<u8>> {
-        if self.fresh.is_empty() || self.asked.len() >= ASKED_MAX {
+        let for_itself = !self.caught_up && self.asked.is_empty() && self.confirmed.is_empty();
+        if self.fresh.is_empty() && !for_itself || self.asked.len() >= ASKED_MAX {
             return None;
         }
         self.contexts_made += 1;
@@ -98,6 +109,7 @@ impl Reads {
         let mut ready = Vec::new();
         self.confirmed.retain_mut(|(index, ids)| {
             let is_ready = *index <= applied;
+            self.caught_up |= is_ready;
             if is_ready {
                 ready.append(ids);
             }
@@ -151,6 +163,22 @@ mod tests {
         assert_eq!(reads.take_ready(7), [ReadId(1), ReadId(2)]);
         reads.confirmed(&second, 7);
         assert_eq!(reads.take_ready(7), [ReadId(3)]);
+    }
+
+    #[test]
+    fn a_node_asks_for_its_own_sake_until_it_has_applied_what_a_leader_vouches_for() {
+        let mut reads = Reads::new(1, 9);
+        let lost = reads.next_context().unwrap();
+        assert_eq!(reads.next_context(), None, "one is under way");
+        assert!(reads.tick(1, 1).is_empty());
+        let heard = reads.next_context().unwrap();
+        reads.confirmed(&lost, 1);
+        assert!(reads.take_ready(9).is_empty() && !reads.is_caught_up());
+        reads.confirmed(&heard, 5);
+        assert_eq!(reads.next_context(), None, "it is to apply that first");
+        assert!(reads.take_ready(4).is_empty() && !reads.is_caught_up());
+        assert!(reads.take_ready(5).is_empty() && reads.is_caught_up());
+        assert_eq!(reads.next_context(), None);
     }
 
     #[test]

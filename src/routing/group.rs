@@ -3,7 +3,7 @@
 //! Owns that configuration and position never overwrite each other: editing members moves no cursor,
 //! unless the restart policy says so, and a pick changes no member. Every change keeps the hash.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use imbl::OrdMap;
 
@@ -42,6 +42,16 @@ pub(super) struct Rotation {
     pub(super) turns: OrdMap<u64, u64>,
     /// Likewise; those of 0 are not in it.
     pub(super) credits: OrdMap<u64, i32>,
+}
+
+impl Rotation {
+    fn set_credits(&mut self, key: u64, credits: i32) {
+        if credits == 0 {
+            self.credits.remove(&key);
+        } else {
+            self.credits.insert(key, credits);
+        }
+    }
 }
 
 /// What a pick does to one ring.
@@ -125,7 +135,7 @@ impl GroupState {
                 sum,
                 &key,
                 |_| (),
-                Some(seat.key),
+                [seat.key],
                 |rotation| {
                     rotation.turns.remove(&seat.key);
                     rotation.credits.remove(&seat.key);
@@ -225,9 +235,8 @@ impl GroupState {
     pub(super) fn picked(&mut self, sum: &mut Sum, step: &Move, now: Time) {
         let Move { group: _, rotation: campaign, key, before: _, after, credits } = step;
         let rested = self.rotations.get(campaign).is_some_and(|r| self.has_rested(r, now));
-        for (key, credits) in credits {
-            self.set_credits(sum, campaign, *key, *credits);
-        }
+        let keys = credits.iter().map(|(key, _)| *key);
+        let keys: BTreeSet<u64> = keys.chain([*key]).collect();
         self.change_rotation(
             sum,
             campaign,
@@ -238,8 +247,9 @@ impl GroupState {
                     rotation.restart_time = Some(now);
                 }
             },
-            Some(*key),
+            keys,
             |rotation| {
+                credits.iter().for_each(|(key, credits)| rotation.set_credits(*key, *credits));
                 let turns = rotation.turns.get(key).copied().unwrap_or(0);
                 rotation.turns.insert(*key, turns + 1);
             },
@@ -275,26 +285,14 @@ impl GroupState {
                     rotation.cursor = Cursor::default();
                     rotation.restart_time = Some(now);
                 },
-                None,
+                [],
                 |_| (),
             );
         }
     }
 
     pub(super) fn set_credits(&mut self, sum: &mut Sum, key: &RotationKey, of: u64, credits: i32) {
-        self.change_rotation(
-            sum,
-            key,
-            |_| (),
-            Some(of),
-            |rotation| {
-                if credits == 0 {
-                    rotation.credits.remove(&of);
-                } else {
-                    rotation.credits.insert(of, credits);
-                }
-            },
-        );
+        self.change_rotation(sum, key, |_| (), [of], |rotation| rotation.set_credits(of, credits));
     }
 
     /// Forgets a campaign's place in the ring.
@@ -324,14 +322,14 @@ impl GroupState {
         new.into_iter().for_each(|new| sum.add(&record(new)));
     }
 
-    /// Changes the place of a rotation, which begins if there is none, and the turns or credits of one
-    /// key in it.
+    /// Changes the place of a rotation, which begins if there is none, and the turns or credits of some
+    /// keys in it, each named once.
     fn change_rotation(
         &mut self,
         sum: &mut Sum,
         campaign: &RotationKey,
         place: impl FnOnce(&mut Rotation),
-        key: Option<u64>,
+        keys: impl IntoIterator<Item = u64>,
         count: impl FnOnce(&mut Rotation),
     ) {
         let old = self.rotations.get(campaign).cloned();
@@ -342,7 +340,7 @@ impl GroupState {
             sum.remove(&self.rotation_record(campaign, old));
         }
         sum.add(&self.rotation_record(campaign, &new));
-        if let Some(key) = key {
+        for key in keys {
             let before = old.as_ref().and_then(|old| self.turns_record(campaign, old, key));
             before.iter().for_each(|record| sum.remove(record));
             self.turns_record(campaign, &new, key).iter().for_each(|record| sum.add(record));

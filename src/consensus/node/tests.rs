@@ -8,12 +8,12 @@ use super::{Node, founding_snapshot, joining_snapshot};
 use crate::{
     consensus::{
         Change, ChangeId, Changed, Effect, HardState, Incarnation, Input, Install, Membership,
-        NodeConfig, NodeId, NotChanged, Now, Proposal, ProposalId, Recovered, Role, Standing,
-        TokenHash, written,
+        NodeConfig, NodeId, NodeStatus, NotChanged, Now, Proposal, ProposalId, Recovered, Role,
+        Standing, TokenHash, written,
     },
     proto::turnwise::{
         log::v1::{Batch, MemberRecord, SnapshotMeta},
-        peer::v1::RaftMessage,
+        peer::v1::{RaftMessage, RaftMessageType},
     },
 };
 
@@ -179,6 +179,11 @@ impl World {
 
     /// One tick of everybody, and all letters that come of it.
     fn tick(&mut self) {
+        self.tick_without(|_| false);
+    }
+
+    /// The same, but some letters get lost.
+    fn tick_without(&mut self, gets_lost: impl Fn(&RaftMessage) -> bool) {
         self.clock_us += 30_000;
         let ids: Vec<u64> = self.machines.keys().copied().collect();
         for id in ids.iter().filter(|id| !self.down.contains(id)).copied().collect::<Vec<_>>() {
@@ -191,7 +196,7 @@ impl World {
         }
         while let Some(letter) = self.letters.pop_front() {
             let (from, to) = (letter.from, letter.to);
-            let lost = self.down.contains(&to) || self.down.contains(&from);
+            let lost = self.down.contains(&to) || self.down.contains(&from) || gets_lost(&letter);
             if self.machines.contains_key(&to) && !lost {
                 self.input(to, Input::Receive { from: NodeId(from), message: letter });
             }
@@ -309,6 +314,30 @@ fn nodes_join_are_promoted_by_themselves_and_are_removed_again() {
     assert_eq!(record(2).peer_address, "10.0.0.2:7401", "its founders' addresses are recorded");
     assert_eq!(record(5).client_address, "10.0.0.5:7400");
     assert!(record(2).removed && !record(5).removed && record(5).admitted_us > 0);
+}
+
+#[test]
+fn who_starts_again_is_not_caught_up_before_it_has_what_was_acknowledged() {
+    let mut world = World::of(3);
+    world.agree();
+    let leader = world.leader().unwrap();
+    let late = 1 + leader % 3;
+    world.down.insert(late);
+    world.propose(5);
+    world.down.remove(&late);
+    world.restart(late);
+    let status = |world: &World| world.machines[&late].node.status();
+    let is_append =
+        |letter: &RaftMessage| letter.to == late && letter.r#type() == RaftMessageType::Append;
+    for _ in 0..5 {
+        world.tick_without(is_append);
+        let NodeStatus { leader, commit, applied, caught_up, .. } = status(&world);
+        // All that it heard fits: it follows, and has applied what it knows to be committed.
+        assert!(leader.is_some() && applied >= commit && !caught_up);
+    }
+    world.until(|world| status(world).caught_up);
+    let lead = world.machines[&leader].node.status();
+    assert!(status(&world).applied >= lead.applied);
 }
 
 #[test]

@@ -24,6 +24,8 @@ use super::{
 pub(crate) type Marks = BTreeMap<String, u64>;
 
 const ALL: usize = usize::MAX;
+/// Picks of one cycle that are still tried one by one.
+const CYCLE_MAX: u32 = 64;
 
 /// A copy on which things are tried, all at one time, after all that happened.
 struct Trial<'a> {
@@ -113,6 +115,9 @@ fn p1_of(
         }
     }
     let cycle: u32 = turns.values().sum();
+    if cycle > CYCLE_MAX {
+        return None; // It would take too long.
+    }
     for _ in 0..2 {
         let mut taken: BTreeMap<String, u32> = BTreeMap::new();
         for _ in 0..cycle {

@@ -5,13 +5,17 @@
 //! history is shrunk before it is shown. The kinds of answers that must have come up are listed, so
 //! that a generator gone stale fails too.
 
-use std::{cell::RefCell, collections::BTreeMap};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use turnwise::routing::{
-    Assignment, AssignmentFilter, CampaignId, Cause, Change, Command, Cursor, Event, GroupId,
-    Image, Operation, Outcome, Preview, Principal, Rejection, Reply, Revision, Stamp, State,
-    TargetKind, TargetOutcome, TeamId,
+    Assignment, AssignmentFilter, AssignmentId, AssignmentState, CampaignId, Cause, Change,
+    Command, Cursor, Event, GroupId, Image, MemberName, Operation, Outcome, Preview, Principal,
+    Reason, Rejection, Reply, Revision, Stamp, State, TargetKind, TargetOutcome, TargetTrace,
+    TeamId,
 };
 
 use super::{
@@ -36,15 +40,17 @@ struct Pair {
     replica: Replica,
     model: Model,
     history: History,
+    /// The assignments that each team had, for seeing which are forgotten.
+    known: BTreeMap<TeamId, BTreeMap<AssignmentId, AssignmentState>>,
     /// A line for each command so far.
     done: Vec<String>,
 }
 
 impl Pair {
     fn new() -> Self {
-        let (history, done) = (History::new(), Vec::new());
+        let (history, known, done) = (History::new(), BTreeMap::new(), Vec::new());
         let (state, replica, model) = (State::new(), Replica::new(), Model::new());
-        Self { state, replica, model, history, done }
+        Self { state, replica, model, history, known, done }
     }
 
     /// All of them; the first thing that is wrong, with what led to it.
@@ -67,6 +73,7 @@ impl Pair {
         let answer = self.state.apply_telling(&command, stamp, &mut events);
         let expected = self.model.apply(&command, stamp);
         mark(&expected, marks);
+        mark_owing(&before, &self.state, &command, &events, marks);
         if matches!(&command.principal, Principal::Token(_)) && answer.is_ok() {
             *marks.entry("let in".to_owned()).or_default() += 1;
         }
@@ -75,7 +82,7 @@ impl Pair {
         if found != expected {
             return Err(format!("engine {found:#?}\nmodel {expected:#?}"));
         }
-        let wrong = self.compare(&command.team).or_else(|| {
+        let wrong = self.compare(&command.team, marks).or_else(|| {
             let done = Done { before: &before, command: &command, stamp, answer: &answer };
             done.broken_promise(&self.state, &events, self.step_count())
         });
@@ -127,7 +134,7 @@ impl Pair {
     }
 
     /// What is not in an answer.
-    fn compare(&self, team: &TeamId) -> Option<String> {
+    fn compare(&mut self, team: &TeamId, marks: &mut Marks) -> Option<String> {
         let (state, model) = (&self.state, &self.model);
         if self.step_count().is_multiple_of(16) && state.hash() != state.recomputed_hash() {
             return Some("the hash is not that of the records".into());
@@ -138,6 +145,7 @@ impl Pair {
             return Some(problem);
         }
         if !model.has(team) {
+            self.known.remove(team);
             return state.team(team).is_ok().then(|| "the team is still there".into());
         }
         let all: Vec<_> = assignments(state, team).iter().map(model::Assignment::of).collect();
@@ -148,6 +156,14 @@ impl Pair {
                 expected.iter().filter(|b| !all.contains(b)).collect(),
             );
             return Some(format!("engine {a:#?}\nmodel {b:#?}"));
+        }
+        let there: BTreeMap<_, _> = all.iter().map(|one| (one.id, one.state)).collect();
+        let known = self.known.insert(team.clone(), there).unwrap_or_default();
+        for (_, ended) in known.iter().filter(|(id, _)| !self.known[team].contains_key(id)) {
+            if ended.is_open() {
+                return Some(format!("forgotten while {ended:?}"));
+            }
+            *marks.entry(format!("forgotten {ended:?}")).or_default() += 1;
         }
         let counts: Vec<_> = model.open_counts(team);
         for (id, open) in counts {
@@ -452,6 +468,68 @@ fn mark(answer: &Seen, marks: &mut Marks) {
     }
 }
 
+/// Notes who owed turns when somebody was picked by turn, and what was paid then.
+fn mark_owing(
+    before: &State,
+    after: &State,
+    command: &Command,
+    events: &[Event],
+    marks: &mut Marks,
+) {
+    let team = &command.team;
+    if !matches!(command.operation, Operation::AssignContact(_)) {
+        return; // Others may set credits themselves, or pick often.
+    }
+    let mut mark = |name: &str| *marks.entry(name.to_owned()).or_default() += 1;
+    let now = rotations(after, team);
+    for ((id, campaign), was) in rotations(before, team) {
+        let Some((_, is)) = now.iter().find(|(key, _)| *key == (id.clone(), campaign.clone()))
+        else {
+            continue;
+        };
+        let (was, is): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            (was.credits.into_iter().collect(), is.credits.iter().cloned().collect());
+        if was == is {
+            continue;
+        }
+        let left = |name: &MemberName| is.get(name).copied().unwrap_or(0);
+        let paid: BTreeMap<_, _> = was
+            .iter()
+            .filter(|(name, owes)| **owes < 0 && left(name) > **owes)
+            .map(|(name, owes)| (name, left(name) - owes))
+            .collect();
+        let members = after.group(team, &id).unwrap().members;
+        let owing = was.values().filter(|credits| **credits < 0).count();
+        if paid.is_empty() {
+            mark("a turn that was owed to one");
+            if owing > 0 {
+                mark("a turn that was owed to one beside debts");
+            }
+            continue;
+        }
+        let weights = members.iter().filter(|member| paid.contains_key(&member.name));
+        let weights: BTreeSet<u32> = weights.map(|member| member.weight).collect();
+        let picked = |trace: &&TargetTrace| trace.target.kind == TargetKind::Group(id.clone());
+        let traces = changed(events).flat_map(|work| &work.decision.targets).filter(picked);
+        let barred = traces.flat_map(|trace| &trace.skipped.named).any(|passed| {
+            let owes = was.get(&MemberName::Rep(passed.rep.clone()));
+            passed.reason != Reason::Credit && owes.is_some_and(|owes| *owes < 0)
+        });
+        let seen = [
+            (paid.len() > 1, "paid by several"),
+            (paid.len() > 4, "paid by many"),
+            (weights.len() > 2, "paid by unequal weights"),
+            (paid.values().sum::<i32>() > 40, "paid more than 40"),
+            (owing == members.len(), "paid while everybody owes"),
+            (owing + 1 == members.len(), "paid while all but one owe"),
+            (barred, "paid by others than those who can't have it"),
+            (paid.keys().any(|name| left(name) == 0), "paid in full"),
+            (paid.keys().any(|name| left(name) < 0), "paid in part"),
+        ];
+        seen.into_iter().filter(|(is_so, _)| *is_so).for_each(|(_, name)| mark(name));
+    }
+}
+
 /// Everything that a run must have seen, often enough to mean something.
 const EXPECTED: &str = "done, batch, nested, \
     refused AlreadyClaimed, refused AlreadyExists, refused AlreadyMember, \
@@ -479,7 +557,11 @@ const EXPECTED: &str = "done, batch, nested, \
     previewed Pending Waiting, previewed Closed Option, previewed Unassigned NoTarget, \
     not before it is due, nothing is due, happened when it was due, \
     told Available, told Disabled, told OutOfOffice, told OffHours, told AtCapacity, \
-    told available and not online";
+    told available and not online, forgotten Closed, forgotten Cancelled, \
+    a turn that was owed to one, a turn that was owed to one beside debts, paid by several, \
+    paid by many, paid by unequal weights, paid more than 40, paid while everybody owes, \
+    paid while all but one owe, paid by others than those who can't have it, paid in full, \
+    paid in part";
 
 /// How many histories to run: a whole run under `--release`, a short one otherwise, or so many as
 /// `TURNWISE_HISTORIES` says.

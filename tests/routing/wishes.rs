@@ -4,6 +4,9 @@
 //! now, assignments by their place in a list, etags as right or wrong, repeats as steps back. So a
 //! history stays sensible when steps are left out, and can be laid over any positions in a log.
 
+mod owing;
+mod start;
+
 use std::collections::BTreeMap;
 
 use proptest::{
@@ -281,7 +284,8 @@ fn rep() -> impl Strategy<Value = RepId> + Clone {
     text("r", 7).prop_map(|id| RepId::new(&id))
 }
 fn ring() -> impl Strategy<Value = GroupId> + Clone {
-    select(vec!["default", "g0", "g1", "g2"]).prop_map(GroupId::new)
+    let own = || select(vec!["default", "g0", "g1", "g2"]);
+    prop_oneof![9 => own(), 1 => Just("w0")].prop_map(GroupId::new)
 }
 fn of_options() -> impl Strategy<Value = GroupId> + Clone {
     text("o", 5).prop_map(|id| GroupId::new(&id))
@@ -313,7 +317,7 @@ fn instant() -> impl Strategy<Value = Time> + Clone {
     (0..6 * HOUR).prop_map(Time)
 }
 fn weight() -> impl Strategy<Value = u32> + Clone {
-    select(vec![1, 1, 1, 2, 3, 6])
+    prop_oneof![24 => select(vec![1, 1, 1, 2, 3, 6]), 1 => 1..=1_000_u32]
 }
 
 fn target() -> impl Strategy<Value = Target> {
@@ -533,6 +537,7 @@ fn on_groups() -> impl Strategy<Value = Operation> {
         });
     let added = group().prop_flat_map(|id| (Just(id.clone()), specs(&id, 1)));
     let under = || option::of(campaign());
+    let credits = || prop_oneof![3 => -3..=3, 1 => -100..=100];
     prop_oneof![
         8 => created,
         9 => (group(), change).prop_map(|(group, change)| Operation::UpdateGroup { group, change }),
@@ -553,9 +558,12 @@ fn on_groups() -> impl Strategy<Value = Operation> {
         2 => (group(), under()).prop_map(|(group, campaign)| {
             Operation::ResetRotation { group, campaign }
         }),
-        10 => (group(), under(), member(), -3..4).prop_map(|(group, campaign, member, credits)| {
-            Operation::AdjustRotation { group, campaign, member, credits, reason: String::new() }
-        }),
+        10 => (group(), under(), member(), credits()).prop_map(
+            |(group, campaign, member, credits)| {
+                let reason = String::new();
+                Operation::AdjustRotation { group, campaign, member, credits, reason }
+            }
+        ),
     ]
 }
 
@@ -680,12 +688,13 @@ fn new_team() -> Operation {
 
 fn wish() -> impl Strategy<Value = Wish> {
     let later = prop_oneof![
-        50 => Just(0),
-        25 => 1..20 * SECOND,
-        15 => 1..1_800 * SECOND,
-        8 => 1..8 * HOUR,
-        2 => Just(DAY),
-        1 => Just(31 * DAY),
+        100 => Just(0),
+        50 => 1..20 * SECOND,
+        30 => 1..1_800 * SECOND,
+        16 => 1..8 * HOUR,
+        4 => Just(DAY),
+        2 => Just(31 * DAY),
+        1 => select(vec![90 * DAY - 1, 90 * DAY, 91 * DAY]),
     ];
     let request = prop_oneof![
         12 => Just(RequestWish::None),
@@ -699,13 +708,15 @@ fn wish() -> impl Strategy<Value = Wish> {
         1 => Just(EtagWish::Wrong),
     ];
     let operation = prop_oneof![
-        30 => on_reps(),
-        13 => on_groups(),
-        12 => on_routes(),
-        60 => on_assignments(),
-        6 => on_tokens(),
-        1 => Just(new_team()),
-        1 => any::<bool>().prop_map(|allow_missing| Operation::DeleteTeam { allow_missing }),
+        30 => on_reps().boxed(),
+        13 => on_groups().boxed(),
+        12 => on_routes().boxed(),
+        60 => on_assignments().boxed(),
+        6 => on_tokens().boxed(),
+        1 => Just(new_team()).boxed(),
+        1 => any::<bool>()
+            .prop_map(|allow_missing| Operation::DeleteTeam { allow_missing })
+            .boxed(),
     ];
     let asker = prop_oneof![
         9 => Just(AskerWish::Anyone),
@@ -723,10 +734,14 @@ fn wish() -> impl Strategy<Value = Wish> {
 
 /// A team with something in it, and then anything.
 pub(crate) fn histories(length_max: usize) -> impl Strategy<Value = Vec<Wish>> {
-    vec(wish(), 0..=length_max).prop_map(|wishes| {
-        let mut all: Vec<Wish> = start().into_iter().map(plain).collect();
+    let scene = prop_oneof![
+        80 => wish().prop_map(|wish| vec![wish]).boxed(),
+        1 => owing::scene().boxed(),
+    ];
+    vec(scene, 0..=length_max).prop_map(|scenes| {
+        let mut all: Vec<Wish> = start::operations().into_iter().map(plain).collect();
         all.insert(1, Wish { other_team: true, ..plain(new_team()) });
-        all.extend(wishes);
+        all.extend(scenes.into_iter().flatten());
         all
     })
 }
@@ -741,57 +756,4 @@ fn plain(operation: Operation) -> Wish {
         other_team: false,
         operation,
     }
-}
-
-fn start() -> Vec<Operation> {
-    let rep = |n: u32| {
-        let email = Some(format!("mail{n}"));
-        let external_ids = BTreeMap::from([("crm".to_owned(), format!("ext{n}"))]);
-        let settings = RepSettings { email, external_ids, ..RepSettings::default() };
-        Operation::CreateRep { rep: RepId::new(&format!("r{n}")), settings }
-    };
-    let group = |id: &str, kind, names: &[MemberName]| {
-        let spec = |member: &MemberName| MemberSpec {
-            member: member.clone(),
-            payload: String::new(),
-            weight: 1,
-        };
-        let settings = GroupSettings { kind, ..GroupSettings::default() };
-        let members = names.iter().map(spec).collect();
-        Operation::CreateGroup { group: GroupId::new(id), settings, members }
-    };
-    let reps =
-        |ids: &[&str]| -> Vec<_> { ids.iter().map(|id| MemberName::Rep(RepId::new(id))).collect() };
-    let option = |id: &str| MemberName::Option(OptionId::new(id));
-    let inner = MemberName::Group(GroupId::new("o0"));
-    let to = |id: &str| Target::new(TargetKind::Group(GroupId::new(id)));
-    let owner = Target::new(TargetKind::Owner(vec![OwnerKind::Contact, OwnerKind::Lead]));
-    let offered = Target { wait_us: 600 * SECOND, accept_timeout_us: 60 * SECOND, ..to("g0") };
-    let held = Target { require_online: true, wait_us: 6 * HOUR, ..to("g1") };
-    let rule = |id: &str, targets: Vec<Target>| {
-        let (rule, display_name, labels) = (RuleId::new(id), id.to_owned(), Labels::new());
-        Operation::CreateRule { rule, display_name, labels, targets }
-    };
-    let campaign = |id: &str, route: Route| {
-        let (campaign, labels) = (CampaignId::new(id), Labels::new());
-        Operation::CreateCampaign { campaign, display_name: String::new(), labels, route }
-    };
-    let launch = |id: &str| Operation::LaunchCampaign { campaign: CampaignId::new(id) };
-    let mut all = vec![new_team()];
-    all.extend((0..6).map(rep));
-    all.extend([
-        group("g0", GroupKind::Reps, &reps(&["r0", "r1"])),
-        group("g1", GroupKind::Reps, &reps(&["r1", "r2", "r3"])),
-        group("o0", GroupKind::Options, &[option("0"), option("1")]),
-        group("o1", GroupKind::Options, &[option("2"), inner]),
-        group("g2", GroupKind::Reps, &reps(&["r4", "r5"])),
-        rule("k0", vec![owner.clone(), offered.clone()]),
-        rule("k1", vec![to("g2")]),
-        campaign("c0", Route::Rule(RuleId::new("k0"))),
-        campaign("c1", Route::Targets(vec![held, to("default")])),
-        campaign("c2", Route::Targets(vec![owner, offered, to("g1")])),
-        campaign("c3", Route::Targets(vec![to("o1")])),
-    ]);
-    all.extend(["c0", "c1", "c2", "c3"].map(launch));
-    all
 }

@@ -1,11 +1,13 @@
 //! From the reply to a command to the answer of the call that made it.
 
+use std::collections::HashSet;
+
 use prost::Message as _;
 use tonic::Status;
 
 use crate::{
     proto::turnwise::v1 as pb,
-    routing::{Assigned, Assignment, LogPosition, Outcome, TeamId, Time},
+    routing::{Assigned, Assignment, AssignmentId, LogPosition, Outcome, TeamId, Time},
 };
 
 use super::{
@@ -223,20 +225,28 @@ struct Parts<'a> {
 impl Parts<'_> {
     fn assigned(self, outcome: Outcome) -> Option<pb::AssignContactResponse> {
         let Outcome::Assigned(assigned) = outcome else { return None };
-        Some(self.response(assigned))
+        let is_there = assigned.existing;
+        Some(self.response(assigned, is_there))
     }
 
     fn batch(self, outcome: Outcome) -> Option<pb::BatchAssignContactsResponse> {
         let Outcome::Batch(items) = outcome else { return None };
-        let responses = items.into_iter().map(|item| self.response(item)).collect();
+        // One that a later item finds existing may have been made by an earlier one.
+        let made: HashSet<AssignmentId> =
+            items.iter().filter(|item| !item.existing).map(|item| item.assignment.id).collect();
+        let response = |item: Assigned| {
+            let is_there = !made.contains(&item.assignment.id);
+            self.response(item, is_there)
+        };
+        let responses = items.into_iter().map(response).collect();
         let mut batch = pb::BatchAssignContactsResponse { responses, position: self.position };
         shed(&mut batch);
         Some(batch)
     }
 
-    fn response(self, assigned: Assigned) -> pb::AssignContactResponse {
+    fn response(self, assigned: Assigned, is_there: bool) -> pb::AssignContactResponse {
         let Assigned { assignment, existing } = assigned;
-        let assignment = Some(self.an_assignment(assignment, existing));
+        let assignment = Some(self.an_assignment(assignment, is_there));
         pb::AssignContactResponse { assignment, existing, position: self.position }
     }
 
@@ -245,7 +255,8 @@ impl Parts<'_> {
         Some(self.an_assignment(assignment, true))
     }
 
-    fn an_assignment(self, assignment: Assignment, existing: bool) -> pb::Assignment {
+    /// `is_there`: it was made before the call.
+    fn an_assignment(self, assignment: Assignment, is_there: bool) -> pb::Assignment {
         let mut sent = convert::assignment(self.team, assignment);
         if self.position.is_none() {
             let made = sent.position.take();
@@ -256,7 +267,7 @@ impl Parts<'_> {
             for decision in sent.decision.iter_mut().filter(|found| found.log_index == made) {
                 decision.log_index = 0;
             }
-            if !existing {
+            if !is_there {
                 sent.name.clear();
             }
         }

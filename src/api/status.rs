@@ -157,8 +157,9 @@ pub(super) fn compacted(oldest: u64, stopped_at: Option<u64>) -> Status {
         None => answer,
     };
     answer.say(format!(
-        "this node keeps events from log index {oldest} on only; list the resources anew, then watch \
-         from {oldest} or later, or watch from the same index on a node that keeps more"
+        "this node keeps events from log index {oldest} on only; watch from 0, note the `next_index` \
+         that comes first, list the resources anew and go on there; or watch from the same index on a \
+         node that keeps more"
     ))
 }
 

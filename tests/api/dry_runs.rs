@@ -271,3 +271,52 @@ async fn a_call_tried_out_is_refused_like_one_in_earnest_and_remembers_nothing()
     assert_eq!((assignment.position, tried.position), (None, None));
     assert_eq!(assignment.decision.unwrap().log_index, 0);
 }
+
+#[tokio::test]
+async fn a_batch_tried_out_answers_what_the_batch_in_earnest_will_and_changes_nothing() {
+    let nodes = Nodes::start(2).await;
+    nodes.leader().set_up().await;
+    let item = |id: &str| pb::AssignContactRequest { parent: String::new(), ..contact(id) };
+    let batch = |validate_only| pb::BatchAssignContactsRequest {
+        parent: "teams/t".to_owned(),
+        requests: ["1", "2", "1", "3", "4"].map(item).into(),
+        validate_only,
+        ..Default::default()
+    };
+    let before = (nodes.leader().hash().await, nodes.leader().picture().await);
+    let mut tried = Vec::new();
+    for node in [nodes.follower(), nodes.leader(), nodes.follower()] {
+        let dry = node.routing().await.batch_assign_contacts(batch(true)).await.unwrap();
+        let dry = dry.into_inner();
+        assert_eq!(dry.position, None);
+        for answer in &dry.responses {
+            let assignment = answer.assignment.as_ref().unwrap();
+            assert_eq!((assignment.name.as_str(), assignment.position), ("", None));
+            assert_eq!(answer.position, None);
+        }
+        assert_eq!((node.hash().await, node.picture().await), before);
+        tried.push(who(&dry));
+    }
+    let [a, b, c] = ["a", "b", "c"].map(|id| t(&format!("reps/{id}")));
+    let expected =
+        [(a.clone(), false), (b, false), (a.clone(), true), (c, false), (a, false)].to_vec();
+    assert_eq!(tried, vec![expected.clone(); 3]);
+
+    let done = nodes.follower().routing().await.batch_assign_contacts(batch(false)).await.unwrap();
+    assert_eq!(who(&done.into_inner()), expected);
+    assert_ne!(nodes.leader().hash().await, before.0);
+
+    // It is for all items or none.
+    let one = pb::AssignContactRequest { validate_only: true, ..item("5") };
+    let mixed = pb::BatchAssignContactsRequest { requests: vec![item("6"), one], ..batch(false) };
+    let refused = nodes.leader().routing().await.batch_assign_contacts(mixed).await.unwrap_err();
+    assert_eq!(why(&refused).2, ["requests[1].validate_only"]);
+}
+
+/// The rep of each item, and whether it was there.
+fn who(answer: &pb::BatchAssignContactsResponse) -> Vec<(String, bool)> {
+    let one = |answer: &pb::AssignContactResponse| {
+        (answer.assignment.as_ref().unwrap().rep.clone(), answer.existing)
+    };
+    answer.responses.iter().map(one).collect()
+}

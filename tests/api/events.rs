@@ -357,6 +357,116 @@ async fn what_is_no_longer_kept_is_refused_with_what_to_do() {
     }
 }
 
+/// What a consumer knows of each assignment: its contact, state and rep.
+type Picture = BTreeMap<String, (String, i32, String)>;
+
+fn tell(picture: &mut Picture, events: &[pb::Event]) {
+    for event in events {
+        let (Some(of), Some(after)) = (&event.assignment, &event.after) else { continue };
+        let known = (of.contact.clone(), after.assignment_state, after.rep.clone());
+        picture.insert(event.resource.clone(), known);
+    }
+}
+
+/// Adds the next page of assignments to a picture; gives the token of the one behind it.
+async fn add_page(node: &Node, picture: &mut Picture, page_token: String) -> String {
+    let parent = "teams/t".to_owned();
+    let request =
+        pb::ListAssignmentsRequest { parent, page_size: 20, page_token, ..Default::default() };
+    let page = node.routing().await.list_assignments(request).await.unwrap().into_inner();
+    picture
+        .extend(page.assignments.into_iter().map(|it| (it.name, (it.contact, it.state, it.rep))));
+    page.next_page_token
+}
+
+/// Contacts that come, and what becomes of those who came ten before.
+#[derive(Default)]
+struct Load {
+    made: Vec<String>,
+}
+
+impl Load {
+    /// So many times two events. Gives the index of the last.
+    async fn go_on(&mut self, node: &Node, count: usize) -> u64 {
+        let mut routing = node.routing().await;
+        let mut last = 0;
+        for _ in 0..count {
+            let number = self.made.len();
+            let made = routing.assign_contact(contact(&format!("c-{number}"))).await.unwrap();
+            let made = made.into_inner();
+            last = made.position.unwrap().log_index;
+            self.made.push(made.assignment.unwrap().name);
+            let Some(name) = number.checked_sub(10).map(|old| self.made[old].clone()) else {
+                continue;
+            };
+            let position = match number % 3 {
+                0 => {
+                    let close = pb::CloseAssignmentRequest { name, ..Default::default() };
+                    routing.close_assignment(close).await.unwrap().into_inner().position
+                }
+                1 => {
+                    let unassign = pb::UnassignAssignmentRequest { name, ..Default::default() };
+                    routing.unassign_assignment(unassign).await.unwrap().into_inner().position
+                }
+                _ => {
+                    let rep = "teams/t/reps/b".to_owned();
+                    let to = Some(pb::reassign_assignment_request::To::Rep(rep));
+                    let reassign = pb::ReassignAssignmentRequest { name, to, ..Default::default() };
+                    routing.reassign_assignment(reassign).await.unwrap().into_inner().position
+                }
+            };
+            last = position.unwrap().log_index;
+        }
+        last
+    }
+}
+
+#[tokio::test]
+async fn one_who_came_too_late_begins_anew_as_documented_and_misses_nothing() {
+    let nodes = Nodes::keeping(2, Bounds { events_max: 60, ..Bounds::default() }).await;
+    let (busy, node) = (nodes.leader(), nodes.follower());
+    busy.set_up().await;
+    let mut load = Load::default();
+    load.go_on(busy, 60).await;
+    let mut client = node.events().await;
+    let ended = watch(&mut client, 1).await.message().await.unwrap_err();
+    assert_eq!(why(&ended).1, "EVENTS_COMPACTED");
+    let oldest = ended.get_error_details().error_info().unwrap().metadata["oldest_index"].clone();
+
+    // Where to go on, then the list, then on: and at every step things happen.
+    let noted = watch(&mut client, 0).await.message().await.unwrap().unwrap().next_index;
+    load.go_on(busy, 3).await;
+    let mut picture = Picture::new();
+    let mut token = add_page(node, &mut picture, String::new()).await;
+    let mut pages = 1;
+    while !token.is_empty() {
+        load.go_on(busy, 3).await;
+        token = add_page(node, &mut picture, token).await;
+        pages += 1;
+    }
+    assert!(pages > 2, "{pages}");
+    load.go_on(busy, 3).await;
+    // The oldest that was kept is gone by now, which is why it is not what one goes on at.
+    let late = watch(&mut client, oldest.parse().unwrap()).await.message().await.unwrap_err();
+    assert_eq!(why(&late).1, "EVENTS_COMPACTED");
+    let mut stream = watch(&mut client, noted).await;
+    let last = load.go_on(busy, 3).await;
+    let mut next = noted;
+    while next <= last {
+        let message = stream.message().await.unwrap().unwrap();
+        tell(&mut picture, &message.events);
+        next = message.next_index;
+    }
+
+    let mut present = Picture::new();
+    let mut token = add_page(busy, &mut present, String::new()).await;
+    while !token.is_empty() {
+        token = add_page(busy, &mut present, token).await;
+    }
+    assert_eq!(present.len(), load.made.len());
+    assert_eq!(picture, present);
+}
+
 #[tokio::test]
 async fn a_watcher_that_does_not_read_slows_nobody_and_learns_where_it_stopped() {
     let nodes = Nodes::keeping(1, Bounds { events_max: 50, ..Bounds::default() }).await;

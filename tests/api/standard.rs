@@ -1,7 +1,10 @@
 //! Create, get, update with mask and etag, delete: of every resource.
 
 use tonic::Code;
-use turnwise::proto::turnwise::v1::{self as pb, Availability, PresenceState};
+use turnwise::{
+    clock,
+    proto::turnwise::v1::{self as pb, Availability, PresenceState},
+};
 
 use crate::nodes::{Nodes, contact, why};
 
@@ -340,4 +343,143 @@ async fn a_campaign_routes_by_a_rule_and_keeps_it_in_use() {
     let refused = node.reps().await.delete_rep(delete).await.unwrap_err();
     assert_eq!(why(&refused).1, "REP_IN_USE");
     assert!(refused.message().contains("teams/t/routingRules/r"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_rule_is_updated_in_the_fields_that_its_mask_names_and_in_no_other() {
+    let nodes = Nodes::start(2).await;
+    let node = nodes.follower();
+    nodes.leader().set_up().await;
+    let to = |rep: &str| {
+        let kind = Some(pb::target::Kind::Rep(format!("teams/t/reps/{rep}")));
+        pb::Target { kind, ..Default::default() }
+    };
+    let rule = |display_name: &str, rep: &str, tier: &str| pb::RoutingRule {
+        name: "teams/t/routingRules/r".to_owned(),
+        display_name: display_name.to_owned(),
+        targets: vec![to(rep)],
+        labels: labels(tier),
+        ..Default::default()
+    };
+    let create = pb::CreateRoutingRuleRequest {
+        parent: "teams/t".to_owned(),
+        routing_rule_id: "r".to_owned(),
+        routing_rule: Some(pb::RoutingRule { name: String::new(), ..rule("Old", "a", "1") }),
+        ..Default::default()
+    };
+    let mut rules = node.rules().await;
+    rules.create_routing_rule(create).await.unwrap();
+    let update = |written: pb::RoutingRule, update_mask| pb::UpdateRoutingRuleRequest {
+        routing_rule: Some(written),
+        update_mask,
+        ..Default::default()
+    };
+    let none = || rule("", "a", "1");
+    let none = || pb::RoutingRule { targets: vec![], labels: [].into(), ..none() };
+    let only = |name: &str, written: pb::RoutingRule| pb::RoutingRule {
+        display_name: name.to_owned(),
+        ..written
+    };
+    // What is written, under which mask, and what the rule is then.
+    let steps = [
+        (rule("New", "b", "2"), mask(&["display_name"]), rule("New", "a", "1")),
+        (rule("Newer", "b", "2"), mask(&["targets"]), rule("New", "b", "1")),
+        (rule("Newer", "c", "2"), mask(&["labels"]), rule("New", "b", "2")),
+        (rule("Two", "c", "3"), mask(&["labels", "display_name"]), rule("Two", "b", "3")),
+        (rule("All", "c", "4"), mask(&["*"]), rule("All", "c", "4")),
+        // Without a mask, or with an empty one, what is set.
+        (only("Name", none()), None, rule("Name", "c", "4")),
+        (pb::RoutingRule { targets: vec![to("a")], ..none() }, mask(&[]), rule("Name", "a", "4")),
+        (pb::RoutingRule { labels: labels("5"), ..none() }, None, rule("Name", "a", "5")),
+        (rule("Whole", "b", "6"), mask(&[]), rule("Whole", "b", "6")),
+        // Named and unset: none.
+        (
+            none(),
+            mask(&["labels"]),
+            pb::RoutingRule { labels: [].into(), ..rule("Whole", "b", "") },
+        ),
+        (none(), mask(&["targets"]), only("Whole", none())),
+    ];
+    for (written, update_mask, expected) in steps {
+        let asked = format!("{written:?} by {update_mask:?}");
+        let done = rules.update_routing_rule(update(written, update_mask)).await.unwrap();
+        let done = done.into_inner().routing_rule.unwrap();
+        let get = pb::GetRoutingRuleRequest { name: done.name.clone() };
+        let got = rules.get_routing_rule(get).await.unwrap().into_inner().routing_rule.unwrap();
+        assert_eq!(got, done, "{asked}");
+        let seen = (&got.display_name, &got.labels, got.targets.len());
+        let wanted = (&expected.display_name, &expected.labels, expected.targets.len());
+        assert_eq!(seen, wanted, "{asked}");
+        let kinds = |rule: &pb::RoutingRule| -> Vec<_> {
+            rule.targets.iter().map(|target| target.kind.clone()).collect()
+        };
+        assert_eq!(kinds(&got), kinds(&expected), "{asked}");
+    }
+
+    let before = node.hash().await;
+    let unknown = update(rule("Other", "c", "7"), mask(&["labels", "state"]));
+    let nothing = update(none(), None);
+    for wrong in [unknown, nothing] {
+        let refused = rules.update_routing_rule(wrong).await.unwrap_err();
+        let fields = vec!["update_mask".to_owned()];
+        assert_eq!(why(&refused), (Code::InvalidArgument, "INVALID_FIELD".to_owned(), fields));
+    }
+    // A rule has a name, so it can't be named and unset.
+    let refused = rules.update_routing_rule(update(none(), mask(&["display_name"]))).await;
+    assert_eq!(why(&refused.unwrap_err()).2, ["routing_rule.display_name"]);
+    assert_eq!(node.hash().await, before);
+}
+
+/// Hours in UTC on one day of the week, which is not today nor tomorrow.
+fn never_today() -> pb::WorkingHours {
+    // Day 0 was a Thursday; Monday is 1.
+    let today = clock::wall().0 / (24 * 60 * 60 * 1_000_000);
+    let in_three_days = i32::try_from((today + 3 + 3) % 7 + 1).unwrap();
+    let span = pb::WorkingSpan { day_of_week: in_three_days, start_minute: 0, end_minute: 24 * 60 };
+    pb::WorkingHours { time_zone: "UTC".to_owned(), weekly: vec![span], holidays: vec![] }
+}
+
+#[tokio::test]
+async fn a_rep_who_is_off_hours_is_passed_over_and_the_decision_says_so() {
+    let nodes = Nodes::start(2).await;
+    let node = nodes.follower();
+    nodes.leader().set_up().await;
+    let hours = |working_hours| pb::UpdateRepRequest {
+        rep: Some(pb::Rep {
+            name: "teams/t/reps/a".to_owned(),
+            working_hours,
+            ..Default::default()
+        }),
+        update_mask: mask(&["working_hours"]),
+        ..Default::default()
+    };
+    let mut reps = node.reps().await;
+    let off = reps.update_rep(hours(Some(never_today()))).await.unwrap().into_inner();
+    assert_eq!(off.rep.unwrap().availability(), Availability::OffHours);
+
+    let mut routing = node.routing().await;
+    let picked = routing.assign_contact(contact("1")).await.unwrap().into_inner();
+    let picked = picked.assignment.unwrap();
+    let get = pb::GetAssignmentRequest { name: picked.name.clone() };
+    let kept = routing.get_assignment(get).await.unwrap().into_inner().assignment.unwrap();
+    for assignment in [picked, kept] {
+        assert_eq!(assignment.rep, "teams/t/reps/b");
+        let targets = assignment.decision.unwrap().targets;
+        let group = targets.last().unwrap();
+        assert_eq!(group.outcome(), pb::TargetOutcome::Picked);
+        let passed: Vec<_> =
+            group.passed_over.iter().map(|over| (over.rep.as_str(), over.reason())).collect();
+        assert_eq!(passed, [("teams/t/reps/a", pb::PassOverReason::OffHours)]);
+        assert_eq!(group.passed_over_total, 1);
+    }
+
+    // Without hours there is nothing to be off: their turn comes around, with nobody passed over.
+    reps.update_rep(hours(None)).await.unwrap();
+    for (id, rep) in [("2", "teams/t/reps/c"), ("3", "teams/t/reps/a")] {
+        let next = routing.assign_contact(contact(id)).await.unwrap().into_inner();
+        let next = next.assignment.unwrap();
+        assert_eq!(next.rep, rep);
+        let targets = next.decision.unwrap().targets;
+        assert_eq!(targets.last().unwrap().passed_over, []);
+    }
 }

@@ -115,3 +115,32 @@ async fn an_item_over_the_limit_ends_the_stream_after_the_answers_before_it() {
     let refused = stream.answers.next().await.unwrap().unwrap_err();
     assert_eq!(why(&refused), (Code::ResourceExhausted, "MESSAGE_TOO_LARGE".to_owned(), vec![]));
 }
+
+#[tokio::test]
+async fn an_item_that_is_only_tried_out_is_answered_and_changes_nothing() {
+    let nodes = Nodes::start(2).await;
+    nodes.leader().set_up().await;
+    let before = nodes.leader().hash().await;
+    for node in &nodes.nodes {
+        let mut stream = Stream::open(node).await;
+        for number in 0..3 {
+            let dry = AssignContactRequest { validate_only: true, ..contact(&number.to_string()) };
+            stream.send(dry).await;
+            let answer = stream.answers.next().await.unwrap().unwrap();
+            let Some(ItemResult::Response(tried)) = answer.result else { panic!("{answer:?}") };
+            let assignment = tried.assignment.unwrap();
+            let seen = (assignment.name.as_str(), assignment.rep.as_str());
+            assert_eq!(seen, ("", "teams/t/reps/a"), "nobody's turn was used");
+            assert_eq!((tried.position, assignment.position), (None, None));
+            assert_eq!((answer.item, node.hash().await), (number, before));
+        }
+    }
+    // Between those in earnest, too: each sees what was answered before it.
+    let mut stream = Stream::open(nodes.follower()).await;
+    let items = [(0, false, "a"), (1, true, "b"), (2, false, "b"), (3, true, "c")];
+    for (number, validate_only, rep) in items {
+        let id = number.to_string();
+        stream.send(AssignContactRequest { validate_only, ..contact(&id) }).await;
+        assert_eq!(stream.next().await, (number, format!("teams/t/reps/{rep}")));
+    }
+}

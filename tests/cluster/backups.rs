@@ -69,7 +69,7 @@ async fn set_away(client: &Client, rep: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_backup_from_a_follower_under_load_becomes_a_cluster_that_goes_on_where_it_ends() {
+async fn s3_13_a_backup_from_a_follower_under_load_becomes_a_cluster_that_goes_on_where_it_ends() {
     let mut cluster = Cluster::start().await;
     let client = cluster.client(&cluster.ids());
     let team = Team::create(&client, "sales", 3).await;
@@ -156,7 +156,7 @@ async fn a_backup_from_a_follower_under_load_becomes_a_cluster_that_goes_on_wher
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_cluster_that_lost_two_of_three_goes_on_as_a_new_one_from_the_one_that_is_left() {
+async fn s3_13_a_cluster_that_lost_two_of_three_goes_on_as_a_new_one_from_the_one_that_is_left() {
     let mut cluster = Cluster::start().await;
     let client = cluster.client(&cluster.ids());
     let team = Team::create(&client, "sales", 3).await;

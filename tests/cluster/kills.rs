@@ -1,4 +1,5 @@
-//! SIGKILL at any moment: nothing acknowledged is lost, nothing is done twice.
+//! SIGKILL at any moment: nothing acknowledged is lost, nothing is done twice, and the rotations go on
+//! where they stood (S3-13).
 
 use turnwise::proto::turnwise::v1::{
     AddGroupMemberRequest, ClearOutOfOfficeRequest, CreateCampaignRequest, CreateGroupRequest,
@@ -15,7 +16,7 @@ use crate::{
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killing_the_leader_under_load_loses_and_duplicates_nothing() {
+async fn s3_13_killing_the_leader_under_load_loses_and_duplicates_nothing() {
     let mut cluster = Cluster::start().await;
     let team = Team::create(&cluster.client(&cluster.ids()), "sales", 5).await;
     let mut crowd = Crowd::gather(&cluster, &team, 8);
@@ -34,7 +35,7 @@ async fn killing_the_leader_under_load_loses_and_duplicates_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whichever_node_is_killed_and_whenever_nothing_acknowledged_is_lost() {
+async fn s3_13_whichever_node_is_killed_and_whenever_nothing_acknowledged_is_lost() {
     let mut cluster = Cluster::start().await;
     let team = Team::create(&cluster.client(&cluster.ids()), "sales", 3).await;
     let mut crowd = Crowd::gather(&cluster, &team, 4);

@@ -5,10 +5,13 @@ use std::{ops::ControlFlow, time::Duration};
 use tonic::Streaming;
 use turnwise::{
     client::{Client, Error, Watched},
+    clock,
     proto::turnwise::v1::{
-        AssignContactRequest, Assignment, AssignmentState, Cause, CreateRoutingRuleRequest, Event,
-        EventType, GetAssignmentRequest, Rep, RoutingRule, Target, WatchEventsRequest,
-        WatchEventsResponse, assign_contact_request::Via, event_service_client::EventServiceClient,
+        AssignContactRequest, Assignment, AssignmentState, Availability, Cause, ClusterMember,
+        CreateRoutingRuleRequest, Event, EventType, GetAssignmentRequest, GetRepRequest,
+        PresenceState, Rep, RoutingRule, SetOutOfOfficeRequest, SetPresenceRequest, Target,
+        WatchEventsRequest, WatchEventsResponse, assign_contact_request::Via,
+        event_service_client::EventServiceClient,
     },
 };
 
@@ -160,4 +163,65 @@ async fn a_wait_ends_though_the_leader_was_killed_in_the_middle() {
     assert_eq!(now.rep, "teams/sales/reps/last");
     let position = events.last().unwrap().position.unwrap();
     assert!(position.term > waiting.position.unwrap().term, "by the next leader");
+}
+
+/// A node as it sees itself.
+async fn itself(cluster: &Cluster, node: u64) -> ClusterMember {
+    let members = cluster.seen_by(node).await.members;
+    members.into_iter().find(|member| member.node_id == node).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s2_6e2_presence_and_an_absence_that_are_over_are_shown_so_and_nothing_is_written() {
+    let cluster = Cluster::start().await;
+    let client = cluster.client(&cluster.ids());
+    create_team(&client, "sales").await;
+    // Nobody waits, so that nothing is due when they are back.
+    let name = create_rep(&client, TEAM, "a", Rep::default()).await;
+    let short = Duration::from_secs(5);
+    let end = i64::try_from(clock::wall().0 / 1_000_000 + short.as_secs()).unwrap();
+    let away = SetOutOfOfficeRequest {
+        name: name.clone(),
+        end_time: Some(prost_types::Timestamp { seconds: end, nanos: 0 }),
+        ..SetOutOfOfficeRequest::default()
+    };
+    let away = client.call(away).await.unwrap().rep.unwrap();
+    assert_eq!(away.availability(), Availability::OutOfOffice);
+    let online = SetPresenceRequest {
+        name: name.clone(),
+        state: PresenceState::Online.into(),
+        ttl: Some(short.try_into().unwrap()),
+        ..SetPresenceRequest::default()
+    };
+    let done = client.call(online).await.unwrap();
+    let (online, index) = (done.rep.unwrap(), done.position.unwrap().log_index);
+    assert_eq!(online.presence.unwrap().state(), PresenceState::Online);
+
+    let node = cluster.follower().await;
+    let alone = cluster.client(&[node]);
+    let read = async || {
+        let get = GetRepRequest { name: name.clone() };
+        alone.call(get).await.unwrap().rep.unwrap()
+    };
+    // A read of this node is behind what was acknowledged: it has applied it by then.
+    read().await;
+    let before = itself(&cluster, node).await;
+    assert!(before.applied_index >= index);
+    let seen = eventually(async || {
+        let rep = read().await;
+        let is_offline = rep.presence.as_ref().is_none_or(|p| p.state() == PresenceState::Offline);
+        (rep.availability() == Availability::Available && is_offline).then_some(rep)
+    });
+    let seen = seen.await.expect("both are over in time");
+    assert_eq!(seen.etag, online.etag);
+    let after = itself(&cluster, node).await;
+    let elections = after.term - before.term;
+    for (before, after) in
+        [(before.applied_index, after.applied_index), (before.commit_index, after.commit_index)]
+    {
+        // A new leader writes an entry of its own; nobody else writes any.
+        assert!(after - before <= elections, "{before} to {after} in {elections} elections");
+    }
+    assert_eq!(after.state_hash.unwrap().hash, before.state_hash.unwrap().hash);
+    cluster.agreed_hash().await;
 }

@@ -16,7 +16,7 @@ use std::{
 
 pub use keys::{FILE_KEY, KEYS, Key, Raw, SWITCH, ServeArgs, Source};
 
-use crate::consensus::NodeId;
+use crate::consensus::{NodeId, driver::JoinToken};
 
 /// Everything `turnwise serve` needs to know, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +60,7 @@ pub struct Config {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Join {
     /// What admits it.
-    pub token: String,
+    pub token: JoinToken,
     /// Where the other nodes find it, `host:port`.
     pub peer_address: String,
     /// Where callers find it, `host:port`.
@@ -323,9 +323,9 @@ fn key(name: &str) -> &'static Key {
     KEYS.iter().find(|key| key.name == name).expect("only keys of the table are read")
 }
 
-fn join_token(text: &str) -> Result<String, String> {
+fn join_token(text: &str) -> Result<JoinToken, String> {
     if text.starts_with("tw_join_") {
-        return Ok(text.to_owned());
+        return Ok(JoinToken::new(text));
     }
     Err("it is not what `turnwise cluster add` prints, which begins with tw_join_".to_owned())
 }

@@ -10,7 +10,7 @@ use sd_notify::NotifyState;
 use tokio::{
     net::TcpListener,
     runtime,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::watch,
     task::JoinSet,
 };
@@ -104,7 +104,14 @@ async fn serve(config: Config) -> Result<(), ServeError> {
 
     let metrics = Arc::new(Metrics::new());
     let (feed, keeper, events) = events::events(Bounds::default());
-    let setup = setup(&config, identity(&config).await?);
+    let joined = tokio::select! {
+        joined = identity(&config) => joined?,
+        signal = told(&mut terminate, &mut interrupt) => {
+            tracing::info!(signal, "stopping before a member admitted this node");
+            return Ok(());
+        }
+    };
+    let setup = setup(&config, joined);
     let (cluster_id, node_id): (u128, NodeId) = (setup.cluster_id, setup.node_id);
     let (running, raft) = driver::start::<State>(setup, Arc::clone(&metrics), Box::new(feed))?;
     let replica = Replica::new(running.requests.clone(), running.status.clone());
@@ -174,12 +181,6 @@ async fn serve(config: Config) -> Result<(), ServeError> {
     tell_manager(NotifyState::Ready);
 
     let driver::Running { ended, stop, thread, .. } = running;
-    let told = async {
-        tokio::select! {
-            _ = terminate.recv() => "SIGTERM",
-            _ = interrupt.recv() => "SIGINT",
-        }
-    };
     let mut ended = ended;
     tokio::pin!(serve_peers, serve_clients, serve_admin);
     let end = tokio::select! {
@@ -187,7 +188,7 @@ async fn serve(config: Config) -> Result<(), ServeError> {
         served = &mut serve_clients => return served.map_err(ServeError::Listener),
         served = &mut serve_admin => return Ok(served?),
         end = &mut ended => Some(end),
-        signal = told => {
+        signal = told(&mut terminate, &mut interrupt) => {
             tracing::info!(signal, "stopping: handing over, then letting calls end");
             tell_manager(NotifyState::Stopping);
             None
@@ -216,6 +217,14 @@ async fn serve(config: Config) -> Result<(), ServeError> {
     thread.join().unwrap_or_default();
     while companions.join_next().await.is_some() {}
     Ok(end?)
+}
+
+/// Which signal told the process to stop.
+async fn told(terminate: &mut Signal, interrupt: &mut Signal) -> &'static str {
+    tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    }
 }
 
 /// Tells the service manager that started this process, if it wants to be told (`sd_notify(3)`).

@@ -198,6 +198,28 @@ async fn a_token_that_is_wrong_used_or_too_old_admits_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_to_be_admitted_stops_when_told_and_may_try_again() {
+    let mut cluster = Cluster::start().await;
+    let token = token(&cluster, 600, 0).await.token;
+    // One of three can't admit anybody.
+    let down = cluster.others(1);
+    down.iter().for_each(|id| cluster.kill(*id));
+    cluster.join(4, &token);
+    cluster.logged(4, "not admitted yet").await;
+    cluster.terminate(4);
+    let status = cluster.exited(4).await;
+    assert!(status.success(), "{status}");
+    assert!(cluster.log(4).contains("stopping before"), "{}", cluster.log(4));
+    assert!(!cluster.log(4).contains(&token), "a secret is not logged");
+    for id in down {
+        cluster.restart(id).await;
+    }
+    cluster.restart(4).await;
+    voters(&cluster, &[1, 2, 3, 4]).await;
+    assert!(!cluster.data_dir(4).join("joining").exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_old_copy_of_a_disk_is_refused_with_what_to_type() {
     let mut cluster = Cluster::start().await;
     let team = Team::create(&cluster.client(&cluster.ids()), "sales", 2).await;

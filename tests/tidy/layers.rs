@@ -31,7 +31,7 @@ const LAYERS: [(&str, &[&str]); 22] = [
     ("image", &["routing"]),
     ("replica", &["codec", "consensus", "image", "planted", "routing", "unavailable"]),
     ("timers", &["clock", "hours", "replica", "routing", "unavailable"]),
-    ("config", &["consensus::NodeId"]),
+    ("config", &["consensus::NodeId", "consensus::driver::JoinToken"]),
     ("telemetry", &["config::LogFormat", "consensus::NodeId"]),
     ("backup", &["codec", "consensus", "image", "proto::turnwise::log", "replica", "routing"]),
     ("verify", &["codec", "consensus", "routing"]),

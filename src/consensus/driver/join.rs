@@ -6,7 +6,7 @@
 
 use std::{
     collections::VecDeque,
-    io,
+    fmt, io,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -42,13 +42,31 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Rounds of asking: about a minute, where nobody is there.
 const ROUNDS_MAX: u32 = 60;
 
+/// What admits one node, once. `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct JoinToken(String);
+
+impl JoinToken {
+    /// As `turnwise cluster add` printed it.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl fmt::Debug for JoinToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
 /// A node that wants to be a member.
 #[derive(Debug, Clone)]
 pub struct Joining {
     /// Where its data will lie.
     pub data_dir: PathBuf,
-    /// As `turnwise cluster add` printed it.
-    pub token: String,
+    /// What admits it.
+    pub token: JoinToken,
     /// Peer addresses of members, `host:port`.
     pub ask: Vec<String>,
     /// Where it will serve the other nodes.
@@ -119,10 +137,11 @@ pub async fn join<S: StateMachine>(joining: &Joining) -> Result<Joined, JoinErro
     let disk =
         RealDisk::open(path).map_err(|source| StartError::Disk { path: path.clone(), source })?;
     let disk = Arc::new(disk);
+    let failed = |source| JoinError::Io { path: path.clone(), source };
     if let Some(joined) = identity(&*disk, path)? {
+        forget_drawn(&*disk).map_err(failed)?;
         return Ok(joined);
     }
-    let failed = |source| JoinError::Io { path: path.clone(), source };
     let incarnation = drawn(&*disk).map_err(failed)?;
     let admitted = ask(joining, incarnation).await?;
     let cluster_id = <[u8; 16]>::try_from(admitted.cluster_id.as_ref()).map(u128::from_be_bytes);
@@ -135,7 +154,7 @@ pub async fn join<S: StateMachine>(joining: &Joining) -> Result<Joined, JoinErro
     let identity = Identity { cluster_id, node_id, incarnation, group_id: GROUP_ID };
     let begin = joining_snapshot(admitted.members);
     lay(path, &disk, &store, (identity, LogConfig::default()), &begin, &S::empty())?;
-    disk.remove(DRAWN).and_then(|()| disk.sync_dir()).map_err(failed)?;
+    forget_drawn(&*disk).map_err(failed)?;
     tracing::info!(node = node_id.0, "admitted to the cluster; waiting for the leader");
     Ok(Joined { cluster_id, node_id })
 }
@@ -143,21 +162,36 @@ pub async fn join<S: StateMachine>(joining: &Joining) -> Result<Joined, JoinErro
 /// The incarnation of an earlier try, or a new one, durable.
 fn drawn<D: Disk>(disk: &D) -> io::Result<Incarnation> {
     let mut bytes = [0; 16];
-    if disk.list()?.iter().any(|name| name == DRAWN) {
+    if is_drawn(disk)? {
         let file = disk.open(DRAWN)?;
-        // Shorter only where the process ended before anybody was asked.
+        // Shorter, or of zeros, only where it was not durable yet, and so before anybody was asked.
         if file.len()? == 16 {
             file.read_exact_at(&mut bytes, 0)?;
+        }
+        if bytes != [0; 16] {
             return Ok(Incarnation(u128::from_be_bytes(bytes)));
         }
         disk.remove(DRAWN)?;
     }
-    let incarnation: u128 = rand::random();
+    let incarnation: u128 = rand::random_range(1..=u128::MAX);
     let file = disk.create(DRAWN)?;
     file.write_at(&incarnation.to_be_bytes(), 0)?;
     file.sync()?;
     disk.sync_dir()?;
     Ok(Incarnation(incarnation))
+}
+
+/// The log holds it now.
+fn forget_drawn<D: Disk>(disk: &D) -> io::Result<()> {
+    if is_drawn(disk)? {
+        disk.remove(DRAWN)?;
+        disk.sync_dir()?;
+    }
+    Ok(())
+}
+
+fn is_drawn<D: Disk>(disk: &D) -> io::Result<bool> {
+    Ok(disk.list()?.iter().any(|name| name == DRAWN))
 }
 
 /// Asks one member after the other, and whoever they say leads.
@@ -166,7 +200,7 @@ async fn ask(joining: &Joining, incarnation: Incarnation) -> Result<Admitted, Jo
         protocol_version: PROTOCOL_VERSION,
         log_version_max: log::VERSION,
         engine_version_max: joining.engine_version_max,
-        token: joining.token.clone(),
+        token: joining.token.0.clone(),
         incarnation: incarnation.0.to_be_bytes().to_vec().into(),
         peer_address: joining.peer_address.clone(),
         client_address: joining.client_address.clone(),
@@ -209,4 +243,34 @@ async fn ask_one(address: &str, request: &JoinRequest) -> Result<Option<Answer>,
 fn is_refusal(status: &Status) -> bool {
     [Code::FailedPrecondition, Code::InvalidArgument, Code::PermissionDenied]
         .contains(&status.code())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::{DRAWN, JoinToken, RealDisk, drawn, forget_drawn};
+
+    #[test]
+    fn an_incarnation_is_drawn_once_and_again_where_it_never_reached_the_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = RealDisk::open(dir.path()).unwrap();
+        let first = drawn(&disk).unwrap();
+        assert_eq!(drawn(&disk).unwrap(), first);
+        for torn in [&[][..], &[7; 5], &[0; 16], &[7; 17]] {
+            fs::write(dir.path().join(DRAWN), torn).unwrap();
+            let again = drawn(&disk).unwrap();
+            assert!(again != first && again.0 != 0, "{torn:?}");
+            assert_eq!(drawn(&disk).unwrap(), again, "{torn:?}");
+        }
+        forget_drawn(&disk).unwrap();
+        forget_drawn(&disk).unwrap();
+        assert!(!dir.path().join(DRAWN).exists());
+    }
+
+    #[test]
+    fn a_token_is_not_shown() {
+        let token = JoinToken::new("tw_join_secret");
+        assert_eq!(format!("{token:?}"), "***");
+    }
 }

@@ -9,6 +9,7 @@
 //! | `files` | lengths, first lines, the map of modules |
 //! | `protos` | comments in `.proto` files |
 //! | `pages` | links, names of code and commands in the pages |
+//! | `lessons` | that the tests exist which a page says would notice what went wrong elsewhere |
 //! | `planted` | that no build which ships can hold a planted bug |
 //!
 //! Each rule takes text and gives what is wrong with it, and has a test on small strings that shows it
@@ -16,6 +17,7 @@
 
 mod files;
 mod layers;
+mod lessons;
 mod pages;
 mod planted;
 mod protos;

@@ -282,8 +282,13 @@ impl Parts<'_> {
     }
 
     fn group(self, outcome: Outcome) -> Option<pb::Group> {
-        let Outcome::Group(group) = outcome else { return None };
-        let mut sent = convert::group(self.team, group);
+        let mut sent = if let Outcome::LargeGroup { group, member_count } = outcome {
+            pb::Group { member_count, ..convert::group(self.team, group) }
+        } else if let Outcome::Group(group) = outcome {
+            convert::group(self.team, group)
+        } else {
+            return None;
+        };
         self.seal(&mut sent.etag);
         Some(sent)
     }

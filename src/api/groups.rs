@@ -86,8 +86,9 @@ impl GroupService for Groups {
         let named = wrong.take("name", names::group(&request.get_ref().name));
         let (team, group) = reads::checked(wrong, named)?;
         let of = team.clone();
-        let look = move |state: &State, _: ReadAt| state.group(&of, &group);
-        let found = reads::read(self.gateway.replica(), caller, Reading::Team, &team, look).await?;
+        let look = move |state: State, _: ReadAt| state.group(&of, &group);
+        let found =
+            reads::on_copy(self.gateway.replica(), caller, Reading::Team, &team, look).await?;
         reads::fitting(GetGroupResponse { group: Some(convert::group(&team, found)) })
     }
 

@@ -8,10 +8,11 @@ use std::{collections::BTreeSet, sync::Arc};
 use imbl::OrdMap;
 
 use super::{
-    CampaignId, Cursor, Group, GroupId, GroupKind, Member, MemberName, RotationView, Strategy,
-    Time,
+    CampaignId, Cursor, Group, GroupId, GroupKind, Member, MemberName, Outcome, RotationView,
+    Strategy, Time,
     digest::Sum,
     filter::Class,
+    limits::{ANSWERED_MEMBERS_MAX, ANSWERED_PAYLOADS_LEN_MAX},
     record::{CapRecord, GroupRecord, MemberRecord, Occupant, RotationRecord, TurnsRecord},
     reps::Reps,
     ring::{Ring, Seat},
@@ -443,7 +444,20 @@ impl GroupState {
     }
 
     pub(super) fn view(&self, reps: &Reps) -> Group {
-        let members = self.members_after(0, reps).collect();
+        self.view_with(self.members_after(0, reps).collect())
+    }
+
+    /// What the answer to a change says of the group: costs no more for a large one.
+    pub(super) fn answered(&self, reps: &Reps) -> Outcome {
+        let payloads = self.payloads.values().map(|payload| payload.len()).sum::<usize>();
+        if self.ring.len() <= ANSWERED_MEMBERS_MAX && payloads <= ANSWERED_PAYLOADS_LEN_MAX {
+            return Outcome::Group(self.view(reps));
+        }
+        let member_count = u32::try_from(self.ring.len()).unwrap_or(u32::MAX);
+        Outcome::LargeGroup { group: self.view_with(Vec::new()), member_count }
+    }
+
+    fn view_with(&self, members: Vec<Member>) -> Group {
         let GroupRecord {
             id,
             display_name,
@@ -471,11 +485,18 @@ impl GroupState {
         }
     }
 
+    /// What the answer to a change says of a rotation.
+    pub(super) fn answered_rotation(&self, key: &RotationKey, reps: &Reps, now: Time) -> Outcome {
+        Outcome::Rotation(if self.ring.len() <= ANSWERED_MEMBERS_MAX {
+            self.rotation_view(key, reps, now)
+        } else {
+            self.rotation_place(key, reps, now)
+        })
+    }
+
     /// A rotation without who would be next.
     pub(super) fn rotation_view(&self, key: &RotationKey, reps: &Reps, now: Time) -> RotationView {
         let rotation = self.rotations.get(key);
-        let cursor = self.cursor(key, now);
-        let named = |of: u64| self.ring.at(of).and_then(|occupant| name(occupant, reps));
         let turns = self.ring.members().filter_map(|(occupant, seat)| {
             let turns = rotation.and_then(|rotation| rotation.turns.get(&seat.key));
             Some((name(occupant, reps)?, turns.copied().unwrap_or(0)))
@@ -484,14 +505,23 @@ impl GroupState {
             let credits = rotation.and_then(|rotation| rotation.credits.get(&seat.key))?;
             Some((name(occupant, reps)?, *credits))
         });
+        let (turns, credits) = (turns.collect(), credits.collect());
+        RotationView { turns, credits, ..self.rotation_place(key, reps, now) }
+    }
+
+    /// The same without turns and credits.
+    fn rotation_place(&self, key: &RotationKey, reps: &Reps, now: Time) -> RotationView {
+        let rotation = self.rotations.get(key);
+        let cursor = self.cursor(key, now);
+        let named = |of: u64| self.ring.at(of).and_then(|occupant| name(occupant, reps));
         RotationView {
             group: self.record.id.clone(),
             campaign: key.clone(),
             cursor,
             last_served: named(cursor.key),
             next_members: Vec::new(),
-            turns: turns.collect(),
-            credits: credits.collect(),
+            turns: Vec::new(),
+            credits: Vec::new(),
             last_pick_time: rotation.and_then(|rotation| rotation.last_pick_time),
             restart_time: rotation.and_then(|rotation| rotation.restart_time),
         }

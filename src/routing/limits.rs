@@ -46,6 +46,11 @@ pub const HOURS_RENEWED_UNDER_US: u64 = 370 * DAY_US;
 pub const HOURS_INTERVALS_MAX: usize = 4_096;
 /// Idle period after which a group of options starts over, unless it says otherwise: 30 days (S3-10).
 pub const OPTIONS_IDLE_PERIOD_US: u64 = 30 * DAY_US;
+/// Members of a group that the answer to a change has; of more there is none in it, for the answer is
+/// remembered and a change of one member is not to cost the whole group.
+pub const ANSWERED_MEMBERS_MAX: usize = 100;
+/// Likewise the length of all payloads in such an answer, in bytes: 16 KiB.
+pub const ANSWERED_PAYLOADS_LEN_MAX: usize = 16 * 1_024;
 /// Answers remembered per team, besides those that an assignment itself remembers.
 pub const ANSWERS_PER_TEAM_MAX: usize = 1_000_000;
 /// How long such an answer is remembered, in microseconds of log time: 24 hours.

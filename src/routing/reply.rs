@@ -33,7 +33,8 @@ pub enum Outcome {
     Rep(Rep),
     /// The group as it is now.
     Group(Group),
-    /// The rotation as it is now, without who would be next.
+    /// The rotation as it is now, without who would be next, and without turns and credits where there
+    /// are more than [`ANSWERED_MEMBERS_MAX`](super::limits::ANSWERED_MEMBERS_MAX) members.
     Rotation(RotationView),
     /// The rule as it is now.
     Rule(Rule),
@@ -51,6 +52,15 @@ pub enum Outcome {
     Ticked,
     /// The token as it is now.
     Token(Token),
+    /// The group as it is now, without its members, who are too many for an answer: more than
+    /// [`ANSWERED_MEMBERS_MAX`](super::limits::ANSWERED_MEMBERS_MAX), or of longer payloads than
+    /// [`ANSWERED_PAYLOADS_LEN_MAX`](super::limits::ANSWERED_PAYLOADS_LEN_MAX).
+    LargeGroup {
+        /// With no members.
+        group: Group,
+        /// How many it has.
+        member_count: u32,
+    },
 }
 
 /// The answer to `AssignContact`.

@@ -132,14 +132,13 @@ impl Team {
                 Answer::other(self.reps.find(&id).map(|rep| Outcome::Rep(rep.view())))
             }
             Ok(Done::Group(id)) => {
-                let view = |group: &GroupState| Outcome::Group(group.view(&self.reps));
-                Answer::other(self.group(&id).map(view))
+                let answered = |group: &GroupState| group.answered(&self.reps);
+                Answer::other(self.group(&id).map(answered))
             }
             Ok(Done::Rotation(id, key)) => {
-                let view = |group: &GroupState| {
-                    Outcome::Rotation(group.rotation_view(&key, &self.reps, at.now))
-                };
-                Answer::other(self.group(&id).map(view))
+                let answered =
+                    |group: &GroupState| group.answered_rotation(&key, &self.reps, at.now);
+                Answer::other(self.group(&id).map(answered))
             }
             Ok(Done::Rule(id)) => {
                 Answer::other(self.rule(&id).map(|rule| Outcome::Rule(Rule::clone(rule))))

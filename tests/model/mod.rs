@@ -133,6 +133,7 @@ pub(crate) fn seen(answer: &Result<Reply, Rejection>) -> Seen {
             Outcome::Team(_)
             | Outcome::Rep(_)
             | Outcome::Group(_)
+            | Outcome::LargeGroup { .. }
             | Outcome::Rotation(_)
             | Outcome::Rule(_)
             | Outcome::Campaign(..)

@@ -10,7 +10,8 @@ use super::{
 };
 
 impl Team {
-    /// Tells what an operation changed in the resource it is about, ahead of what followed from that.
+    /// Tells what an operation changed in the resource it is about: after what came before the command,
+    /// ahead of what followed from it.
     pub(super) fn tell(&mut self, before: &Self, operation: &Operation) {
         let change = match named(operation) {
             Resource::None => None,
@@ -51,7 +52,7 @@ impl Team {
                 (None, None) => None,
             },
         };
-        change.into_iter().for_each(|change| self.outbox.insert(0, change));
+        change.into_iter().for_each(|change| self.outbox.insert(before.outbox.len(), change));
     }
 
     fn seen(&self, id: &RepId) -> Option<Box<Rep>> {

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 use turnwise::proto::turnwise::v1::{
-    self as pb, group_member::Member, remove_group_member_request as remove, target::Kind,
+    self as pb, campaign_retarget, group_member::Member, hypothetical_change,
+    remove_group_member_request as remove, target::Kind,
 };
 
 use crate::nodes::{Node, Nodes, contact, member, why};
@@ -150,6 +151,13 @@ async fn s3_2_a_payload_has_4_kib_and_a_group_256_kib_of_them() {
     full(node, updated, reason, &about).await;
     groups.update_group_member(update("0", 4_095)).await.unwrap();
     groups.update_group_member(update("more", 1)).await.unwrap();
+    // All 256 KiB are taken again: one byte more, of another.
+    let updated = groups.update_group_member(update("more", 2));
+    full(node, updated, reason, &about).await;
+    groups.update_group_member(update("1", 1)).await.unwrap();
+    groups.update_group_member(update("0", 4_096)).await.unwrap();
+    let updated = groups.update_group_member(update("0", 4_097));
+    invalid(node, updated, "member.option.payload").await;
 }
 
 #[tokio::test]
@@ -283,12 +291,50 @@ async fn s4_5_rules_and_campaigns_have_0_to_16_targets() {
     invalid(node, campaigns.update_campaign(update), "campaign.targets.targets").await;
 }
 
+/// What would become of a contact if campaign `run` had these targets.
+fn supposing(targets: Vec<pb::Target>) -> pb::PreviewAssignContactRequest {
+    let retarget = pb::CampaignRetarget {
+        campaign: "teams/t/campaigns/run".to_owned(),
+        by: Some(campaign_retarget::By::Targets(pb::TargetList { targets })),
+    };
+    let change = Some(hypothetical_change::Change::CampaignRetargeted(retarget));
+    pb::PreviewAssignContactRequest {
+        request: Some(contact("supposed")),
+        count: 1,
+        changes: vec![pb::HypotheticalChange { change }],
+    }
+}
+
+const SUPPOSED: &str = "changes[0].campaign_retargeted.targets.targets";
+
+#[tokio::test]
+async fn s4_5_a_campaign_is_supposed_to_have_0_to_16_targets() {
+    let nodes = team().await;
+    let node = nodes.leader();
+    let mut routing = node.routing().await;
+    // Fifteen without an owner, and then the group: all of them are gone through.
+    let kind = Some(Kind::Owner(pb::OwnerTarget::default()));
+    let mut targets = vec![pb::Target { kind, ..Default::default() }; 15];
+    targets.push(to_group());
+    let picks = routing.preview_assign_contact(supposing(targets)).await.unwrap().into_inner();
+    let [pick] = &picks.picks[..] else { panic!("{picks:?}") };
+    let assignment = pick.assignment.as_ref().unwrap();
+    assert_eq!(assignment.rep, "teams/t/reps/a");
+    assert_eq!(assignment.decision.as_ref().unwrap().targets.len(), 16);
+    let none = routing.preview_assign_contact(supposing(vec![])).await.unwrap().into_inner();
+    let nobodys = none.picks[0].assignment.as_ref().unwrap();
+    assert_eq!(nobodys.state(), pb::AssignmentState::Unassigned);
+    let over = routing.preview_assign_contact(supposing(vec![to_group(); 17]));
+    invalid(node, over, SUPPOSED).await;
+}
+
 #[tokio::test]
 async fn s2_6_a_wait_is_up_to_7_days_and_an_offer_1_second_to_7_days() {
     const WEEK: u64 = 7 * 24 * 3_600 * SECOND;
     let nodes = team().await;
     let node = nodes.leader();
     let mut rules = node.rules().await;
+    let (mut campaigns, mut routing) = (node.campaigns().await, node.routing().await);
     let of = |wait, accept_timeout| vec![pb::Target { wait, accept_timeout, ..to_group() }];
     rules.create_routing_rule(rule("least", of(micros(0), micros(SECOND)))).await.unwrap();
     rules.create_routing_rule(rule("most", of(micros(WEEK), micros(WEEK)))).await.unwrap();
@@ -298,6 +344,43 @@ async fn s2_6_a_wait_is_up_to_7_days_and_an_offer_1_second_to_7_days() {
     for wrong in [SECOND - 1, WEEK + 1] {
         let offer = rules.create_routing_rule(rule("over", of(None, micros(wrong))));
         invalid(node, offer, &format!("{at}.accept_timeout")).await;
+    }
+    let update = |targets| pb::UpdateRoutingRuleRequest {
+        routing_rule: Some(pb::RoutingRule {
+            name: "teams/t/routingRules/least".to_owned(),
+            display_name: "least".to_owned(),
+            targets,
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    rules.update_routing_rule(update(of(micros(WEEK), micros(WEEK)))).await.unwrap();
+    let over = rules.update_routing_rule(update(of(micros(WEEK + 1), None)));
+    invalid(node, over, &format!("{at}.wait")).await;
+
+    // The same holds of the targets that a campaign has of its own.
+    let at = "campaign.targets.targets[0]";
+    let create = campaign("own", of(micros(WEEK), micros(WEEK)));
+    let own = campaigns.create_campaign(create).await.unwrap().into_inner().campaign.unwrap();
+    let of_own = |targets| pb::UpdateCampaignRequest {
+        campaign: Some(pb::Campaign { targets: Some(pb::TargetList { targets }), ..own.clone() }),
+        ..Default::default()
+    };
+    campaigns.update_campaign(of_own(of(micros(0), micros(SECOND)))).await.unwrap();
+    campaigns.update_campaign(of_own(of(micros(WEEK), micros(WEEK)))).await.unwrap();
+    routing.preview_assign_contact(supposing(of(micros(WEEK), micros(WEEK)))).await.unwrap();
+    let wrongs = [
+        (of(micros(WEEK + 1), None), "wait"),
+        (of(None, micros(WEEK + 1)), "accept_timeout"),
+        (of(None, micros(SECOND - 1)), "accept_timeout"),
+    ];
+    for (targets, field) in wrongs {
+        let created = campaigns.create_campaign(campaign("over", targets.clone()));
+        invalid(node, created, &format!("{at}.{field}")).await;
+        let updated = campaigns.update_campaign(of_own(targets.clone()));
+        invalid(node, updated, &format!("{at}.{field}")).await;
+        let supposed = routing.preview_assign_contact(supposing(targets));
+        invalid(node, supposed, &format!("{SUPPOSED}[0].{field}")).await;
     }
 }
 
@@ -443,8 +526,16 @@ async fn an_id_has_1_to_128_bytes() {
     let node = nodes.leader();
     let (mut teams, mut reps, mut groups) =
         (node.teams().await, node.reps().await, node.groups().await);
-    let (mut rules, mut campaigns, mut routing) =
-        (node.rules().await, node.campaigns().await, node.routing().await);
+    let (mut rules, mut campaigns, mut routing, mut tokens) =
+        (node.rules().await, node.campaigns().await, node.routing().await, node.tokens().await);
+    let viewer = pb::Role { kind: pb::RoleKind::Viewer.into(), ..Default::default() };
+    let token = |id: &str| pb::CreateTokenRequest {
+        parent: "teams/t".to_owned(),
+        token_id: id.to_owned(),
+        token: Some(pb::Token { role: Some(viewer.clone()), ..Default::default() }),
+        secret_sha256: vec![7; 32].into(),
+        ..Default::default()
+    };
     let team = |id: &str| pb::CreateTeamRequest { team_id: id.to_owned(), ..Default::default() };
     let rep = |id: &str| pb::CreateRepRequest {
         parent: "teams/t".to_owned(),
@@ -491,6 +582,7 @@ async fn an_id_has_1_to_128_bytes() {
         invalid(node, created, "group.members[1].option.id").await;
         invalid(node, rules.create_routing_rule(named(wrong)), "routing_rule_id").await;
         invalid(node, campaigns.create_campaign(campaign(wrong, vec![])), "campaign_id").await;
+        invalid(node, tokens.create_token(token(wrong)), "token_id").await;
         invalid(node, routing.assign_contact(contact(wrong)), "contact").await;
         let call = routing.assign_contact(owner(wrong));
         invalid(node, call, "owners[0].external_id.system").await;
@@ -510,6 +602,8 @@ async fn an_id_has_1_to_128_bytes() {
         let named = pb::CreateRoutingRuleRequest { routing_rule, ..named };
         rules.create_routing_rule(named).await.unwrap();
         campaigns.create_campaign(campaign(id, vec![])).await.unwrap();
+        let created = tokens.create_token(token(id)).await.unwrap().into_inner();
+        assert_eq!(created.token.unwrap().name, format!("teams/t/tokens/{id}"));
         routing.assign_contact(contact(id)).await.unwrap();
         routing.assign_contact(owner(id)).await.unwrap();
         routing.assign_contact(labelled(id)).await.unwrap();

@@ -251,3 +251,72 @@ async fn a_report_counts_turns_owner_hits_and_who_was_passed_over() {
     let refused = groups.get_group_report(request(wrong)).await.unwrap_err();
     assert_eq!(why(&refused).2, ["since"]);
 }
+
+/// Whatever a team may name, it names nothing of another team's.
+#[tokio::test]
+async fn s3_14_no_other_team_routes_to_a_group_or_nests_it() {
+    let nodes = Nodes::one().await;
+    let node = nodes.leader();
+    node.set_up().await;
+    let mut groups = options(node).await;
+    let other = pb::CreateTeamRequest { team_id: "other".to_owned(), ..Default::default() };
+    node.teams().await.create_team(other).await.unwrap();
+    let parent = || "teams/other".to_owned();
+    let before = node.hash().await;
+    let refused = |status: Option<tonic::Status>, field: &str| {
+        let field = vec![field.to_owned()];
+        let expected = (Code::InvalidArgument, "INVALID_FIELD".to_owned(), field);
+        assert_eq!(why(&status.unwrap()), expected);
+    };
+
+    let via = Some(Via::Group(OPTIONS.to_owned()));
+    let call = pb::AssignContactRequest { parent: parent(), via, ..contact("lead") };
+    let mut routing = node.routing().await;
+    refused(routing.assign_contact(call.clone()).await.err(), "group");
+    let kind = Some(pb::target::Kind::Group(OPTIONS.to_owned()));
+    let targets = vec![pb::Target { kind, ..Default::default() }];
+    let rule = pb::CreateRoutingRuleRequest {
+        parent: parent(),
+        routing_rule_id: "r".to_owned(),
+        routing_rule: Some(pb::RoutingRule {
+            display_name: "r".to_owned(),
+            targets: targets.clone(),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let made = node.rules().await.create_routing_rule(rule).await;
+    refused(made.err(), "routing_rule.targets[0].group");
+    let campaign = pb::CreateCampaignRequest {
+        parent: parent(),
+        campaign_id: "c".to_owned(),
+        campaign: Some(pb::Campaign {
+            targets: Some(pb::TargetList { targets }),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let made = node.campaigns().await.create_campaign(campaign).await;
+    refused(made.err(), "campaign.targets.targets[0].group");
+    let nested =
+        pb::GroupMember { member: Some(Member::Group(OPTIONS.to_owned())), ..Default::default() };
+    let around = |parent: String, nested: &pb::GroupMember| pb::CreateGroupRequest {
+        parent,
+        group_id: "around".to_owned(),
+        group: Some(pb::Group {
+            kind: pb::GroupKind::Options.into(),
+            members: vec![option("1", ""), nested.clone()],
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let made = groups.create_group(around(parent(), &nested)).await;
+    refused(made.err(), "group.members[1].group");
+    assert_eq!(node.hash().await, before, "none of it reached the log");
+
+    // Its own team may.
+    groups.create_group(around("teams/t".to_owned(), &nested)).await.unwrap();
+    let own = pb::AssignContactRequest { parent: "teams/t".to_owned(), ..call };
+    let answer = routing.assign_contact(own).await.unwrap().into_inner();
+    assert_eq!(answer.assignment.unwrap().option.unwrap().id, "x");
+}

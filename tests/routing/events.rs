@@ -107,6 +107,39 @@ fn s1_18_the_event_of_work_that_is_routed_again_tells_from_whom_it_was_taken() {
 }
 
 #[test]
+fn what_time_did_before_a_command_is_told_ahead_of_what_the_command_changed() {
+    let mut world = World::with_reps("A B");
+    world.create_group("g", "A B").unwrap();
+    let offered = waiting(HOUR, offering(60 * SECOND, to_group("g")));
+    world.run_campaign("c", vec![offered]);
+    world.limit("B", 1);
+    world.assign("x", &via("c"), &[]);
+    world.assign("y", &via("c"), &[]);
+    world.assign("z", &via("c"), &[]);
+    assert_eq!(
+        ["x", "y", "z"].map(|contact| world.at(contact)),
+        ["OFFERED A", "OFFERED B", "OFFERED A"]
+    );
+    // All lapse, and two of them find somebody else; the third does once B may have another.
+    world.now += 60 * SECOND;
+    world.limit("B", 2);
+    let words = |event: &Event| match &event.change {
+        Change::Assignment { after, .. } => format!("{} {:?}", after.contact, after.state),
+        Change::Rep { .. } => "limit".to_owned(),
+        Change::Team { .. }
+        | Change::Group { .. }
+        | Change::Rotation { .. }
+        | Change::Rule { .. }
+        | Change::Campaign { .. }
+        | Change::Token { .. } => panic!("{event:?}"),
+    };
+    let order: Vec<_> = world.events.iter().map(words).collect();
+    let lapsed = ["x Pending", "y Pending", "z Pending"];
+    assert_eq!(order[..3], lapsed);
+    assert_eq!(order[3..], ["x Offered", "y Offered", "z Pending", "limit", "z Offered"]);
+}
+
+#[test]
 fn one_command_may_tell_of_many_assignments_in_the_order_in_which_they_changed() {
     let mut world = World::with_reps("A B");
     world.create_group("g", "A").unwrap();

@@ -1,13 +1,13 @@
 //! The behaviours of S3 (Kommo's round robin block).
 
 use turnwise::routing::{
-    AssignmentState, Cause, Cursor, GroupKind, GroupSettings, MemberSpec, Operation, Rejection,
-    RestartPolicy, State, TargetKind, limits::OPTIONS_IDLE_PERIOD_US,
+    AssignmentState, Cause, Command, Cursor, GroupKind, GroupSettings, MemberSpec, Operation,
+    Rejection, RestartPolicy, State, TargetKind, TeamId, Via, limits::OPTIONS_IDLE_PERIOD_US,
 };
 
 use super::world::{
-    DAY, World, assign, group, key, members, name, new_group, of_options, option, options,
-    to_group, via,
+    DAY, World, assign, assigned, delete_group, group, key, members, name, new_group, new_team,
+    of_options, option, options, taker, to_group, via,
 };
 
 fn add(list: &str) -> Operation {
@@ -265,8 +265,29 @@ fn s3_13_the_place_in_the_ring_survives_saving_and_loading() {
 #[test]
 fn s3_14_a_group_belongs_to_one_team() {
     let mut world = World::with_options("1 2");
-    let other = turnwise::routing::TeamId::new("other");
-    assert!(world.state.group(&other, &group("g")).is_err());
+    let other = TeamId::new("other");
+    let send = |world: &mut World, operation| {
+        let (principal, team) = ("admin".into(), other.clone());
+        world.command(&Command { request: None, principal, team, etag: None, operation })
+    };
+    let by_group = |contact: &str| assign(contact, &Via::Group(group("g")), &[]);
+    send(&mut world, new_team()).unwrap();
+    let foreign = send(&mut world, by_group("x")).unwrap_err();
+    assert_eq!(name(&foreign), "NotFound", "the other team's is nobody else's");
+
+    // Of the same id: other options, another ring, another end.
+    send(&mut world, new_group("g", of_options(), options("7 8 9"))).unwrap();
+    let picks_by = |world: &mut World, contact: &str| {
+        let reply = send(world, by_group(contact)).unwrap();
+        taker(&assigned(reply.outcome).assignment)
+    };
+    assert_eq!(world.next("c"), "1");
+    assert_eq!(["x", "y"].map(|contact| picks_by(&mut world, contact)), ["7", "8"]);
+    assert_eq!(world.next("c"), "2", "a turn of theirs is none of ours");
+    assert_eq!(picks_by(&mut world, "z"), "9");
+    send(&mut world, delete_group("g")).unwrap();
+    assert_eq!(name(&send(&mut world, by_group("x")).unwrap_err()), "NotFound");
+    assert_eq!(world.member_names("g"), "1 2");
     assert_eq!(world.next("c"), "1");
 }
 

@@ -4,6 +4,8 @@
 //! list serves owner, rep, last-rep and group targets, tells readers a rep's availability, and sorts
 //! members into classes, so that a ring can step over whole classes without asking anybody.
 
+use std::collections::BTreeSet;
+
 use super::{
     Availability, IntervalSet, Reason, Rep, Time,
     record::RepUid,
@@ -67,7 +69,7 @@ pub(super) struct Asked<'a> {
     /// The classes up to here are taken.
     pub(super) limit: Class,
     /// Who refused this contact before.
-    pub(super) rejected: &'a [RepUid],
+    pub(super) rejected: &'a BTreeSet<RepUid>,
     /// From whom the work is taken.
     pub(super) excluded: Option<RepUid>,
 }
@@ -75,7 +77,7 @@ pub(super) struct Asked<'a> {
 impl Asked<'_> {
     /// What a target that waives and requires nothing asks, for anybody.
     pub(super) fn strict(now: Time) -> Self {
-        Self { now, limit: Class::Offline, rejected: &[], excluded: None }
+        Self { now, limit: Class::Offline, rejected: const { &BTreeSet::new() }, excluded: None }
     }
 
     /// Whether this contact in particular can't go to the rep.

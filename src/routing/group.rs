@@ -93,6 +93,17 @@ impl GroupState {
         sum.add(&self.record);
     }
 
+    /// Puts another configuration in the place of the one there is. What was picked in a period of
+    /// another length says nothing about the new ones: that is counted anew.
+    pub(super) fn configure(&mut self, sum: &mut Sum, record: GroupRecord) {
+        let period = |record: &GroupRecord| record.period_cap.map(|cap| cap.period_us);
+        if period(&self.record) != period(&record) {
+            let keys: Vec<u64> = self.caps.keys().copied().collect();
+            keys.into_iter().for_each(|key| self.set_cap(sum, key, None));
+        }
+        self.change(sum, |old| *old = record);
+    }
+
     pub(super) fn restart_policy(&self) -> RestartPolicy {
         self.record.restart.unwrap_or_else(|| RestartPolicy::usual(self.record.kind))
     }
@@ -292,7 +303,12 @@ impl GroupState {
         }
     }
 
+    /// Nothing where they are so already: a rotation begins with its first pick, or its first credits.
     pub(super) fn set_credits(&mut self, sum: &mut Sum, key: &RotationKey, of: u64, credits: i32) {
+        let has = self.rotations.get(key).and_then(|rotation| rotation.credits.get(&of));
+        if has.copied().unwrap_or(0) == credits {
+            return;
+        }
         self.change_rotation(sum, key, |_| (), [of], |rotation| rotation.set_credits(of, credits));
     }
 

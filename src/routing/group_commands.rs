@@ -4,8 +4,8 @@
 //! there, afterwards.
 
 use super::{
-    CampaignId, GroupChange, GroupId, GroupKind, GroupSettings, KindRule, MemberName, MemberSpec,
-    Rejection, ResourceKind, Strategy, TargetKind,
+    CampaignId, CursorScope, GroupChange, GroupId, GroupKind, GroupSettings, KindRule, MemberName,
+    MemberSpec, Rejection, ResourceKind, Strategy, TargetKind,
     group::{GroupState, RotationKey},
     limits::{CREDITS_MAX, NESTING_MAX, OPTIONS_MAX, OPTIONS_MIN, PAYLOADS_LEN_MAX, WEIGHT_MAX},
     record::{GroupRecord, Occupant},
@@ -84,7 +84,7 @@ impl Team {
         if record != self.group(id)?.record {
             touch(&mut record.meta, at);
             if let Some(group) = self.groups.get_mut(id) {
-                group.change(&mut self.sum, |old| *old = record);
+                group.configure(&mut self.sum, record);
             }
             self.seat_all(id, at.now);
         }
@@ -243,6 +243,10 @@ impl Team {
         };
         if group.is_by_load() {
             let what = KindRule::Credits;
+            return Err(Rejection::GroupKindMismatch { group: id.clone(), what });
+        }
+        if campaign.is_some() && group.record.cursor_scope == CursorScope::Group {
+            let what = KindRule::CampaignCredits;
             return Err(Rejection::GroupKindMismatch { group: id.clone(), what });
         }
         // The API refuses others; whatever stands in the log needs one outcome.

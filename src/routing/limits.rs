@@ -1,4 +1,4 @@
-//! Every bound of the state, in one place. Each is tested at n and at n + 1.
+//! Every bound of the state, in one place.
 
 /// Targets of one campaign or rule: 0 to 16.
 pub const TARGETS_MAX: usize = 16;

@@ -291,6 +291,8 @@ pub enum KindRule {
     Payload,
     /// Credits: with ROUND_ROBIN only.
     Credits,
+    /// Credits in a campaign's own rotation: with cursor scope CAMPAIGN only, else no pick reads it.
+    CampaignCredits,
 }
 
 /// What kind of thing a rejection speaks of.

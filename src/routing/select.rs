@@ -4,6 +4,8 @@
 //! Candidates come in that order, from a list of reps or from a ring, so the first who passes the
 //! filters is the pick. Nothing is changed here: what a pick moves is said, and done by the caller.
 
+use std::collections::BTreeSet;
+
 use super::{
     CampaignId, Cursor, MemberName, PassedOver, PickedOption, Reason, RepId, Skipped,
     filter::{self, Asked},
@@ -223,22 +225,19 @@ fn skipped(
     };
     if group.is_by_load() {
         // Those of the classes beyond the limit, and those below whom this contact can't go to.
-        let individually = asked.rejected.iter().copied().chain(asked.excluded);
-        let mut barred: Vec<(Turn<'_>, Occupant)> = Vec::new();
-        let individually: Vec<Occupant> = individually.map(Occupant::Rep).collect();
-        for occupant in &individually {
-            let Some(seat) = ring.seat(occupant) else { continue };
-            let known = barred.iter().any(|(_, other)| other == occupant);
-            if !known && ring.class(seat).is_some_and(|class| class <= asked.limit) {
-                let leg = usize::from(seat.key <= cursor.key);
-                let slot = Cursor { round: 0, key: seat.key };
-                barred.push((Turn { leg, slot, occupant }, occupant.clone()));
-            }
-        }
+        let individually: BTreeSet<RepUid> =
+            asked.rejected.iter().copied().chain(asked.excluded).collect();
+        let individually: Vec<Occupant> = individually.into_iter().map(Occupant::Rep).collect();
+        let barred = individually.iter().filter_map(|occupant| {
+            let seat = ring.seat(occupant)?;
+            let leg = usize::from(seat.key <= cursor.key);
+            let slot = Cursor { round: 0, key: seat.key };
+            (ring.class(seat)? <= asked.limit).then_some(Turn { leg, slot, occupant })
+        });
+        let mut turns: Vec<Turn<'_>> = barred.collect();
         let beyond = Which::Beyond(asked.limit);
-        let count = u64::try_from(barred.len()).unwrap_or(u64::MAX);
+        let count = u64::try_from(turns.len()).unwrap_or(u64::MAX);
         let total = ring.count(beyond) + count;
-        let mut turns: Vec<Turn<'_>> = barred.iter().map(|(turn, _)| *turn).collect();
         turns.extend(ring.walk_singly(cursor, beyond).take(PASSED_OVER_NAMED_MAX));
         turns.sort_by_key(Turn::distance);
         return first(&mut turns.into_iter(), total);

@@ -3,6 +3,8 @@
 //! It only reads. What a pick changes is said in its [`Pick`], and done by `assign`; so a contact that
 //! nobody gets leaves every cursor where it was.
 
+use std::collections::BTreeSet;
+
 use super::{
     CampaignId, Cause, ContactId, OwnerKind, OwnerRef, OwnerType, RingMove, Skipped, Target,
     TargetKind, TargetOutcome, TargetTrace, Time,
@@ -123,6 +125,8 @@ struct Tried {
 fn try_target(team: &Team, target: &Target, last: Option<&RepState>, who: &Traveller<'_>) -> Tried {
     let limit = |require_online| Class::limit(target.include_unavailable, require_online);
     let Traveller { rejected, excluded, now, .. } = *who;
+    let rejected: BTreeSet<RepUid> = rejected.iter().copied().collect();
+    let rejected = &rejected;
     let asked = Asked { now, limit: limit(target.require_online), rejected, excluded };
     let no_eligible = TargetOutcome::NoEligible;
     match (&target.kind, last) {

@@ -32,7 +32,7 @@ pub(super) struct Member {
     pub(super) payload: String,
     pub(super) weight: u32,
     /// Period, number of the window, picks in it.
-    pub(super) picked: (u64, u64, u32),
+    pub(super) picked: (u64, u32),
 }
 
 /// Where a ring stands under a campaign, or under none.
@@ -81,7 +81,11 @@ impl Group {
         self.strategy = strategy.unwrap_or(self.strategy);
         self.require_online = require_online.unwrap_or(self.require_online);
         self.scope = change.cursor_scope.unwrap_or(self.scope);
-        self.cap = change.period_cap.unwrap_or(self.cap);
+        let cap = change.period_cap.unwrap_or(self.cap);
+        if cap.map(|cap| cap.period_us) != self.cap.map(|cap| cap.period_us) {
+            self.members.iter_mut().for_each(|member| member.picked = (0, 0));
+        }
+        self.cap = cap;
         self.restart = change.restart.unwrap_or(self.restart);
     }
 
@@ -131,7 +135,7 @@ impl Group {
             name: member.clone(),
             payload: payload.clone(),
             weight: *weight,
-            picked: (0, 0, 0),
+            picked: (0, 0),
         });
     }
 
@@ -233,6 +237,9 @@ impl Group {
     }
 
     pub(super) fn set_credit(&mut self, campaign: Option<&CampaignId>, key: u64, credit: i32) {
+        if credit == 0 && self.place(campaign).is_none() {
+            return;
+        }
         let place = self.place_mut(campaign);
         place.credits.retain(|other| other.0 != key);
         place.credits.push((key, credit));
@@ -250,8 +257,8 @@ impl Group {
 
     /// How often the member was picked in the window of the cap that now is in.
     pub(super) fn picked_in_window(&self, member: &Member, cap: PeriodCap, now: u64) -> u32 {
-        let (period, window, count) = member.picked;
-        if (period, window) == (cap.period_us, now / cap.period_us) { count } else { 0 }
+        let (window, count) = member.picked;
+        if window == now / cap.period_us { count } else { 0 }
     }
 
     /// Every slot of the ring once, the next first.
@@ -293,7 +300,7 @@ impl Group {
             place.turns.push((key, turns));
             if let Some(cap) = self.cap {
                 let count = self.picked_in_window(&self.members[there], cap, now) + 1;
-                self.members[there].picked = (cap.period_us, now / cap.period_us, count);
+                self.members[there].picked = (now / cap.period_us, count);
             }
         }
         Turn { picked, before, after, passed }

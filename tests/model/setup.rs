@@ -2,9 +2,9 @@
 //! refusal.
 
 use turnwise::routing::{
-    CampaignId, CampaignState, Cause, GroupId, GroupKind, GroupSettings, Hours, MemberName,
-    MemberSpec, OpenAssignments, Operation, OwnerKind, RepChange, RepId, RepSettings, Revision,
-    Route, RuleId, Strategy, Target, TargetKind, TeamId, Via,
+    CampaignId, CampaignState, Cause, CursorScope, GroupId, GroupKind, GroupSettings, Hours,
+    MemberName, MemberSpec, OpenAssignments, Operation, OwnerKind, RepChange, RepId, RepSettings,
+    Revision, Route, RuleId, Strategy, Target, TargetKind, TeamId, Via,
 };
 
 use super::{At, Refusal, Team, groups::Group, guard::guard};
@@ -562,6 +562,9 @@ impl Setup {
                 let group = self.group(group)?;
                 let there = group.find(member).ok_or("NotAMember")?;
                 if group.strategy == Strategy::LeastOpen {
+                    return Err("GroupKindMismatch");
+                }
+                if campaign.is_some() && group.scope == CursorScope::Group {
                     return Err("GroupKindMismatch");
                 }
                 let key = group.members[there].key;

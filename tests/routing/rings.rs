@@ -1,8 +1,9 @@
 //! What a ring can do besides going round: scope, order, resets, credits, caps, reports, previews.
 
 use turnwise::routing::{
-    Assign, Cause, ContactId, CursorScope, GroupChange, GroupSettings, MemberName, Operation,
-    PeriodCap, Preview, Reason, Route, Time, Via,
+    Assign, Cause, ContactId, CursorScope, GroupChange, GroupSettings, KindRule, MemberName,
+    MemberSpec, Operation, Outcome, PeriodCap, Preview, Reason, Rejection, Route, Time, Via,
+    limits::{ANSWERED_MEMBERS_MAX, ANSWERED_PAYLOADS_LEN_MAX},
 };
 
 use super::world::{
@@ -252,6 +253,78 @@ fn a_period_cap_counts_the_picks_of_a_ring_in_fixed_windows() {
     assert_eq!(world.next("c"), "-");
     world.now = 11 * DAY;
     assert_eq!(world.next("c"), "A");
+}
+
+#[test]
+fn a_cap_with_another_period_counts_anew() {
+    let mut world = World::with_ring("A B");
+    // Windows of 365 and of 366 days have the same number here, and began at other times.
+    world.now = 20_600 * DAY;
+    let cap = |days: u64| {
+        let cap = PeriodCap { count: 1, period_us: days * DAY };
+        change(GroupChange { period_cap: Some(Some(cap)), ..GroupChange::default() })
+    };
+    assert_eq!(world.now / (365 * DAY), world.now / (366 * DAY));
+    world.ok(cap(365));
+    assert_eq!(world.picks("c", 3), "A B -");
+    world.ok(cap(366));
+    assert_eq!(world.picks("c", 2), "A B", "of this window nobody had any");
+    let more = PeriodCap { count: 2, period_us: 366 * DAY };
+    world.ok(change(GroupChange { period_cap: Some(Some(more)), ..GroupChange::default() }));
+    assert_eq!(world.picks("c", 3), "A B -", "one more each: the period is the same");
+    assert_eq!(world.state.hash(), world.state.recomputed_hash());
+}
+
+#[test]
+fn credits_go_where_picks_read_them_and_no_credits_begin_nothing() {
+    let mut world = World::with_ring("A B");
+    world.ok(adjust("g", Some("c"), member("A"), 0));
+    assert!(
+        world.state.rotations(&team(), &group("g"), None, 10, Time(world.now)).unwrap().is_empty()
+    );
+    let scope = Some(CursorScope::Group);
+    world.ok(change(GroupChange { cursor_scope: scope, ..GroupChange::default() }));
+    let refused = world.refused(adjust("g", Some("c"), member("A"), 1));
+    let what = KindRule::CampaignCredits;
+    assert_eq!(refused, Rejection::GroupKindMismatch { group: group("g"), what });
+    world.ok(adjust("g", None, member("B"), 1));
+    assert_eq!(world.picks("c", 3), "B A B");
+}
+
+#[test]
+fn the_answer_to_a_change_has_the_members_of_a_group_of_a_hundred_and_not_of_more() {
+    let names: Vec<String> = (1..=ANSWERED_MEMBERS_MAX + 1).map(|i| format!("m{i}")).collect();
+    let mut world = World::with_ring(&names[..ANSWERED_MEMBERS_MAX].join(" "));
+    world.create_rep(&names[ANSWERED_MEMBERS_MAX]).unwrap();
+    let rename = |name: &str| {
+        change(GroupChange { display_name: Some(name.to_owned()), ..GroupChange::default() })
+    };
+    let rotation = |world: &mut World| {
+        let Outcome::Rotation(rotation) = world.ok(adjust("g", Some("c"), member("m1"), 1)) else {
+            panic!()
+        };
+        (rotation.turns.len(), rotation.credits.len())
+    };
+    let Outcome::Group(whole) = world.ok(rename("whole")) else { panic!() };
+    assert_eq!(whole.members.len(), ANSWERED_MEMBERS_MAX);
+    assert_eq!(rotation(&mut world), (ANSWERED_MEMBERS_MAX, 1));
+    world.add("g", &names[ANSWERED_MEMBERS_MAX]);
+    let Outcome::LargeGroup { group: large, member_count } = world.ok(rename("large")) else {
+        panic!()
+    };
+    assert_eq!((large.members.len(), member_count), (0, 101));
+    assert_eq!(large.display_name, "large");
+    assert_eq!(rotation(&mut world), (0, 0));
+    let read = world.state.group(&team(), &group("g")).unwrap();
+    assert_eq!(read.members.len(), 101, "who asks for it gets it");
+
+    let long = "x".repeat(ANSWERED_PAYLOADS_LEN_MAX / 4);
+    let spec = |id: &str| MemberSpec { member: option(id), payload: long.clone(), weight: 1 };
+    let create = |id: &str, ids: &str| {
+        new_group(id, super::world::of_options(), ids.split(' ').map(spec).collect())
+    };
+    assert!(matches!(world.ok(create("four", "a b c d")), Outcome::Group(_)));
+    assert!(matches!(world.ok(create("five", "a b c d e")), Outcome::LargeGroup { .. }));
 }
 
 #[test]

@@ -371,6 +371,13 @@ fn kind_rule(what: KindRule, group: &str) -> (&'static str, String) {
                 "`{group}` goes by LEAST_OPEN, where nobody is owed a turn; use ROUND_ROBIN for it"
             ),
         ),
+        KindRule::CampaignCredits => (
+            "campaign",
+            format!(
+                "`{group}` has one cursor for all campaigns (cursor_scope GROUP), which is its \
+                 rotation `-`; adjust that one"
+            ),
+        ),
     }
 }
 

@@ -64,6 +64,9 @@ bugs! {
     CursorResetOnMemberChange = "a change of a group's members resets its cursor",
     GuardForgotten = "the guard against a second open assignment is gone",
     CapacityOffByOne = "one assignment more than max_open",
+    RulesOfTheProgram = "apply goes by the build's version, not the state's",
+    RaisedWithoutAsking = "the version is raised without asking the members",
+    LaterVersionTaken = "what is of a later version is taken all the same",
 }
 
 /// Whether this bug is in.
@@ -87,6 +90,16 @@ pub(crate) const fn leads() -> bool {
     true
 }
 
+/// Notes the newest version that the node at hand has, for a bug that goes by it.
+#[cfg(not(feature = "planted"))]
+pub(crate) const fn note_newest(_: u32) {}
+
+/// The version by which a command is applied: the state's.
+#[cfg(not(feature = "planted"))]
+pub(crate) const fn rules(of_state: u32) -> u32 {
+    of_state
+}
+
 /// The commands of a batch in the order in which they are applied: theirs.
 #[cfg(not(feature = "planted"))]
 pub(crate) fn in_order(commands: &[Bytes]) -> impl Iterator<Item = &Bytes> {
@@ -96,7 +109,7 @@ pub(crate) fn in_order(commands: &[Bytes]) -> impl Iterator<Item = &Bytes> {
 #[cfg(feature = "planted")]
 pub use switch::plant;
 #[cfg(feature = "planted")]
-pub(crate) use switch::{in_order, is, leads, note_leads};
+pub(crate) use switch::{in_order, is, leads, note_leads, note_newest, rules};
 
 #[cfg(feature = "planted")]
 mod switch {
@@ -109,6 +122,7 @@ mod switch {
     thread_local! {
         static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
         static LEADS: Cell<bool> = const { Cell::new(true) };
+        static NEWEST: Cell<u32> = const { Cell::new(0) };
     }
 
     /// Puts this bug in, and all others out, for what this thread does from now on.
@@ -126,6 +140,14 @@ mod switch {
 
     pub(crate) fn leads() -> bool {
         LEADS.get()
+    }
+
+    pub(crate) fn note_newest(version: u32) {
+        NEWEST.set(version);
+    }
+
+    pub(crate) fn rules(of_state: u32) -> u32 {
+        if is(Bug::RulesOfTheProgram) { NEWEST.get().max(of_state) } else { of_state }
     }
 
     pub(crate) fn in_order(commands: &[Bytes]) -> impl Iterator<Item = &Bytes> {

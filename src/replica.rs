@@ -13,7 +13,7 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use crate::consensus::{
-    Change, Changed, Incarnation, NotChanged, Role, TokenHash,
+    Change, Changed, Incarnation, NotChanged, Role, TokenHash, Versions,
     driver::Status,
     log::VERSION as LOG_VERSION,
     peers::{Address, Addresses, PROTOCOL_VERSION},
@@ -26,16 +26,55 @@ use crate::{
     },
     image,
     planted::{self, Bug},
-    routing::{Command, Event, LogPosition, Operation, Rejection, Reply, Stamp, State, Time},
+    routing::{
+        Command, ENGINE_VERSION_MAX, ENGINE_VERSION_MIN, Event, LogPosition, Operation, Rejection,
+        Reply, Stamp, State, Time,
+    },
     unavailable::Unavailable,
 };
+
+/// The versions of the cluster that this build has. They are those of the routing rules: what else changes of
+/// the log, of snapshots or between peers takes a new number there too, even if no outcome does.
+pub const VERSIONS: Versions = Versions { min: ENGINE_VERSION_MIN, max: ENGINE_VERSION_MAX };
+
+/// The versions that a process has: those of its build.
+#[cfg(not(feature = "next"))]
+#[must_use]
+pub const fn versions() -> Versions {
+    VERSIONS
+}
+
+/// The versions that a process has. In the test build it can be told to be one of the build before.
+#[cfg(feature = "next")]
+#[must_use]
+pub fn versions() -> Versions {
+    let is_older = std::env::var_os("TURNWISE_OLDER_BUILD").is_some();
+    Versions { max: VERSIONS.max - u32::from(is_older), ..VERSIONS }
+}
 
 impl StateMachine for State {
     type Reply = Result<Reply, Rejection>;
     type Event = Event;
 
+    fn versions() -> Versions {
+        versions()
+    }
+
     fn empty() -> Self {
         Self::new()
+    }
+
+    fn version(&self) -> u32 {
+        self.engine_version()
+    }
+
+    fn raise(&mut self, index: u64, version: u32) -> Result<(), Fault> {
+        let before = self.engine_version();
+        if version <= before {
+            return Ok(());
+        }
+        let newest = ENGINE_VERSION_MAX;
+        self.raise_engine(version).map_err(|_| Fault::Version { index, version, before, newest })
     }
 
     fn apply(

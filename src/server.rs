@@ -305,7 +305,6 @@ async fn identity(config: &Config) -> Result<Joined, ServeError> {
         ask: config.members.values().cloned().collect(),
         peer_address: join.peer_address.clone(),
         client_address: join.client_address.clone(),
-        engine_version_max: State::new().engine_version(),
     };
     let joined = driver::join::<State>(&joining).await?;
     match config.cluster_id {

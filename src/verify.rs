@@ -11,7 +11,7 @@ use std::{io, path::Path};
 use crate::{
     codec,
     consensus::{
-        Committed, Fault,
+        Committed, Fault, StateMachine,
         driver::{Contents, StartError},
     },
     routing::{
@@ -125,6 +125,7 @@ pub fn verify(path: &Path, mut progress: impl FnMut(Progress)) -> Result<Report,
         | StartError::Snapshot { .. }
         | StartError::Empty { .. }
         | StartError::Gap { .. }
+        | StartError::Version { .. }
         | StartError::State { .. }
         | StartError::NotAMember { .. }
         | StartError::Thread(_) => VerifyError::Damaged(error),
@@ -201,7 +202,8 @@ fn reloaded(state: &State, index: u64, report: &mut Report) -> State {
 type Made = (Vec<Result<Reply, Rejection>>, Vec<Event>);
 
 fn apply(state: &mut State, entry: &Committed) -> Result<Made, VerifyError> {
-    let &Committed { index, term, stamp_us, .. } = entry;
+    let &Committed { index, term, stamp_us, version, .. } = entry;
+    StateMachine::raise(state, index, version)?;
     let (mut replies, mut events) = (Vec::with_capacity(entry.commands.len()), Vec::new());
     for (seq, bytes) in (0..).zip(&entry.commands) {
         let command = codec::decode(bytes);

@@ -298,6 +298,7 @@ mod tests {
             applied_index: 0,
             snapshot_index: 0,
             stamp_us: 0,
+            version: 2,
             ready: true,
             checkpoint: None,
         });

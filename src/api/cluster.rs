@@ -22,7 +22,7 @@ use crate::{
             cluster_service_server::ClusterService,
         },
     },
-    replica::{Address, Replica, Role},
+    replica::{Address, Replica, Role, versions},
     routing::{Reading, State, TeamId},
 };
 
@@ -99,6 +99,8 @@ impl ClusterService for Clusters {
             cluster_id: format!("{:032x}", self.view.cluster_id),
             leader_node_id: this.leader.map_or(0, |leader| leader.0),
             term: this.term,
+            version: this.version,
+            raise_waits_for_node_ids: raise_waits_for(&members, this.version),
             members,
         };
         Ok(Response::new(GetClusterResponse { cluster: Some(cluster) }))
@@ -198,6 +200,15 @@ impl NodeService for NodeReporter {
     }
 }
 
+/// Who keeps the cluster at this version, where some build has the next one.
+fn raise_waits_for(members: &[ClusterMember], version: u32) -> Vec<u64> {
+    let lacks = |member: &&ClusterMember| member.version_max <= version;
+    if members.iter().all(|member| lacks(&member)) {
+        return Vec::new();
+    }
+    members.iter().filter(lacks).map(|member| member.node_id).collect()
+}
+
 async fn ask(channel: Option<Channel>, at_applied_index: bool) -> Option<ClusterMember> {
     let mut client = NodeServiceClient::new(channel?);
     let asked = client.get_node(GetNodeRequest { at_applied_index });
@@ -214,7 +225,7 @@ async fn report(
 ) -> ClusterMember {
     let disk_free_bytes = disk::free_bytes(data_dir).await;
     let hash = if at_applied_index { hash_now(replica).await } else { None };
-    let status = replica.status();
+    let (status, versions) = (replica.status(), versions());
     let hash = if at_applied_index { hash } else { status.checkpoint };
     ClusterMember {
         node_id: status.node_id.0,
@@ -232,6 +243,8 @@ async fn report(
         applied_index: status.applied_index,
         snapshot_index: status.snapshot_index,
         disk_free_bytes,
+        version_min: versions.min,
+        version_max: versions.max,
         state_hash: hash
             .map(|(log_index, hash)| StateHash { log_index, hash: format!("{hash:032x}") }),
         ..ClusterMember::default()

@@ -21,9 +21,10 @@ use crate::{
         v1::{CreateJoinTokenRequest, CreateJoinTokenResponse, ErrorReason, RemoveMemberResponse},
     },
     replica::{
-        Change, Changed, Incarnation, LOG_VERSION, NotChanged, PROTOCOL_VERSION, Replica, TokenHash,
+        Change, Changed, Incarnation, LOG_VERSION, NotChanged, PROTOCOL_VERSION, Replica,
+        TokenHash, Versions,
     },
-    routing::{State, Time},
+    routing::Time,
     unavailable::Unavailable,
 };
 
@@ -178,15 +179,12 @@ impl Members {
             let (node_id, peer_address) = (node_id.0, peer_address.unwrap_or_default());
             return Ok(join_response::Result::Leader(LeaderAddress { node_id, peer_address }));
         }
-        let engine = self.replica.inspect(|state: &State, _| state.engine_version()).await;
-        let engine = engine.map_err(status::unavailable)?;
-        let JoinRequest { protocol_version, log_version_max, engine_version_max, .. } = request;
-        let is_able = protocol_version == PROTOCOL_VERSION
-            && log_version_max >= LOG_VERSION
-            && engine_version_max >= engine;
-        if !is_able {
-            return Err(status::version_too_old(engine));
+        let JoinRequest { protocol_version, log_version_max, .. } = request;
+        if protocol_version != PROTOCOL_VERSION || log_version_max < LOG_VERSION {
+            return Err(status::version_too_old(this.version));
         }
+        let versions =
+            Versions { min: request.engine_version_min, max: request.engine_version_max };
         let secret = credentials::join_secret(&request.token);
         let secret = secret.ok_or_else(|| status::not_changed(&NotChanged::Token))?;
         let mut wrong = Violations::default();
@@ -205,6 +203,7 @@ impl Members {
             incarnation: Incarnation(u128::from_be_bytes(incarnation)),
             peer_address,
             client_address,
+            versions,
         };
         let Changed::Joined { node, membership } = self.change(change).await? else {
             return Err(status::internal());

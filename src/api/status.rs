@@ -187,6 +187,7 @@ pub(super) fn not_changed(not: &NotChanged) -> Status {
             return Answer::new(Code::FailedPrecondition, R::JoinTokenRefused)
                 .say(format!("{not}; type `turnwise cluster add` for a new one"));
         }
+        NotChanged::Version { needs, .. } => return version_too_old(*needs),
         NotChanged::TooManyTokens => {
             return Answer::new(Code::ResourceExhausted, R::TooManyJoinTokens)
                 .say(format!("{not}; use one of them, or wait until their time is over"));
@@ -222,8 +223,8 @@ pub(super) fn version_too_old(engine_version: u32) -> Status {
         .about("engine_version", engine_version)
         .say(format!(
             "this cluster writes what the joining node does not understand (peer protocol \
-             {PROTOCOL_VERSION}, log {LOG_VERSION}, routing rules {engine_version}); install the version \
-             that the members run"
+             {PROTOCOL_VERSION}, log {LOG_VERSION}, version {engine_version} of the cluster); install the \
+             version that the members run"
         ))
 }
 

@@ -14,6 +14,7 @@ use crate::{
         log::{Batch as Written, Identity, Log, LogConfig, snapshot::SnapshotStore},
     },
     proto::turnwise::log::v1::Batch,
+    replica::VERSIONS,
     routing::{Command, LogPosition, Operation, Principal, RepId, RepSettings, Stamp, TeamId},
 };
 
@@ -115,6 +116,7 @@ fn open(dir: &Path, cluster_id: u128, node: u64) -> Opened<State, RealDisk> {
         path: dir,
         cluster_id,
         node_id: NodeId(node),
+        versions: VERSIONS,
         log: LogConfig::default(),
         founding: None,
     };
@@ -216,8 +218,14 @@ fn old(dir: PathBuf, last: u64) -> PathBuf {
     let disk = Arc::new(RealDisk::open(&dir).unwrap());
     let voters = vec![NodeId(1), NodeId(2), NodeId(3)];
     let founding = Some(Founding { voters, incarnation: Incarnation(1) });
-    let data_dir =
-        DataDir { path: &dir, cluster_id: OLD, node_id: NodeId(1), log: SMALL, founding };
+    let data_dir = DataDir {
+        path: &dir,
+        cluster_id: OLD,
+        node_id: NodeId(1),
+        versions: VERSIONS,
+        log: SMALL,
+        founding,
+    };
     let mut opened = data_dir.open::<State, _>(disk).unwrap();
     for index in 2..=last {
         let commit = index.saturating_sub(2);

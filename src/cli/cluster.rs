@@ -1,6 +1,6 @@
 //! `turnwise cluster`: a new cluster's id, how a cluster is, and who leads it.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
 
@@ -109,6 +109,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<(), Failu
                 let rows: Vec<_> =
                     cluster.members.iter().map(|member| brief(member, at_applied_index)).collect();
                 let hashes = if at_applied_index { HASHES } else { &[] };
+                say(&at_version(&cluster));
                 return context.output.list(&[BRIEF, hashes].concat(), &rows);
             }
             let rows: Vec<Vec<Value>> = cluster.members.iter().map(row).collect();
@@ -134,7 +135,10 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<(), Failu
 const STATUS_HELP: &str = "\
 lag: committed entries that it has not applied yet. last_contact: how long ago the node that was asked heard \
 from it; ask the leader to know what the leader hears. disk_free: what it may still write to the disk of its \
-data directory. --output json and csv have more: addresses, term, indices, hashes.
+data directory. --output json and csv have more: addresses, term, indices, hashes, versions.
+
+On stderr: the version that the cluster is at, which versions the programs of its nodes have, and for whom it \
+waits to be raised to the next one, which it is by itself once all have it.
 
 Hashes compare only where state_hash_index is equal; without --at-applied-index they are those of the last \
 index divisible by 1,024.
@@ -163,6 +167,32 @@ fn brief(member: &ClusterMember, with_hash: bool) -> Vec<Value> {
         row.push(hash.map_or(Value::Null, |hash| hash.hash.as_str().into()));
     }
     row
+}
+
+/// What an operator of an upgrade wants to know: where the cluster is, which programs there are, and for
+/// whom it waits.
+fn at_version(cluster: &Cluster) -> String {
+    let mut programs: BTreeMap<(u32, u32), Vec<u64>> = BTreeMap::new();
+    for member in cluster.members.iter().filter(|member| member.reachable) {
+        let has = (member.version_min, member.version_max);
+        programs.entry(has).or_default().push(member.node_id);
+    }
+    let program = |((min, max), its): (&(u32, u32), &Vec<u64>)| {
+        let has = if min == max { format!("version {max}") } else { format!("{min} to {max}") };
+        format!("{has} on {}", nodes(its))
+    };
+    let programs: Vec<String> = programs.iter().map(program).collect();
+    let version = cluster.version;
+    let known = format!("the cluster is at version {version}; programs: {}", programs.join(", "));
+    match cluster.raise_waits_for_node_ids.as_slice() {
+        [] => known,
+        waits_for => format!("{known}; to be at {} it waits for {}", version + 1, nodes(waits_for)),
+    }
+}
+
+fn nodes(ids: &[u64]) -> String {
+    let all: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    format!("{} {}", if all.len() == 1 { "node" } else { "nodes" }, all.join(", "))
 }
 
 fn last_contact(member: &ClusterMember) -> Value {
@@ -204,6 +234,8 @@ const COLUMNS: &[&str] = &[
     "state_hash",
     "client_address",
     "peer_address",
+    "version_min",
+    "version_max",
 ];
 
 fn row(member: &ClusterMember) -> Vec<Value> {
@@ -223,6 +255,8 @@ fn row(member: &ClusterMember) -> Vec<Value> {
         hash.map_or(Value::Null, |hash| hash.hash.as_str().into()),
         member.client_address.as_str().into(),
         member.peer_address.as_str().into(),
+        member.version_min.into(),
+        member.version_max.into(),
     ]
 }
 
@@ -233,6 +267,8 @@ fn whole(cluster: &Cluster) -> Value {
         "cluster_id": cluster.cluster_id,
         "leader": cluster.leader_node_id,
         "term": cluster.term,
+        "version": cluster.version,
+        "raise_waits_for": cluster.raise_waits_for_node_ids,
         "members": members,
     })
 }
@@ -249,7 +285,36 @@ fn role(role: NodeRole) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::size;
+    use super::{Cluster, ClusterMember, at_version, size};
+
+    fn member(node_id: u64, version_max: u32) -> ClusterMember {
+        let reachable = version_max > 0;
+        ClusterMember {
+            node_id,
+            reachable,
+            version_min: 2,
+            version_max,
+            ..ClusterMember::default()
+        }
+    }
+
+    #[test]
+    fn an_operator_sees_where_an_upgrade_stands() {
+        let mut cluster = Cluster {
+            version: 2,
+            members: vec![member(1, 3), member(2, 2), member(3, 0), member(4, 3)],
+            raise_waits_for_node_ids: vec![2, 3],
+            ..Cluster::default()
+        };
+        assert_eq!(
+            at_version(&cluster),
+            "the cluster is at version 2; programs: version 2 on node 2, 2 to 3 on nodes 1, 4; to be at 3 it \
+             waits for nodes 2, 3"
+        );
+        cluster.members.truncate(1);
+        cluster.raise_waits_for_node_ids.clear();
+        assert_eq!(at_version(&cluster), "the cluster is at version 2; programs: 2 to 3 on node 1");
+    }
 
     #[test]
     fn sizes_are_short() {

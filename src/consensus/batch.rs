@@ -13,12 +13,14 @@ use super::{
 };
 use crate::proto::turnwise::log::v1::{Batch, ConfChange, MemberChange, MemberRecord};
 
-/// Room for the stamp and the framing of one command in an encoded batch.
+/// Room for the stamp, the version and the framing of one command in an encoded batch.
 const STAMP_LEN: usize = 9;
+const VERSION_LEN: usize = 6;
 const COMMAND_FRAME_LEN: usize = 6;
 
 /// The longest command that an entry can carry, in bytes.
-pub const COMMAND_LEN_MAX: usize = Entry::DATA_LEN_MAX - STAMP_LEN - COMMAND_FRAME_LEN;
+pub const COMMAND_LEN_MAX: usize =
+    Entry::DATA_LEN_MAX - STAMP_LEN - VERSION_LEN - COMMAND_FRAME_LEN;
 
 /// One entry's worth of proposals.
 #[derive(Debug)]
@@ -28,21 +30,21 @@ pub(super) struct Packed {
 }
 
 /// Packs proposals in order into as few entries as fit. Each command is at most [`COMMAND_LEN_MAX`].
-pub(super) fn pack(stamp_us: u64, proposals: Vec<Proposal>) -> Vec<Packed> {
+pub(super) fn pack(stamp_us: u64, cluster_version: u32, proposals: Vec<Proposal>) -> Vec<Packed> {
     let mut packed = Vec::new();
-    let mut batch = Batch { stamp_us, ..Batch::default() };
+    let empty = || Batch { stamp_us, cluster_version, ..Batch::default() };
+    let mut batch = empty();
     let mut ids = Vec::with_capacity(proposals.len());
-    let mut len = STAMP_LEN;
+    let mut len = STAMP_LEN + VERSION_LEN;
     for proposal in proposals {
         let added = proposal.command.len() + COMMAND_FRAME_LEN;
         if len + added > Entry::DATA_LEN_MAX && !ids.is_empty() {
-            let commands = std::mem::take(&mut batch.commands);
-            let full = Batch { stamp_us, commands, ..Batch::default() };
+            let full = std::mem::replace(&mut batch, empty());
             packed.push(Packed {
                 data: full.encode_to_vec().into(),
                 proposals: std::mem::take(&mut ids),
             });
-            len = STAMP_LEN;
+            len = STAMP_LEN + VERSION_LEN;
         }
         len += added;
         ids.push(proposal.id);
@@ -70,6 +72,11 @@ pub(super) fn read_any(entry: &Entry) -> Result<Batch, Fault> {
         }
         EntryKind::ConfChangeV2 => Err(Fault::UnknownEntry { index }),
     }
+}
+
+/// An entry that raises the cluster to a version, and does nothing else.
+pub(super) fn raise(stamp_us: u64, cluster_version: u32) -> Bytes {
+    Batch { stamp_us, cluster_version, ..Batch::default() }.encode_to_vec().into()
 }
 
 pub(super) fn member_records(stamp_us: u64, member_records: Vec<MemberRecord>) -> Bytes {
@@ -145,13 +152,13 @@ mod tests {
             vec![300_000, 200_000, 30_000, 5, 500_000],
             vec![10; 100_000],
         ] {
-            let packed = pack(5, proposals(&lens));
+            let packed = pack(5, u32::MAX, proposals(&lens));
             let mut ids = Vec::new();
             let mut read = Vec::new();
             for one in packed {
                 assert!(one.data.len() <= Entry::DATA_LEN_MAX, "{} bytes", one.data.len());
                 let batch = Batch::decode(one.data).unwrap();
-                assert_eq!(batch.stamp_us, 5);
+                assert_eq!((batch.stamp_us, batch.cluster_version), (5, u32::MAX));
                 assert_eq!(batch.commands.len(), one.proposals.len());
                 read.extend(batch.commands.iter().map(Bytes::len));
                 ids.extend(one.proposals.iter().map(|id| id.0));

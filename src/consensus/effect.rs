@@ -8,6 +8,7 @@ use super::{
     entry::{Entry, HardState, NodeId},
     input::{ChangeId, ProposalId, ReadId},
     membership::Membership,
+    versions::Versions,
 };
 use crate::proto::turnwise::peer::v1::RaftMessage;
 
@@ -132,6 +133,14 @@ pub enum NotChanged {
         /// It.
         node: NodeId,
     },
+    /// The build that wants to join does not understand this cluster.
+    #[error("the build has {versions} of the cluster, and it needs version {needs}")]
+    Version {
+        /// What it must have.
+        needs: u32,
+        /// What it has.
+        versions: Versions,
+    },
     /// Nobody would be left to vote.
     #[error("node {node} is the last one with a vote")]
     LastVoter {
@@ -196,6 +205,8 @@ pub struct Committed {
     pub term: u64,
     /// Leader time, microseconds since the Unix epoch.
     pub stamp_us: u64,
+    /// What it says of the cluster's version: one more than before raises it. 0 = nothing.
+    pub version: u32,
     /// In order; the place is `seq`.
     pub commands: Vec<Bytes>,
     /// Who waits here for each command's reply; empty if it was not proposed here.
@@ -239,6 +250,8 @@ pub struct NodeStatus {
     pub caught_up: bool,
     /// How far its wall clock is off the median, if by more than a second.
     pub clock_alarm_us: Option<i64>,
+    /// The cluster's version, as far as this node has read the log.
+    pub version: u32,
     /// On the leader: how far each other member's log matches.
     pub matched: Vec<(NodeId, u64)>,
 }

@@ -30,6 +30,21 @@ pub enum Fault {
         /// Where.
         index: u64,
     },
+    /// What this build does not understand: never passed over, since others may.
+    #[error(
+        "index {index} is of version {version} of the cluster, after version {before}, and this build has \
+         versions up to {newest}; start a build that has version {version}, with this data directory"
+    )]
+    Version {
+        /// Where.
+        index: u64,
+        /// What it says.
+        version: u32,
+        /// What was before it.
+        before: u32,
+        /// The newest that this build has.
+        newest: u32,
+    },
     /// A snapshot that this node was to install does not decode.
     #[error("the snapshot at index {index} can't be read")]
     SnapshotMeta {

@@ -8,6 +8,7 @@ use super::{
     effect::{Install, LogRequest},
     entry::{Entry, HardState, Incarnation, NodeId},
     membership::TokenHash,
+    versions::Versions,
 };
 use crate::proto::turnwise::peer::v1::RaftMessage;
 
@@ -45,6 +46,8 @@ pub enum Change {
         peer_address: String,
         /// Where it will serve clients, `host:port`.
         client_address: String,
+        /// What its build understands.
+        versions: Versions,
     },
     /// A member is to be one no more.
     Remove {
@@ -82,6 +85,8 @@ pub enum Input {
         incarnation: Incarnation,
         /// Where it says that it serves the other nodes; empty = it did not say.
         peer_address: String,
+        /// What its build understands.
+        versions: Versions,
     },
     /// A peer told its wall clock.
     PeerClock {
@@ -155,6 +160,8 @@ pub struct NodeConfig {
     pub id: NodeId,
     /// Of its data directory.
     pub incarnation: Incarnation,
+    /// The versions of the cluster that its build understands.
+    pub versions: Versions,
     /// Election timeouts are drawn from this.
     pub seed: u64,
     /// Differs between two runs of the same node.
@@ -180,6 +187,7 @@ impl NodeConfig {
         Self {
             id,
             incarnation,
+            versions: Versions::FIRST,
             seed: 0,
             boot_nonce: 0,
             addresses: BTreeMap::new(),

@@ -10,6 +10,8 @@
 //! | `reads` | which linearizable reads wait for which confirmation |
 //! | `leader_clock` | leader time |
 //! | `membership` | who is and was a member, and open join tokens |
+//! | `beginning` | what a node has before its first entry |
+//! | `versions` | the version of the cluster, and which ones a build understands |
 //! | `state_machine` | what it asks of the thing it replicates |
 //! | `entry` | what a log holds: entries, hard state |
 //! | `fault` | what a node can't go on after |
@@ -20,6 +22,7 @@
 //! It knows nothing of routing, of the public API, or of time zones.
 
 mod batch;
+mod beginning;
 pub mod driver;
 mod effect;
 mod entry;
@@ -33,9 +36,11 @@ pub mod peers;
 mod reads;
 mod state_machine;
 mod storage;
+mod versions;
 mod wire;
 
 pub use batch::COMMAND_LEN_MAX;
+pub use beginning::{founding_snapshot, joining_snapshot};
 pub use effect::{
     Changed, Committed, Effect, Install, LogRequest, NodeStatus, NotChanged, NotProposed, Persist,
     Role,
@@ -47,5 +52,6 @@ pub use leader_clock::Now;
 pub use membership::{
     JOIN_TOKENS_MAX, Membership, OpenToken, Record, Standing, TokenHash, written,
 };
-pub use node::{Node, founding_snapshot, joining_snapshot};
+pub use node::Node;
 pub use state_machine::{EventSink, StateMachine};
+pub use versions::Versions;

@@ -13,6 +13,7 @@
 mod changes;
 #[cfg(test)]
 mod tests;
+mod upgrade;
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -39,10 +40,7 @@ use super::{
 };
 use crate::{
     planted::{self, Bug},
-    proto::turnwise::{
-        log::v1::{MemberRecord, SnapshotMeta},
-        peer::v1::RaftMessage,
-    },
+    proto::turnwise::{log::v1::SnapshotMeta, peer::v1::RaftMessage},
 };
 
 #[derive(Debug)]
@@ -75,6 +73,8 @@ pub struct Node {
     /// The greatest commit index that a leader told of.
     leader_commit: u64,
     stamp_us: u64,
+    /// Of the cluster, as of the last index handed out.
+    version: u32,
     /// As of the last index handed out.
     membership: Arc<Membership>,
     changes: changes::Changes,
@@ -160,13 +160,14 @@ impl Node {
             leader: 0,
             leader_commit: 0,
             stamp_us: 0,
+            version: 0,
             membership: Arc::default(),
             bytes_since_snapshot: 0,
             snapshot_under_way: false,
             installing: None,
             config,
         };
-        node.adopt_meta(&decoded);
+        node.adopt_meta(index, &decoded)?;
         node.draw_election_timeout();
         Ok(node)
     }
@@ -178,12 +179,13 @@ impl Node {
     pub fn handle(&mut self, now: Now, input: Input) -> Result<Vec<Effect>, Fault> {
         self.now = now;
         planted::note_leads(self.leading_term.is_some());
+        planted::note_newest(self.config.versions.max);
         let mut effects = Vec::new();
         match input {
             Input::Tick => self.tick(&mut effects)?,
             Input::Receive { from, message } => self.receive(from, message)?,
-            Input::PeerSeen { peer, incarnation, peer_address } => {
-                self.changes.seen(peer, incarnation, peer_address);
+            Input::PeerSeen { peer, incarnation, peer_address, versions } => {
+                self.changes.seen(peer, incarnation, peer_address, versions);
             }
             Input::PeerClock { peer, wall_us } => {
                 if self.membership.voters().contains(&peer) {
@@ -248,6 +250,7 @@ impl Node {
                 && self.applied >= raft.raft_log.committed
                 && self.reads.is_caught_up(),
             clock_alarm_us: self.clock.alarm_us(self.now),
+            version: self.version,
             matched: matched.map(|(id, progress)| (NodeId(*id), progress.matched)).collect(),
         }
     }
@@ -299,6 +302,9 @@ impl Node {
             Standing::Member | Standing::Newer => sender == from.0,
             Standing::Removed | Standing::Stranger => false,
         };
+        if is_heard {
+            self.understands(&message)?;
+        }
         let checked = if is_heard {
             wire::message_to_raft(message, self.config.id.0, last_index)
         } else {
@@ -338,7 +344,7 @@ impl Node {
             return Ok(());
         }
         let stamp_us = self.clock.stamp_us(self.now);
-        for packed in batch::pack(stamp_us, proposals) {
+        for packed in batch::pack(stamp_us, self.version, proposals) {
             if self.append(packed.data)? {
                 let index = self.raw.raft.raft_log.last_index();
                 self.waiting.push_back((index, packed.proposals));
@@ -586,17 +592,19 @@ impl Node {
         let decoded = SnapshotMeta::decode(snapshot.meta.clone())
             .map_err(|_| Fault::SnapshotMeta { index })?;
         let install = Install { index, term: snapshot.term, meta: snapshot.meta.clone() };
-        self.adopt_meta(&decoded);
+        self.adopt_meta(index, &decoded)?;
         self.handed_out = index;
         self.bytes_since_snapshot = 0;
         self.raw.mut_store().reset(snapshot);
         Ok(install)
     }
 
-    fn adopt_meta(&mut self, meta: &SnapshotMeta) {
+    fn adopt_meta(&mut self, index: u64, meta: &SnapshotMeta) -> Result<(), Fault> {
+        self.adopt_version(index, meta)?;
         self.stamp_us = self.stamp_us.max(meta.stamp_us);
         self.membership = Arc::new(Membership::of(meta));
         self.clock.set_members(self.membership.voters());
+        Ok(())
     }
 
     /// Decodes what is committed, once, and hands it out to be applied.
@@ -620,10 +628,12 @@ impl Node {
                 EntryType::EntryConfChangeV2 => return Err(Fault::UnknownEntry { index }),
             };
             self.stamp_us = self.stamp_us.max(batch.stamp_us);
+            self.follow_version(index, batch.cluster_version)?;
             out.push(Committed {
                 index,
                 term: entry.term,
                 stamp_us: planted::choose(Bug::OwnClockInApply, self.now.wall_us, batch.stamp_us),
+                version: batch.cluster_version,
                 commands: batch.commands,
                 proposals: self.waiting_for(index),
             });
@@ -674,22 +684,6 @@ impl Node {
             effects.push(Effect::Send(ordinary));
         }
     }
-}
-
-/// The snapshot that every founding node starts from: nothing yet, and who votes.
-#[must_use]
-pub fn founding_snapshot(voters: &[NodeId]) -> Install {
-    let mut voters: Vec<u64> = voters.iter().map(|id| id.0).collect();
-    voters.sort_unstable();
-    let meta = SnapshotMeta { voters, ..SnapshotMeta::default() };
-    Install { index: 1, term: 1, meta: meta.encode_to_vec().into() }
-}
-
-/// What a node starts from that was just admitted: nothing, and whom to hear. It waits for the leader.
-#[must_use]
-pub fn joining_snapshot(member_records: Vec<MemberRecord>) -> Install {
-    let meta = SnapshotMeta { member_records, ..SnapshotMeta::default() };
-    Install { index: 0, term: 0, meta: meta.encode_to_vec().into() }
 }
 
 fn ticks(count: u32) -> usize {

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use bytes::Bytes;
 
-use super::fault::Fault;
+use super::{fault::Fault, versions::Versions};
 
 /// A deterministic state: equal batches in equal order give equal states and equal replies.
 pub trait StateMachine: Sized + Send + 'static {
@@ -13,8 +13,20 @@ pub trait StateMachine: Sized + Send + 'static {
     /// One thing that a command made happen. No part of the state.
     type Event: Send + 'static;
 
-    /// The state before the first command.
+    /// The versions of the cluster that it has. Not those of some node: those of this build.
+    fn versions() -> Versions;
+
+    /// The state before the first command, at the oldest of [`StateMachine::versions`].
     fn empty() -> Self;
+
+    /// The version of the cluster that it is at.
+    fn version(&self) -> u32;
+
+    /// Goes to the version that an entry says, before it is applied: one more, or it stays. Never back.
+    ///
+    /// # Errors
+    /// A [`Fault`] if that version is not the next, or not one that this build has.
+    fn raise(&mut self, index: u64, version: u32) -> Result<(), Fault>;
 
     /// Applies one batch; one reply for each command, in order. Adds what happened to `events`, in order.
     ///

@@ -15,7 +15,7 @@ use super::{
     limits::HISTORY_MAX,
     record::{AssignmentRecord, RepUid},
     select::Chosen,
-    state::{At, ENGINE_VERSION},
+    state::At,
     team::Team,
     walk::{End, Pick, Start, Traveller, Walk, owner_changed, walk},
 };
@@ -120,7 +120,7 @@ impl Team {
         record.rep = None;
         let assignment = Arc::make_mut(&mut record.assignment);
         let targets = kept.into_iter().chain(traces).collect();
-        assignment.decision = Decision { time: at.now, engine_version: ENGINE_VERSION, targets };
+        assignment.decision = Decision { time: at.now, engine_version: at.engine, targets };
         assignment.rep = None;
         assignment.option = None;
         assignment.owner_changed = false;
@@ -201,7 +201,7 @@ impl Team {
         assignment.wait_end = None;
         assignment.offer_end = None;
         let (time, targets) = (at.now, Vec::new());
-        assignment.decision = Decision { time, engine_version: ENGINE_VERSION, targets };
+        assignment.decision = Decision { time, engine_version: at.engine, targets };
         self.step(record, cause, Some(id.clone()), by, at);
     }
 
@@ -313,7 +313,7 @@ fn new_record(
         wait_end: None,
         offer_end: None,
         rejected_by: Vec::new(),
-        decision: Decision { time: at.now, engine_version: ENGINE_VERSION, targets: Vec::new() },
+        decision: Decision { time: at.now, engine_version: at.engine, targets: Vec::new() },
         history: Vec::new(),
     };
     AssignmentRecord {

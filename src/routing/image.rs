@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     AssignmentState, Campaign, GroupKind, Rule, State, Target, TargetKind, TeamId, Token, coverage,
     digest::Sum,
+    engine::{ENGINE_VERSION_MAX, ENGINE_VERSION_MIN},
     filter::Class,
     group::{GroupState, Rotation},
     limits::{
@@ -26,7 +27,6 @@ use super::{
     },
     ring::Seat,
     settings::Route,
-    state::ENGINE_VERSION,
     team::{Team, default_group, is_default},
     token::Role,
 };
@@ -80,7 +80,9 @@ struct TeamImage {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ImageError {
     /// It was made by rules that this program does not have.
-    #[error("engine version {version} is not known, only {ENGINE_VERSION}")]
+    #[error(
+        "engine version {version} is not known, only {ENGINE_VERSION_MIN} to {ENGINE_VERSION_MAX}"
+    )]
     EngineVersion {
         /// Of the image.
         version: u32,
@@ -133,7 +135,7 @@ impl State {
     /// [`ImageError`], if the records contradict each other.
     pub fn from_image(image: Image) -> Result<Self, ImageError> {
         let Image { clock, teams, tokens } = image;
-        if clock.engine_version != ENGINE_VERSION {
+        if !(ENGINE_VERSION_MIN..=ENGINE_VERSION_MAX).contains(&clock.engine_version) {
             return Err(ImageError::EngineVersion { version: clock.engine_version });
         }
         let mut state = Self { clock, ..Self::new() };

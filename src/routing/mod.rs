@@ -24,6 +24,7 @@
 //! | `access`, `token`, `token_commands` | who may do what; what they show; how they get it |
 //! | `coverage` | the guard: somebody must be there for an active campaign |
 //! | `reps`, `assignments`, `requests` | what is kept, with its indexes |
+//! | `engine` | which versions of the rules there are, and what is different between them |
 //! | `record`, `digest`, `image` | what the state consists of, its hash, its form in a snapshot |
 //! | `read`, `preview`, `report`, `choice` | what can be read |
 //!
@@ -39,6 +40,7 @@ mod coverage;
 mod decision;
 mod digest;
 mod drain;
+mod engine;
 mod event;
 mod filter;
 mod group;
@@ -84,6 +86,7 @@ pub use decision::{
     Assignment, AssignmentState, Cause, Cursor, Decision, PassedOver, PickedOption, Reason,
     RingMove, RotationView, Skipped, Step, TargetOutcome, TargetTrace,
 };
+pub use engine::{ENGINE_VERSION_MAX, ENGINE_VERSION_MIN};
 pub use event::{Change, Event, GroupAction, RotationAction};
 pub use id::{
     AssignmentId, CampaignId, ContactId, GroupId, Id, LogPosition, OptionId, RepId, RequestId,

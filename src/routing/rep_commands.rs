@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::{
     GroupId, Hours, Interval, IntervalSet, OpenAssignments, Presence, Rejection, RepChange, RepId,
     RepSettings, Time,
+    engine::absence_end,
     limits::{OUT_OF_OFFICE_INTERVALS_MAX, REPS_PER_TEAM_MAX},
     record::{Occupant, RepRecord, RepUid},
     state::At,
@@ -139,7 +140,7 @@ impl Team {
         at: At,
     ) -> Result<Done, Rejection> {
         let record = &self.reps.find(id)?.record;
-        let more = window(start, end.unwrap_or(Time::FOREVER), at.now)?;
+        let more = window(start, end.unwrap_or_else(|| absence_end(start, at)), at.now)?;
         let (uid, old) = (record.uid, &record.out_of_office);
         let new = old.union(more);
         if new != *old {

@@ -10,15 +10,13 @@ use imbl::{OrdMap, OrdSet};
 use super::{
     Command, Event, Hours, LogPosition, Operation, Outcome, Rejection, RepId, Reply, ResourceKind,
     Stamp, TeamId, Time, digest,
+    engine::{ENGINE_VERSION_MAX, ENGINE_VERSION_MIN},
     event::Change,
     limits::HOURS_RENEWED_UNDER_US,
     record::{Answer, ClockRecord},
     team::Team,
 };
-
-/// The rules in force. A change to any outcome of [`State::apply`] needs a new number, and keeps the
-/// old rules for as long as a log may hold entries that were applied by them.
-pub(super) const ENGINE_VERSION: u32 = 2;
+use crate::planted;
 
 /// Everything routing knows. A clone shares what neither side changes afterwards, so it is cheap
 /// enough to take for every snapshot.
@@ -45,6 +43,8 @@ impl Eq for State {}
 pub(super) struct At {
     pub(super) now: Time,
     pub(super) position: LogPosition,
+    /// The version of the rules in force.
+    pub(super) engine: u32,
 }
 
 impl Default for State {
@@ -54,10 +54,10 @@ impl Default for State {
 }
 
 impl State {
-    /// A cluster before its first command.
+    /// A cluster before its first command, with the oldest rules that this build has.
     #[must_use]
     pub fn new() -> Self {
-        let clock = ClockRecord { engine_version: ENGINE_VERSION, time: Time(0) };
+        let clock = ClockRecord { engine_version: ENGINE_VERSION_MIN, time: Time(0) };
         Self { clock, teams: OrdMap::new(), total: 0, dues: OrdSet::new() }
     }
 
@@ -94,7 +94,8 @@ impl State {
         events: &mut Vec<Event>,
     ) -> Result<Reply, Rejection> {
         self.clock.time = self.clock.time.max(stamp.time);
-        let at = At { now: self.clock.time, position: stamp.position };
+        let engine = planted::rules(self.clock.engine_version);
+        let at = At { now: self.clock.time, position: stamp.position, engine };
         self.admits(command, at.now)?;
         let id = &command.team;
         let (answer, told) = match self.teams.get_mut(id) {
@@ -187,7 +188,21 @@ impl State {
         all.take(limit).collect()
     }
 
-    /// Version of the rules that it was last changed by.
+    /// Puts the next version of the rules in force, for all commands from here on.
+    ///
+    /// # Errors
+    ///
+    /// Gives back a version that is not one more than the present one, or that this build does not have.
+    pub fn raise_engine(&mut self, version: u32) -> Result<(), u32> {
+        let is_next = version == self.clock.engine_version + 1;
+        if !is_next || version > ENGINE_VERSION_MAX {
+            return Err(version);
+        }
+        self.clock.engine_version = version;
+        Ok(())
+    }
+
+    /// Version of the rules in force.
     #[must_use]
     pub fn engine_version(&self) -> u32 {
         self.clock.engine_version

@@ -380,6 +380,7 @@ fn first_status(node_id: NodeId) -> Status {
         applied_index: 0,
         snapshot_index: 0,
         stamp_us: 0,
+        version: 2,
         ready: true,
         checkpoint: None,
     }

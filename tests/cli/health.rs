@@ -1,6 +1,6 @@
 //! `turnwise health` and `turnwise cluster status`: what an operator looks at first.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, Ran, turnwise};
 
@@ -69,5 +69,10 @@ fn the_status_fits_a_line_and_tells_of_a_node_that_is_gone() {
     let hashes = ask("--at-applied-index");
     assert!(hashes.lines().next().unwrap().contains("state_hash"), "{hashes}");
     let csv = ask("--output csv");
+    assert_eq!(
+        (json()["version"].clone(), json()["raise_waits_for"].clone()),
+        (2.into(), json!([]))
+    );
+    assert_eq!(member(leader)["version_max"], 2, "what its program has");
     assert!(csv.starts_with("node,role,reachable,") && csv.contains(",disk_free_bytes,"), "{csv}");
 }

@@ -16,6 +16,7 @@
 //! | `events` | every node tells the same; a watcher misses nothing while nodes die |
 //! | `timers` | what happens by time alone, on an idle cluster |
 //! | `membership` | nodes join, are replaced and removed, under load |
+//! | `upgrade` | two builds in one cluster, where they are compiled in |
 //! | `verify` | a node's data against its own log |
 //! | `backups` | a backup under load, restored; a survivor of three, recovered |
 //! | `crm` | a whole CRM, while the leader is killed |
@@ -53,5 +54,7 @@ mod service;
 mod stale_reads;
 mod stopping;
 mod timers;
+#[cfg(feature = "next")]
+mod upgrade;
 mod verify;
 mod wire;

@@ -5,12 +5,15 @@
 
 use std::{error::Error, path::Path, sync::Arc};
 
+use prost::Message as _;
 use turnwise::{
     consensus::{
-        HardState, Incarnation, NodeId,
+        Entry, EntryKind, HardState, Incarnation, NodeId, Versions,
         driver::{DataDir, Founding, Opened, StartError, write_snapshot},
         log::{Batch, LogConfig, snapshot::SnapshotId},
     },
+    proto::turnwise::log::v1::BatchVersion,
+    replica::VERSIONS,
     routing::State,
 };
 
@@ -19,11 +22,20 @@ use crate::{memdisk::MemDisk, model::entries};
 const LAST: u64 = 11;
 
 fn open(disk: &MemDisk, founds: bool) -> Result<Opened<State, MemDisk>, StartError> {
+    open_with(disk, founds, VERSIONS)
+}
+
+fn open_with(
+    disk: &MemDisk,
+    founds: bool,
+    versions: Versions,
+) -> Result<Opened<State, MemDisk>, StartError> {
     let voters = vec![NodeId(1), NodeId(2), NodeId(3)];
     let dir = DataDir {
         path: Path::new("memory"),
         cluster_id: 7,
         node_id: NodeId(1),
+        versions,
         log: LogConfig { segment_bytes: 4 << 10 },
         founding: founds.then_some(Founding { voters, incarnation: Incarnation(9) }),
     };
@@ -102,4 +114,36 @@ fn a_data_directory_with_a_bad_byte_or_a_cut_file_reads_back_right_or_is_refused
         }
     });
     assert!(right > 100 && refused > 5_000, "{right} right, {refused} refused");
+}
+
+/// All that is on a disk.
+fn contents(disk: &MemDisk) -> Vec<(String, Vec<u8>)> {
+    disk.file_names().into_iter().map(|name| (name.clone(), disk.contents(&name))).collect()
+}
+
+#[test]
+fn a_directory_of_a_version_that_the_build_lacks_is_refused_and_left_as_it_is() {
+    let disk = directory();
+    let before = contents(&disk);
+    // By its snapshot, from either side.
+    for versions in [Versions { min: 3, max: 4 }, Versions { min: 1, max: 1 }] {
+        let Err(StartError::Version { version, .. }) = open_with(&disk, false, versions) else {
+            panic!("{versions} is started");
+        };
+        assert_eq!(version, 2, "what the build needs is said");
+        assert!(contents(&disk) == before, "nothing was written");
+    }
+    // By an entry, though the snapshot is of a version that it has.
+    let Opened { mut log, .. } = open(&disk, false).unwrap();
+    let said = BatchVersion { cluster_version: 3 }.encode_to_vec();
+    let entry = Entry { index: LAST + 1, term: 1, kind: EntryKind::Normal, data: said.into() };
+    log.write(&Batch { entries: &[entry], sync: true, ..Batch::default() }).unwrap();
+    drop(log);
+    disk.restart();
+    let before = contents(&disk);
+    let refused = open_with(&disk, false, Versions { min: 2, max: 2 }).unwrap_err();
+    assert!(matches!(refused, StartError::Version { version: 3, .. }), "{refused}");
+    assert!(refused.to_string().contains("Start a build that has version 3"), "{refused}");
+    assert!(contents(&disk) == before, "nothing was written");
+    open_with(&disk, false, Versions { min: 2, max: 3 }).unwrap();
 }

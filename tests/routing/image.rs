@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use turnwise::routing::{
-    GroupChange, GroupSettings, Hours, Image, ImageError, IntervalSet, MemberSpec, Operation,
-    PeriodCap, RepChange, State, TeamChange, Time,
+    ENGINE_VERSION_MAX, ENGINE_VERSION_MIN, GroupChange, GroupSettings, Hours, Image, ImageError,
+    IntervalSet, MemberSpec, Operation, PeriodCap, RepChange, State, TeamChange, Time,
 };
 
 use super::{
@@ -125,11 +125,29 @@ fn doubled(list: &str) -> impl FnOnce(&mut Value) {
 
 #[test]
 fn an_unknown_engine_version_is_refused() {
-    let mut value = serde_json::to_value(rich().state.image()).unwrap();
-    value["clock"]["engine_version"] = json!(3);
-    let image: Image = serde_json::from_value(value).unwrap();
-    let error = State::from_image(image).unwrap_err();
-    assert_eq!(error, ImageError::EngineVersion { version: 3 });
+    for version in [ENGINE_VERSION_MIN - 1, ENGINE_VERSION_MAX + 1] {
+        let mut value = serde_json::to_value(rich().state.image()).unwrap();
+        value["clock"]["engine_version"] = json!(version);
+        let image: Image = serde_json::from_value(value).unwrap();
+        let error = State::from_image(image).unwrap_err();
+        assert_eq!(error, ImageError::EngineVersion { version });
+    }
+}
+
+#[test]
+fn a_loaded_state_keeps_its_engine_version_whichever_this_build_has() {
+    let mut state = rich().state;
+    assert_eq!(state.engine_version(), ENGINE_VERSION_MIN, "a cluster begins with the oldest");
+    loop {
+        let version = state.engine_version();
+        assert_eq!(State::from_image(state.image()).unwrap().engine_version(), version);
+        assert_eq!(state.raise_engine(version), Err(version), "it is so already");
+        assert_eq!(state.raise_engine(version + 2), Err(version + 2), "it would skip one");
+        if state.raise_engine(version + 1).is_err() {
+            assert_eq!(version, ENGINE_VERSION_MAX);
+            return;
+        }
+    }
 }
 
 #[test]

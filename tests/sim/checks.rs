@@ -8,6 +8,8 @@
 //! - No acknowledgement before an fsync that covers it has ended on a majority: what is durable is
 //!   told by the disk, after it was asked whether anything is unsynced.
 //! - What was durable is there after a crash: entries, term and vote.
+//! - All nodes apply an entry at the same version of the cluster, which never goes back, is raised to none
+//!   that some node never had a build for, and is none that the node's own build lacks.
 //! - Leader time is never more than a second ahead of true time, whatever a minority of clocks says.
 //! - A linearizable read sees everything that was answered to anybody before it was called (I9).
 //!
@@ -18,7 +20,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use turnwise::{
     consensus::{Committed, HardState, NodeId, Recovered},
-    routing::{Event, Rejection, Reply},
+    replica::VERSIONS,
+    routing::{Event, Rejection, Reply, State},
 };
 
 use crate::{plan::S, world::EPOCH_US};
@@ -35,6 +38,8 @@ pub(crate) struct Batch {
     pub(crate) outcomes: Vec<Outcome>,
     events: Vec<Event>,
     hash: u128,
+    /// Of the cluster, and so of the rules.
+    pub(crate) version: u32,
 }
 
 /// A write of the log, as far as it matters here.
@@ -64,6 +69,10 @@ pub(crate) struct Checks {
     /// What was durable on a disk until it was emptied. Leaders may count on it for a while.
     lost: Vec<Durable>,
     applied: BTreeMap<NodeId, u64>,
+    /// The newest version that the node's build has, and the newest that any of its builds had.
+    builds: BTreeMap<NodeId, (u32, u32)>,
+    /// Some leader may have found that all nodes have the next version.
+    pub(crate) may_be_raised: bool,
     empty_hash: u128,
     nodes: usize,
     /// True time, told by the world.
@@ -82,6 +91,8 @@ impl Checks {
             durable: BTreeMap::new(),
             lost: Vec::new(),
             applied: BTreeMap::new(),
+            builds: BTreeMap::new(),
+            may_be_raised: false,
             empty_hash,
             nodes,
             now_us: 0,
@@ -98,17 +109,35 @@ impl Checks {
         known.is_none()
     }
 
-    /// A node applied a batch and is at this hash.
+    /// A node runs this build.
+    pub(crate) fn runs(&mut self, node: NodeId, newest: u32) {
+        let (now, ever) = self.builds.entry(node).or_default();
+        *now = newest;
+        *ever = newest.max(*ever);
+        let had = self.builds.values().filter(|(_, ever)| *ever == VERSIONS.max).count();
+        self.may_be_raised = had == self.nodes && VERSIONS.min < VERSIONS.max;
+    }
+
+    fn is_at(&self, node: NodeId, index: u64, version: u32) {
+        let (has, _) = self.builds[&node];
+        assert!(has >= version, "node {node} is at version {version} at {index}, and has {has}");
+        let may_be = version == VERSIONS.min || self.may_be_raised;
+        assert!(may_be, "version {version} at {index}, before every node had a build for it");
+    }
+
+    /// A node applied a batch and is in this state.
     pub(crate) fn applied(
         &mut self,
         node: NodeId,
         batch: &Committed,
         outcomes: Vec<Outcome>,
         events: Vec<Event>,
-        hash: u128,
+        state: &State,
     ) {
         self.count += 1;
-        let Committed { index, term, stamp_us, commands, proposals } = batch;
+        let (hash, version) = (state.hash(), state.engine_version());
+        let Committed { index, term, stamp_us, version: _, commands, proposals } = batch;
+        self.is_at(node, *index, version);
         assert!(
             proposals.is_empty() || proposals.len() == commands.len(),
             "node {node} has {} waiting for {} commands of index {index}",
@@ -124,6 +153,10 @@ impl Checks {
                 "the stamp of index {index} is {} s ahead of true time",
                 (*stamp_us - latest) / S + 1
             );
+            let before = self.log.range(..index).next_back();
+            let before = before.map_or(VERSIONS.min, |(_, batch)| batch.version);
+            let steps = version.checked_sub(before);
+            assert!(steps.is_some_and(|by| by <= 1), "version {version} at {index} after {before}");
             let batch = Batch {
                 term: *term,
                 stamp_us: *stamp_us,
@@ -131,6 +164,7 @@ impl Checks {
                 outcomes,
                 events,
                 hash,
+                version,
             };
             self.log.insert(*index, batch);
             return;
@@ -140,12 +174,15 @@ impl Checks {
         assert_eq!(first.commands, *commands, "commands of index {index} on node {node}");
         assert_eq!(first.outcomes, outcomes, "outcomes of index {index} on node {node}");
         assert_eq!(first.events, events, "events of index {index} on node {node}");
+        assert_eq!(first.version, version, "version at index {index} on node {node}");
         assert_eq!(first.hash, hash, "state hash at index {index} on node {node}");
     }
 
     /// A node's state is now that of a snapshot at this index.
-    pub(crate) fn loaded(&mut self, node: NodeId, index: u64, hash: u128) {
+    pub(crate) fn loaded(&mut self, node: NodeId, index: u64, state: &State) {
         self.count += 1;
+        let hash = state.hash();
+        self.is_at(node, index, state.engine_version());
         let expected = if index == 1 { self.empty_hash } else { self.hash_at(index) };
         assert_eq!(expected, hash, "hash of the snapshot at {index} loaded by node {node}");
         self.applied.insert(node, index);

@@ -19,6 +19,7 @@
 //! | `../support/memdisk` | a disk that loses and tears what was not synced |
 //! | `marks` | whether the interesting moments happened at all |
 //! | `planted` | bugs that must be found |
+//! | `upgrades` | clusters of two builds |
 //! | `rng` | randomness from one number |
 //!
 //! `TURNWISE_SIM_SEEDS=1000` runs the seeds from 0 to 999, `TURNWISE_SIM_SEED=7` runs one. A violation
@@ -51,6 +52,8 @@ mod planted;
 mod process;
 mod rng;
 mod store;
+#[cfg(feature = "next")]
+mod upgrades;
 mod workload;
 mod world;
 
@@ -149,8 +152,8 @@ fn no_fault_breaks_a_promise() {
         simulated_us / plan::S,
         violations.len(),
         marks.text(true),
-        Mark::ALL.len() - marks.missing().len(),
-        Mark::ALL.len(),
+        Mark::ordinary().count() - marks.missing().len(),
+        Mark::ordinary().count(),
         marks.text(false),
         simulated_us * 2 / u64::try_from((clock::monotonic() - began).as_micros().max(1)).unwrap(),
         workers(),

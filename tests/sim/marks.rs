@@ -74,6 +74,33 @@ marks! {
     ReadByFollower = "reads served by a follower",
     ReadRefused = "reads refused",
     GaveUp = "calls given up",
+    // From here on: of upgrades, where two builds are compiled in.
+    NewerBuild = "newer builds installed",
+    OlderBuild = "older builds installed",
+    Raised = "versions raised",
+    RaisedBySnapshot = "versions raised by a received snapshot",
+    OldBuildDoesNotStart = "old builds that refused to start",
+    OldBuildStopped = "old builds stopped at an entry",
+    OldBuildTurnedAway = "old builds turned away by a peer",
+}
+
+impl Mark {
+    /// Those of upgrades.
+    #[cfg(feature = "next")]
+    pub(crate) const OF_UPGRADES: [Self; 7] = [
+        Self::NewerBuild,
+        Self::OlderBuild,
+        Self::Raised,
+        Self::RaisedBySnapshot,
+        Self::OldBuildDoesNotStart,
+        Self::OldBuildStopped,
+        Self::OldBuildTurnedAway,
+    ];
+
+    /// All that an ordinary run can come upon.
+    pub(crate) fn ordinary() -> impl Iterator<Item = Self> {
+        Self::ALL.iter().copied().filter(|mark| *mark < Self::NewerBuild)
+    }
 }
 
 /// How often each happened.
@@ -97,15 +124,15 @@ impl Marks {
 
     /// The faults among them, or all the others.
     pub(crate) fn text(&self, faults: bool) -> String {
-        let of_kind = Mark::ALL.iter().filter(|mark| (**mark <= Mark::Storm) == faults);
+        let of_kind = Mark::ordinary().filter(|mark| (*mark <= Mark::Storm) == faults);
         of_kind
-            .map(|mark| format!("{} {}", self.count(*mark), mark.text()))
+            .map(|mark| format!("{} {}", self.count(mark), mark.text()))
             .collect::<Vec<_>>()
             .join(", ")
     }
 
     /// Those that never happened.
     pub(crate) fn missing(&self) -> Vec<&'static str> {
-        Mark::ALL.iter().filter(|mark| self.count(**mark) == 0).map(|mark| mark.text()).collect()
+        Mark::ordinary().filter(|mark| self.count(*mark) == 0).map(Mark::text).collect()
     }
 }

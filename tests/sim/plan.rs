@@ -118,6 +118,8 @@ pub(crate) struct Plan {
     pub(crate) retained_log_bytes: u64,
     pub(crate) snapshot_every_bytes: u64,
     pub(crate) segment_bytes: u64,
+    /// All begin with an older build, and get the newer one by one.
+    pub(crate) upgrade: bool,
 }
 
 impl Plan {
@@ -158,6 +160,7 @@ impl Plan {
             retained_log_bytes: rng.pick(&[0, 2 << 10, 16 << 10]),
             snapshot_every_bytes: rng.pick(&[2 << 10, 8 << 10, 40 << 10]),
             segment_bytes: rng.pick(&[4 << 10, 8 << 10, 64 << 10]),
+            upgrade: cfg!(feature = "next") && rng.chance(800),
         }
     }
 }

@@ -3,7 +3,8 @@
 //! `cargo test --features planted --test sim planted` looks for those that are found fast, and
 //! `TURNWISE_PLANTED=long` for all of them; `TURNWISE_PLANTED=<name>` for one. Each runs the seeds from
 //! 0 on until one breaks a promise, at most as many as are allowed to it here. It prints a table: the
-//! bug, the seeds it took, as what it was seen.
+//! bug, the seeds it took, as what it was seen. With `--features planted,next` it looks for the bugs of
+//! upgrades, and for no others.
 
 use std::panic;
 
@@ -20,6 +21,9 @@ const RARE: [(Bug, u64); 5] = [
     (Bug::RotTakenForTornTail, 400),
     (Bug::ReadJoinsEarlierIndex, 300),
 ];
+/// Those that only two builds in a cluster can show: looked for where both are compiled in, and there alone.
+const OF_UPGRADES: [Bug; 3] =
+    [Bug::RulesOfTheProgram, Bug::RaisedWithoutAsking, Bug::LaterVersionTaken];
 /// Within how many all others must be found.
 const SEEDS_MAX: u64 = 60;
 
@@ -47,7 +51,9 @@ fn find(bug: Bug) -> Option<Found> {
 
 fn chosen() -> Vec<Bug> {
     let form = std::env::var("TURNWISE_PLANTED").unwrap_or_default();
+    let has_two_builds = cfg!(feature = "next");
     let all = Bug::ALL.iter().copied();
+    let all = all.filter(|bug| OF_UPGRADES.contains(bug) == has_two_builds);
     match form.as_str() {
         "" => all.filter(|bug| seeds_max(*bug) <= SEEDS_MAX).collect(),
         "long" => all.collect(),

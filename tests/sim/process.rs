@@ -164,7 +164,8 @@ impl Process {
         context: &mut Context<'_>,
     ) -> Result<Self, Down> {
         let (id, incarnation) = (config.id, config.incarnation);
-        let opened = store::open(disk, id, incarnation, voters, segment_bytes, founds)?;
+        let opened =
+            store::open(disk, id, incarnation, config.versions, voters, segment_bytes, founds)?;
         if opened.tail_cut {
             context.marks.hit(Mark::TornTailCut);
         }
@@ -176,7 +177,7 @@ impl Process {
             context.marks.hit(Mark::SnapshotOnRestart);
         }
         context.checks.recovered(id, &opened.recovered);
-        context.checks.loaded(id, applied, opened.machine.hash());
+        context.checks.loaded(id, applied, &opened.machine);
         let logger = slog::Logger::root(slog::Discard, slog::o!());
         Ok(Self {
             id,
@@ -391,7 +392,10 @@ impl Process {
         if let Some(machine) = self.store.write(persist)? {
             let install = persist.install.as_ref().expect("it was installed");
             context.marks.hit(Mark::SnapshotInstalled);
-            context.checks.loaded(self.id, install.index, machine.hash());
+            context.checks.loaded(self.id, install.index, &machine);
+            if machine.engine_version() > self.machine.engine_version() {
+                context.marks.hit(Mark::RaisedBySnapshot);
+            }
             self.machine = machine;
             self.applied = install.index;
         }
@@ -427,12 +431,17 @@ impl Process {
     }
 
     fn apply(&mut self, context: &mut Context<'_>, batch: &Committed) -> Result<(), Down> {
-        let Committed { index, term, stamp_us, commands, proposals } = batch;
+        let Committed { index, term, stamp_us, version, commands, proposals } = batch;
         let (machine, mut events) = (&mut self.machine, Vec::new());
+        let before = machine.engine_version();
+        machine.raise(*index, *version)?;
+        if machine.engine_version() > before {
+            context.marks.hit(Mark::Raised);
+        }
         let outcomes =
             StateMachine::apply(machine, *index, *term, *stamp_us, commands, &mut events)?;
         self.applied = *index;
-        context.checks.applied(self.id, batch, outcomes.clone(), events, self.machine.hash());
+        context.checks.applied(self.id, batch, outcomes.clone(), events, &self.machine);
         if !proposals.is_empty() {
             context.checks.acknowledges(*index, *term);
         }

@@ -9,7 +9,7 @@ use std::{io, path::Path, sync::Arc};
 use bytes::Bytes;
 use turnwise::{
     consensus::{
-        Entry, Incarnation, Install, NodeId, Persist,
+        Entry, Incarnation, Install, NodeId, Persist, Versions,
         driver::{self, DataDir, Founding, StartError, load_snapshot, write_snapshot},
         log::{
             Batch, Log, LogConfig, LogError,
@@ -54,6 +54,11 @@ impl StoreError {
         matches!(self, Self::Start(StartError::Empty { .. }))
     }
 
+    /// Whether it says that the directory is of a version that the build lacks.
+    pub(crate) fn is_version(&self) -> bool {
+        matches!(self, Self::Start(StartError::Version { .. }))
+    }
+
     fn io(&self) -> Option<&io::Error> {
         let mut error: &(dyn std::error::Error + 'static) = self;
         loop {
@@ -79,6 +84,7 @@ pub(crate) fn open(
     disk: &MemDisk,
     node_id: NodeId,
     incarnation: Incarnation,
+    versions: Versions,
     voters: &[NodeId],
     segment_bytes: u64,
     founds: bool,
@@ -87,6 +93,7 @@ pub(crate) fn open(
         path: Path::new("memory"),
         cluster_id: CLUSTER_ID,
         node_id,
+        versions,
         log: LogConfig { segment_bytes },
         founding: founds.then(|| Founding { voters: voters.to_vec(), incarnation }),
     };

@@ -4,6 +4,7 @@
 //! which they were put in; nothing reads a real clock or iterates a hash map, so a seed is one
 //! history. A hash over what happened is kept, and two runs of a seed must agree on it.
 
+mod builds;
 mod disks;
 mod event;
 mod faults;
@@ -14,6 +15,7 @@ use std::collections::BTreeMap;
 
 use turnwise::{
     consensus::{Incarnation, Input, NodeConfig, NodeId, Now},
+    replica::VERSIONS,
     routing::State,
 };
 use xxhash_rust::xxh3::Xxh3;
@@ -42,6 +44,8 @@ struct Machinery {
     incarnation: Incarnation,
     /// Whether an empty directory may become a member's: somebody said so.
     founds: bool,
+    /// The newest version of the cluster that the build on it has.
+    newest: u32,
     /// What was done to its disk for good.
     is_rotten: bool,
     is_wiped: bool,
@@ -84,6 +88,7 @@ pub(crate) struct World {
     next_transfer: u64,
     disk_rng: Rng,
     clock_rng: Rng,
+    build_rng: Rng,
     trace: Xxh3,
     healed: bool,
 }
@@ -110,6 +115,7 @@ impl World {
                 disk: MemDisk::new(),
                 incarnation: incarnation(id_of(node)),
                 founds: true,
+                newest: if plan.upgrade { VERSIONS.min } else { VERSIONS.max },
                 is_rotten: false,
                 is_wiped: false,
                 is_gone: false,
@@ -145,6 +151,7 @@ impl World {
             next_transfer: 0,
             disk_rng: Rng::stream(seed, "disk"),
             clock_rng,
+            build_rng: Rng::stream(seed, "build"),
             trace: Xxh3::new(),
             healed: false,
             plan,
@@ -156,6 +163,9 @@ impl World {
             world.at(S, Event::Next { client });
         }
         world.at(3 * S, Event::Strike);
+        if world.plan.upgrade {
+            world.at(2 * S, Event::ChangeBuild);
+        }
         world.at(world.plan.faults_until_us, Event::Heal);
         world
     }
@@ -293,6 +303,7 @@ impl World {
             Event::Next { client } => self.next_of(client),
             Event::Strike => self.strike(),
             Event::Undo(strike) => self.undo(strike),
+            Event::ChangeBuild => self.change_a_build(),
             Event::Heal => self.heal(),
         }
     }
@@ -330,6 +341,7 @@ impl World {
         let voters: Vec<NodeId> = (0..self.plan.nodes).map(id_of).collect();
         let id = id_of(node);
         let mut config = NodeConfig::new(id, self.machines[node].incarnation);
+        config.versions = self.build(node);
         config.seed = self.seed;
         config.boot_nonce = self.clock_rng.next();
         config.memory_tail_bytes = self.plan.memory_tail_bytes;
@@ -343,6 +355,7 @@ impl World {
         };
         context.checks.now_us = self.now_us;
         let machine = &mut self.machines[node];
+        context.checks.runs(id, machine.newest);
         machine.boot += 1;
         let boot = machine.boot;
         if boot > 1 {
@@ -367,6 +380,9 @@ impl World {
                 assert_eq!(failed_syncs, machine.failed_syncs, "{id} starts after a failed fsync");
                 self.later(1, Event::Tick { node, boot });
                 self.later(2, Event::Greet { node, boot });
+            }
+            Err(Down::Disk(error)) if error.is_version() => {
+                self.outdated(node, Mark::OldBuildDoesNotStart);
             }
             Err(Down::Disk(error)) if self.refuses(node, &error) => self.leave(node),
             Err(down) => self.down(node, down),

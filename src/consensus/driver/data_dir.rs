@@ -17,12 +17,15 @@ use prost::Message as _;
 use super::{Ended, StartError};
 use crate::{
     consensus::{
-        Incarnation, Install, NodeId, Recovered, StateMachine, founding_snapshot,
+        Entry, EntryKind, Incarnation, Install, NodeId, Recovered, StateMachine, Versions,
+        founding_snapshot,
         log::{
-            Batch, Disk, Expected, Identity, Log, LogConfig,
-            snapshot::{SnapshotError, SnapshotId, SnapshotStore},
+            self, Batch, Disk, Expected, Identity, Log, LogConfig, LogError,
+            snapshot::{SnapshotError, SnapshotId, SnapshotReader, SnapshotStore},
         },
+        versions,
     },
+    planted::{self, Bug},
     proto::turnwise::log::v1::SnapshotMeta,
 };
 
@@ -40,6 +43,8 @@ pub struct DataDir<'a> {
     pub cluster_id: u128,
     /// Of which node.
     pub node_id: NodeId,
+    /// What the build understands.
+    pub versions: Versions,
     /// How the log is cut into files.
     pub log: LogConfig,
     /// What an empty directory becomes; `None` = it is refused.
@@ -88,12 +93,11 @@ impl DataDir<'_> {
         if !Log::exists(disk.as_ref()).map_err(log_error)? {
             self.found::<S, D>(&disk, &store)?;
         }
-        let expected = Expected { cluster_id: self.cluster_id, node_id: self.node_id };
-        let (mut log, found) = Log::open(disk, expected, self.log).map_err(log_error)?;
+        let newest = store.newest().map_err(snapshot_error)?;
+        let (mut log, found) = self.open_log(disk, newest.snapshot.as_ref())?;
         if let Some(torn) = &found.torn_tail {
             tracing::warn!(?torn, "a write that a crash interrupted was cut off the log's end");
         }
-        let newest = store.newest().map_err(snapshot_error)?;
         for error in newest.damaged {
             tracing::error!(%error, "a damaged snapshot is passed over");
         }
@@ -126,6 +130,39 @@ impl DataDir<'_> {
         let tail_cut = found.torn_tail.is_some();
         let identity = found.identity;
         Ok(Opened { store, log, identity, recovered, machine, tail_cut, install_finished })
+    }
+
+    /// Opens the log, unless it or the snapshot before it is of a version that this build does not have.
+    fn open_log<D: Disk>(
+        &self,
+        disk: Arc<D>,
+        snapshot: Option<&SnapshotReader<D::File>>,
+    ) -> Result<(Log<D>, log::Recovered), StartError> {
+        let (path, versions) = (self.path(), self.versions);
+        let is_any = planted::is(Bug::LaterVersionTaken);
+        // What a node joins with, at index 0, says nothing.
+        if let Some(snapshot) = snapshot.filter(|it| it.id().index > 0)
+            && let Ok(meta) = SnapshotMeta::decode(snapshot.meta())
+        {
+            let version = versions::of_snapshot(&meta);
+            if !versions.has(version) && !is_any {
+                return Err(StartError::Version { path, version, versions });
+            }
+        }
+        let mut version = 0;
+        let understands = |entry: &Entry| {
+            if entry.kind == EntryKind::Normal {
+                version = version.max(versions::of_entry(&entry.data));
+            }
+            version <= versions.max || is_any
+        };
+        let expected = Expected { cluster_id: self.cluster_id, node_id: self.node_id };
+        Log::open_if(disk, expected, self.log, understands).map_err(|source| {
+            if matches!(source, LogError::NotUnderstood { .. }) {
+                return StartError::Version { path, version, versions };
+            }
+            StartError::Log { path, source }
+        })
     }
 
     fn path(&self) -> PathBuf {
@@ -179,7 +216,7 @@ pub(super) fn lay<S: StateMachine, D: Disk>(
     }
 }
 
-/// Writes a snapshot of `state`, durable on return, with the state's hash in its meta bytes. Gives
+/// Writes a snapshot of `state`, durable on return, with the state's hash and version in its meta bytes. Gives
 /// those back.
 ///
 /// # Errors
@@ -198,6 +235,7 @@ pub fn write_snapshot<S: StateMachine, D: Disk>(
     let hash = state.recomputed_hash();
     assert_eq!(hash, state.hash(), "the state's running hash is that of its records");
     meta.state_hash = hash.to_be_bytes().to_vec().into();
+    meta.cluster_version = state.version();
     let meta: Bytes = meta.encode_to_vec().into();
     let mut writer = store.create(id, &meta)?;
     S::save(state, &mut writer).map_err(failed)?;
@@ -220,7 +258,8 @@ pub fn load_snapshot<S: StateMachine, D: Disk>(
     let (state, hash) = S::load(&body)?;
     // Directories founded by the first builds carry no hash: there is nothing in them yet.
     let is_same = meta.state_hash.is_empty() || meta.state_hash.as_ref() == hash.to_be_bytes();
-    if !is_same {
+    let is_of_version = [0, state.version()].contains(&meta.cluster_version);
+    if !is_same || !is_of_version {
         let text = format!("the snapshot at index {} holds another state than was saved", id.index);
         return Err(io::Error::new(io::ErrorKind::InvalidData, text));
     }

@@ -73,8 +73,6 @@ pub struct Joining {
     pub peer_address: String,
     /// Where it will serve clients.
     pub client_address: String,
-    /// Newest version of the routing rules that it knows.
-    pub engine_version_max: u32,
 }
 
 /// Whose a data directory is.
@@ -143,7 +141,7 @@ pub async fn join<S: StateMachine>(joining: &Joining) -> Result<Joined, JoinErro
         return Ok(joined);
     }
     let incarnation = drawn(&*disk).map_err(failed)?;
-    let admitted = ask(joining, incarnation).await?;
+    let admitted = ask::<S>(joining, incarnation).await?;
     let cluster_id = <[u8; 16]>::try_from(admitted.cluster_id.as_ref()).map(u128::from_be_bytes);
     let (Ok(cluster_id), node_id @ 1..) = (cluster_id, admitted.node_id) else {
         return Err(JoinError::Refused { why: "its answer makes no sense".to_owned() });
@@ -195,11 +193,15 @@ fn is_drawn<D: Disk>(disk: &D) -> io::Result<bool> {
 }
 
 /// Asks one member after the other, and whoever they say leads.
-async fn ask(joining: &Joining, incarnation: Incarnation) -> Result<Admitted, JoinError> {
+async fn ask<S: StateMachine>(
+    joining: &Joining,
+    incarnation: Incarnation,
+) -> Result<Admitted, JoinError> {
     let request = JoinRequest {
         protocol_version: PROTOCOL_VERSION,
         log_version_max: log::VERSION,
-        engine_version_max: joining.engine_version_max,
+        engine_version_min: S::versions().min,
+        engine_version_max: S::versions().max,
         token: joining.token.0.clone(),
         incarnation: incarnation.0.to_be_bytes().to_vec().into(),
         peer_address: joining.peer_address.clone(),

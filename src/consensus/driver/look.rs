@@ -84,8 +84,9 @@ impl Contents {
         entries.filter(move |it| it.index > after && it.index <= self.commit_index).map(|entry| {
             let &Entry { index, term, .. } = entry;
             let batch = batch::read_any(entry)?;
-            let (stamp_us, commands) = (batch.stamp_us, batch.commands);
-            Ok(Committed { index, term, stamp_us, commands, proposals: Vec::new() })
+            let (stamp_us, version, commands) =
+                (batch.stamp_us, batch.cluster_version, batch.commands);
+            Ok(Committed { index, term, stamp_us, version, commands, proposals: Vec::new() })
         })
     }
 }

@@ -122,6 +122,8 @@ pub struct Status {
     pub snapshot_index: u64,
     /// Greatest leader time applied, microseconds since the Unix epoch.
     pub stamp_us: u64,
+    /// Version of the cluster.
+    pub version: u32,
     /// Knows a leader and is caught up with it.
     pub ready: bool,
     /// (index, hash) of the state at its last index divisible by 1,024.

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     consensus::{
-        EventSink, Incarnation, Node, NodeConfig, NodeId, Role, StateMachine,
+        EventSink, Incarnation, Node, NodeConfig, NodeId, Role, StateMachine, Versions,
         log::{Disk, DiskError, LogConfig, LogError, RealDisk, snapshot::SnapshotError},
         peers::{Links, Local, PeerAddress, PeerEvent, PeerService, PeerView, addresses},
     },
@@ -41,7 +41,7 @@ pub struct Setup {
     pub bootstrap: bool,
     /// Time between two ticks.
     pub tick: Duration,
-    /// Heartbeats, elections, sizes. `id`, `incarnation`, `seed` and `boot_nonce` are filled in.
+    /// Heartbeats, elections, sizes. `id`, `incarnation`, `versions`, `seed` and `boot_nonce` are filled in.
     pub node: NodeConfig,
     /// Calls that may wait for the consensus thread.
     pub request_queue_max: usize,
@@ -101,6 +101,19 @@ pub enum StartError {
         /// Where the log begins.
         base: u64,
     },
+    /// The directory is of a version of the cluster that this build does not have.
+    #[error(
+        "the data directory {path} is of a cluster at version {version}, and this build has {versions}. Start a \
+         build that has version {version}; nothing in the directory was changed"
+    )]
+    Version {
+        /// Which directory.
+        path: PathBuf,
+        /// Of the cluster.
+        version: u32,
+        /// Of this build.
+        versions: Versions,
+    },
     /// The node's own state can't be read back.
     #[error("the node can't start from {path}")]
     State {
@@ -144,7 +157,8 @@ pub fn start<S: StateMachine>(
     });
     let (cluster_id, node_id) = (setup.cluster_id, setup.node_id);
     let log = LogConfig::default();
-    let data_dir = DataDir { path: &path, cluster_id, node_id, log, founding };
+    let data_dir =
+        DataDir { path: &path, cluster_id, node_id, versions: S::versions(), log, founding };
     let opened = data_dir.open::<S, _>(Arc::clone(&disk))?;
     launch(setup, disk, opened, metrics, events)
 }
@@ -161,6 +175,7 @@ fn launch<S: StateMachine, D: Disk>(
     let config = NodeConfig {
         id: node_id,
         incarnation: identity.incarnation,
+        versions: S::versions(),
         seed: rand::random(),
         boot_nonce: rand::random(),
         addresses: setup.members.clone(),
@@ -176,6 +191,7 @@ fn launch<S: StateMachine, D: Disk>(
         cluster_id: setup.cluster_id,
         node_id,
         incarnation: identity.incarnation,
+        versions: S::versions(),
         peer_address: setup.members.get(&node_id).cloned().or(recorded).unwrap_or_default(),
     };
     let everybody = addresses(&membership, &setup.members, &BTreeMap::new());
@@ -235,6 +251,7 @@ fn first_status(node_id: NodeId, node: &Node) -> Status {
         applied_index: node.applied,
         snapshot_index: node.snapshot_index,
         stamp_us: node.stamp_us,
+        version: node.version,
         ready: false,
         checkpoint: None,
     }

@@ -143,6 +143,7 @@ impl<S: StateMachine, D: Disk> Survivor<S, D> {
         let &Entry { index, term, .. } = entry;
         let batch = batch::read_any(entry)?;
         self.stamp_us = self.stamp_us.max(batch.stamp_us);
+        self.state.raise(index, batch.cluster_version)?;
         let replies =
             self.state.apply(index, term, batch.stamp_us, &batch.commands, &mut Vec::new())?;
         // Whoever waited for them is gone.

@@ -247,7 +247,8 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
 
     fn peer_event(&mut self, event: PeerEvent) -> Result<(), Ended> {
         match event {
-            PeerEvent::Seen(Speaker { peer, incarnation, peer_address, is_admitted: _ }) => {
+            PeerEvent::Seen(speaker) => {
+                let Speaker { peer, incarnation, peer_address, versions, is_admitted: _ } = speaker;
                 self.contacts.linked(peer, clock::monotonic());
                 if self.parts.node.membership().standing(peer) == Standing::Newer
                     && !peer_address.is_empty()
@@ -255,7 +256,7 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
                 {
                     self.connect();
                 }
-                self.handle(Input::PeerSeen { peer, incarnation, peer_address })
+                self.handle(Input::PeerSeen { peer, incarnation, peer_address, versions })
             }
             PeerEvent::Clock { peer, wall_us } => {
                 self.contacts.heard(peer, clock::monotonic());
@@ -447,7 +448,8 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
     fn apply(&mut self, committed: Vec<Committed>) -> Result<(), Ended> {
         let mut through = self.applied_index;
         let now = clock::monotonic();
-        for Committed { index, term, stamp_us, commands, proposals } in committed {
+        for Committed { index, term, stamp_us, version, commands, proposals } in committed {
+            self.parts.machine.raise(index, version)?;
             let mut events = Vec::new();
             let replies =
                 self.parts.machine.apply(index, term, stamp_us, &commands, &mut events)?;
@@ -531,6 +533,7 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
             applied_index: node.applied,
             snapshot_index: node.snapshot_index,
             stamp_us: node.stamp_us,
+            version: node.version,
             ready: node.caught_up,
             checkpoint: self.checkpoints.newest(),
         };

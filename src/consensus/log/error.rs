@@ -67,6 +67,12 @@ pub enum LogError {
         /// Node id configured.
         expected: u64,
     },
+    /// An entry of a kind that the caller said it can't do with.
+    #[error("entry {index} can't be understood; start a newer version of the program")]
+    NotUnderstood {
+        /// Where.
+        index: u64,
+    },
     /// A later version of the program wrote it.
     #[error(
         "{file} has format version {found} and this program reads up to {supported}; start a newer \

@@ -244,6 +244,20 @@ impl<D: Disk> Log<D> {
         expected: Expected,
         config: LogConfig,
     ) -> Result<(Self, Recovered), LogError> {
+        Self::open_if(disk, expected, config, |_| true)
+    }
+
+    /// The same, if the caller can do with every entry that is there; otherwise nothing is written.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError::NotUnderstood`]; as [`Self::open`].
+    pub fn open_if(
+        disk: Arc<D>,
+        expected: Expected,
+        config: LogConfig,
+        mut understands: impl FnMut(&Entry) -> bool,
+    ) -> Result<(Self, Recovered), LogError> {
         config.check();
         let names = disk.list().map_err(LogError::io("list", "the data directory"))?;
         let generations = generations(&names);
@@ -253,6 +267,9 @@ impl<D: Disk> Log<D> {
         let mut chain = Chain::read(&*disk, &generations, Some(expected))?;
         let torn_tail = chain.torn_tail.take();
         let mut replayed = chain.replay()?;
+        if let Some((entry, _)) = replayed.replay.entries.iter().find(|(it, _)| !understands(it)) {
+            return Err(LogError::NotUnderstood { index: entry.index });
+        }
         remove_temporary(&*disk)?;
         let log = Self::rewrite(disk, config, next_generation, &mut replayed)?;
         log.remove_left_over(&generations)?;

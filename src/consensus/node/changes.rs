@@ -18,6 +18,7 @@ use crate::{
         fault::Fault,
         input::{Change, ChangeId, NodeConfig},
         membership::{self, JOIN_TOKENS_MAX, OpenToken, Record, Step, TokenHash},
+        versions::Versions,
         wire,
     },
     proto::turnwise::log::v1::Batch,
@@ -36,6 +37,8 @@ pub(super) struct Changes {
     proposed: BTreeMap<NodeId, (u64, Record)>,
     /// In this term of leadership only, by log index.
     waiting: Vec<Waiting>,
+    /// The version that was proposed last, in this term of leadership only.
+    pub(super) raising: Option<u32>,
     /// To be told after the entries that they rest on.
     done: Vec<(ChangeId, Outcome)>,
     ticks: u64,
@@ -51,6 +54,7 @@ pub(super) struct Changes {
 struct Seen {
     incarnation: Incarnation,
     peer_address: String,
+    versions: Versions,
 }
 
 #[derive(Debug)]
@@ -73,11 +77,13 @@ impl Changes {
         let own = Seen {
             incarnation: config.incarnation,
             peer_address: config.addresses.get(&config.id).cloned().unwrap_or_default(),
+            versions: config.versions,
         };
         Self {
             seen: BTreeMap::from([(config.id, own)]),
             proposed: BTreeMap::new(),
             waiting: Vec::new(),
+            raising: None,
             done: Vec::new(),
             ticks: 0,
             heard: BTreeMap::new(),
@@ -86,8 +92,19 @@ impl Changes {
         }
     }
 
-    pub(super) fn seen(&mut self, peer: NodeId, incarnation: Incarnation, peer_address: String) {
-        self.seen.insert(peer, Seen { incarnation, peer_address });
+    pub(super) fn seen(
+        &mut self,
+        peer: NodeId,
+        incarnation: Incarnation,
+        peer_address: String,
+        versions: Versions,
+    ) {
+        self.seen.insert(peer, Seen { incarnation, peer_address, versions });
+    }
+
+    /// What the build of a node has, by its last handshake.
+    pub(super) fn versions(&self, node: NodeId) -> Option<Versions> {
+        self.seen.get(&node).map(|seen| seen.versions)
     }
 
     /// A message of a peer came.
@@ -97,6 +114,7 @@ impl Changes {
 
     /// Nobody here learns any more what becomes of what waits.
     pub(super) fn leadership_lost(&mut self, effects: &mut Vec<Effect>) {
+        self.raising = None;
         let lost = self.waiting.drain(..).filter_map(|waiting| waiting.id);
         self.done.extend(lost.map(|id| (id, Err(NotChanged::LeadershipLost))));
         self.tell(effects);
@@ -127,14 +145,17 @@ impl Node {
                 Change::CreateToken { hash, ttl_us, replaces } => {
                     self.create_token(id, hash, ttl_us, replaces)?
                 }
-                Change::Join { token, incarnation, peer_address, client_address } => {
+                Change::Join { token, incarnation, peer_address, client_address, versions } => {
                     let record = Record {
                         incarnation: Some(incarnation),
                         peer_address,
                         client_address,
                         ..Record::default()
                     };
-                    self.admit(id, token, incarnation, record)?
+                    match self.may_have(versions) {
+                        Ok(()) => self.admit(id, token, incarnation, record)?,
+                        Err(not) => Err(not),
+                    }
                 }
                 Change::Remove { node } => self.remove(id, node)?,
             },
@@ -258,7 +279,7 @@ impl Node {
         Ok(())
     }
 
-    fn is_reachable(&self, node: NodeId) -> bool {
+    pub(super) fn is_reachable(&self, node: NodeId) -> bool {
         node == self.config.id || self.is_heard_within(node, 2)
     }
 
@@ -371,6 +392,7 @@ impl Node {
         if self.is_change_under_way() {
             return Ok(());
         }
+        self.propose_raise()?;
         if let Some(learner) = self.caught_up_learner() {
             // Dropped where too much waits: tried again at the next tick.
             return self.propose_step(None, learner, Step::Promote).map(drop);

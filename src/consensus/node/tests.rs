@@ -1,15 +1,18 @@
 //! Changes of the members over a few nodes in memory: disks that are done at once, and letters in order.
 
+mod upgrade;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
-use super::{Node, founding_snapshot, joining_snapshot};
+use super::Node;
 use crate::{
     consensus::{
-        Change, ChangeId, Changed, Effect, HardState, Incarnation, Input, Install, Membership,
-        NodeConfig, NodeId, NodeStatus, NotChanged, Now, Proposal, ProposalId, Recovered, Role,
-        Standing, TokenHash, written,
+        Change, ChangeId, Changed, Effect, Fault, HardState, Incarnation, Input, Install,
+        Membership, NodeConfig, NodeId, NodeStatus, NotChanged, Now, Proposal, ProposalId,
+        Recovered, Role, Standing, TokenHash, Versions, founding_snapshot, joining_snapshot,
+        written,
     },
     proto::turnwise::{
         log::v1::{Batch, MemberRecord, SnapshotMeta},
@@ -33,6 +36,11 @@ struct Machine {
 
 struct World {
     machines: BTreeMap<u64, Machine>,
+    /// What the builds of nodes have, where it is not the first version alone.
+    builds: BTreeMap<u64, Versions>,
+    /// The version at which an index was applied, by whoever was first.
+    at_version: BTreeMap<u64, u32>,
+    faults: BTreeMap<u64, Fault>,
     down: BTreeSet<u64>,
     letters: VecDeque<RaftMessage>,
     outcomes: BTreeMap<ChangeId, Result<Changed, NotChanged>>,
@@ -44,8 +52,9 @@ fn logger() -> slog::Logger {
     slog::Logger::root(slog::Discard, slog::o!())
 }
 
-fn config(id: u64) -> NodeConfig {
+fn config(id: u64, versions: Versions) -> NodeConfig {
     let mut config = NodeConfig::new(NodeId(id), incarnation(id));
+    config.versions = versions;
     config.boot_nonce = id;
     config.addresses = (1..=3).map(|id| (NodeId(id), format!("10.0.0.{id}:7401"))).collect();
     config
@@ -55,33 +64,46 @@ fn incarnation(id: u64) -> Incarnation {
     Incarnation(u128::from(id) + 100)
 }
 
-fn machine(id: u64, snapshot: Install) -> Machine {
+fn machine(id: u64, versions: Versions, snapshot: Install) -> Machine {
     let recovered = Recovered {
         base: (snapshot.index, snapshot.term),
         snapshot: snapshot.clone(),
         entries: Vec::new(),
         hard_state: HardState::default(),
     };
-    let node = Node::new(config(id), recovered, &logger()).unwrap();
+    let node = Node::new(config(id, versions), recovered, &logger()).unwrap();
     let hard_state = HardState::default();
     Machine { node, applied: (0, snapshot.index), snapshot, hard_state, removed: false }
 }
 
 impl World {
     fn of(voters: u64) -> Self {
+        Self::of_builds(voters, BTreeMap::new())
+    }
+
+    fn of_builds(voters: u64, builds: BTreeMap<u64, Versions>) -> Self {
         let ids: Vec<NodeId> = (1..=voters).map(NodeId).collect();
         let founding = founding_snapshot(&ids);
-        let machines = ids.iter().map(|id| (id.0, machine(id.0, founding.clone()))).collect();
         let mut world = Self {
-            machines,
+            machines: BTreeMap::new(),
+            builds,
+            at_version: BTreeMap::new(),
+            faults: BTreeMap::new(),
             down: BTreeSet::new(),
             letters: VecDeque::new(),
             outcomes: BTreeMap::new(),
             clock_us: HOUR_US,
             ids: 0,
         };
+        for NodeId(id) in ids {
+            world.machines.insert(id, machine(id, world.build(id), founding.clone()));
+        }
         world.until(|world| world.leader().is_some());
         world
+    }
+
+    fn build(&self, id: u64) -> Versions {
+        self.builds.get(&id).copied().unwrap_or(Versions::FIRST)
     }
 
     fn leader(&self) -> Option<u64> {
@@ -105,9 +127,17 @@ impl World {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
             let now = Now { monotonic_us: self.clock_us, wall_us: self.clock_us };
-            let effects = self.machines.get_mut(&id).unwrap().node.handle(now, input).unwrap();
-            for effect in effects {
-                self.perform(id, effect, &mut inputs);
+            let handled = self.machines.get_mut(&id).unwrap().node.handle(now, input);
+            match handled {
+                Ok(effects) => {
+                    effects.into_iter().for_each(|effect| self.perform(id, effect, &mut inputs));
+                }
+                Err(fault @ Fault::Version { .. }) => {
+                    self.faults.insert(id, fault);
+                    self.down.insert(id);
+                    return;
+                }
+                Err(fault) => panic!("node {id}: {fault}"),
             }
         }
     }
@@ -131,12 +161,21 @@ impl World {
                         machine.applied.1 + 1,
                         "every index comes, in order"
                     );
+                    let before = self.at_version.range(..committed.index).next_back();
+                    let before = before.map_or(2, |(_, version)| *version);
+                    let at = before.max(committed.version);
+                    let first = *self.at_version.entry(committed.index).or_insert(at);
+                    assert_eq!(first, at, "all apply index {} at one version", committed.index);
                     let commands = u64::try_from(committed.commands.len()).unwrap();
                     machine.applied = (machine.applied.0 + commands, committed.index);
                 }
                 inputs.push_back(Input::Applied { through: machine.applied.1 });
             }
             Effect::TakeSnapshot { index, term, meta } => {
+                // As the driver does, from the state.
+                let mut written: SnapshotMeta = prost::Message::decode(meta).unwrap();
+                written.cluster_version = self.at_version[&index];
+                let meta: Bytes = prost::Message::encode_to_vec(&written).into();
                 machine.snapshot = Install { index, term, meta: meta.clone() };
                 inputs.push_back(Input::SnapshotSaved { index, term, meta });
             }
@@ -172,7 +211,7 @@ impl World {
             entries: entries.collect(),
             hard_state,
         };
-        let node = Node::new(config(id), recovered, &logger()).unwrap();
+        let node = Node::new(config(id, self.build(id)), recovered, &logger()).unwrap();
         let again = Machine { node, applied: (0, base), snapshot, hard_state, removed: false };
         self.machines.insert(id, again);
     }
@@ -188,8 +227,13 @@ impl World {
         let ids: Vec<u64> = self.machines.keys().copied().collect();
         for id in ids.iter().filter(|id| !self.down.contains(id)).copied().collect::<Vec<_>>() {
             for peer in ids.iter().filter(|peer| **peer != id) {
+                let (versions, is_down) = (self.build(*peer), self.down.contains(peer));
                 let (peer, incarnation) = (NodeId(*peer), incarnation(*peer));
-                self.input(id, Input::PeerSeen { peer, incarnation, peer_address: String::new() });
+                if !is_down {
+                    let peer_address = String::new();
+                    let seen = Input::PeerSeen { peer, incarnation, peer_address, versions };
+                    self.input(id, seen);
+                }
                 self.input(id, Input::PeerClock { peer, wall_us: self.clock_us });
             }
             self.input(id, Input::Tick);
@@ -246,10 +290,11 @@ impl World {
     fn join(&mut self, id: u64, replaces: Option<u64>) {
         let replaces = replaces.map(NodeId);
         self.insist(&Change::CreateToken { hash: TOKEN, ttl_us: HOUR_US, replaces }).unwrap();
-        let joined = self.insist(&join(TOKEN, id)).unwrap();
+        let joined = self.insist(&join_with(self.build(id), TOKEN, id)).unwrap();
         let Changed::Joined { node, membership } = joined else { panic!("{joined:?}") };
         assert_eq!(node, NodeId(id));
-        self.machines.insert(id, machine(id, joining_snapshot(membership.introduction(|_| None))));
+        let begin = joining_snapshot(membership.introduction(|_| None));
+        self.machines.insert(id, machine(id, self.build(id), begin));
     }
 
     fn remove(&mut self, id: u64) -> Result<Changed, NotChanged> {
@@ -282,12 +327,17 @@ impl World {
 }
 
 fn join(token: TokenHash, id: u64) -> Change {
+    join_with(Versions::FIRST, token, id)
+}
+
+fn join_with(versions: Versions, token: TokenHash, id: u64) -> Change {
     let address = format!("10.0.0.{id}");
     Change::Join {
         token,
         incarnation: incarnation(id),
         peer_address: format!("{address}:7401"),
         client_address: format!("{address}:7400"),
+        versions,
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Checked on both sides of every stream and of every snapshot transfer: protocol version, cluster,
 //! group, membership, that the data directory is the one recorded for the node id, and that it holds what it
-//! acknowledged. A node whose directory was emptied draws a new incarnation and so is refused for ever under
+//! acknowledged, and that its build has the cluster's version. A node whose directory was emptied draws a new incarnation and so is refused for ever under
 //! its old id: it may have forgotten a vote or an acknowledgement.
 
 use bytes::Bytes;
@@ -10,12 +10,12 @@ use tonic::{Code, Status};
 
 use super::PeerView;
 use crate::{
-    consensus::{Incarnation, NodeId, Standing},
+    consensus::{Incarnation, NodeId, Standing, Versions},
     planted::{self, Bug},
     proto::turnwise::peer::v1::Hello,
 };
 
-/// The one version of this protocol so far.
+/// The one version of the handshake. What is said after it goes by the version of the cluster.
 pub const PROTOCOL_VERSION: u32 = 1;
 const GROUP_ID: u64 = 1;
 
@@ -24,6 +24,7 @@ const REFUSAL_KEY: &str = "turnwise-refusal";
 const INCARNATION: &str = "incarnation";
 const REMOVED: &str = "removed";
 const BEHIND: &str = "behind";
+const OUTDATED: &str = "outdated";
 
 /// Who this node is.
 #[derive(Debug, Clone)]
@@ -34,6 +35,8 @@ pub struct Local {
     pub node_id: NodeId,
     /// Of its data directory.
     pub incarnation: Incarnation,
+    /// What its build understands.
+    pub versions: Versions,
     /// Where it serves the other nodes, `host:port`; empty = not known.
     pub peer_address: String,
 }
@@ -47,6 +50,8 @@ pub struct Speaker {
     pub incarnation: Incarnation,
     /// Where it serves the other nodes; empty = it did not say.
     pub peer_address: String,
+    /// What its build understands.
+    pub versions: Versions,
     /// A leader admitted it.
     pub is_admitted: bool,
 }
@@ -67,6 +72,9 @@ impl Local {
             peer_address: self.peer_address.clone(),
             term: view.term,
             admitted: view.members.record(self.node_id).is_some_and(|it| it.admitted_us > 0),
+            version_min: self.versions.min,
+            version_max: self.versions.max,
+            cluster_version: view.version,
         }
     }
 
@@ -110,9 +118,11 @@ impl Local {
             peer,
             incarnation,
             peer_address: hello.peer_address.clone(),
+            versions: Versions::of(hello),
             is_admitted: hello.admitted,
         };
         self.check_member(&speaker, view)?;
+        self.check_versions(&speaker, hello.cluster_version, view.version)?;
         // In a later term its log may have been cut by another leader.
         let of_peer = view.matched.iter().find(|(node, _)| *node == peer);
         let acknowledged = of_peer.map_or(0, |(_, index)| *index);
@@ -129,6 +139,32 @@ impl Local {
             ));
         }
         Ok(speaker)
+    }
+
+    /// Whether both builds have the version that the other node says the cluster is at. It never goes back,
+    /// so whoever does not have it now never will.
+    fn check_versions(&self, speaker: &Speaker, theirs: u32, ours: u32) -> Result<(), Status> {
+        let Speaker { peer, versions, .. } = *speaker;
+        if versions.max < ours {
+            return Err(refusal(
+                OUTDATED,
+                format!(
+                    "the build of node {peer} has {versions} of the cluster, which is at version {ours} for \
+                     good. Start a build that has version {ours}, with the same --data-dir"
+                ),
+            ));
+        }
+        if self.versions.max < theirs {
+            // It will hear the same from the other side, as the refusal that ends it.
+            return Err(refusal(
+                "version",
+                format!(
+                    "the build of node {} has {} of the cluster, which is at version {theirs} for good",
+                    self.node_id, self.versions
+                ),
+            ));
+        }
+        Ok(())
     }
 
     /// Whether `peer` is a member, with the data directory that is recorded for it, if any is.
@@ -193,14 +229,13 @@ fn refusal(check: &'static str, message: String) -> Status {
     status
 }
 
-/// Whether a refusal is for good: we were removed, or the peer knows that what our data directory held is
-/// lost.
+/// Whether a refusal is for good: we were removed, the peer knows that what our data directory held is lost,
+/// or our build is too old.
 #[must_use]
 pub fn is_final(status: &Status) -> bool {
-    status
-        .metadata()
-        .get(REFUSAL_KEY)
-        .is_some_and(|check| [INCARNATION, REMOVED, BEHIND].iter().any(|last| check == last))
+    status.metadata().get(REFUSAL_KEY).is_some_and(|check| {
+        [INCARNATION, REMOVED, BEHIND, OUTDATED].iter().any(|last| check == last)
+    })
 }
 
 pub(super) fn read_u128(bytes: &[u8]) -> Option<u128> {
@@ -219,7 +254,8 @@ mod tests {
 
     fn local(node: u64, cluster_id: u128, incarnation: u128) -> Local {
         let (node_id, incarnation) = (NodeId(node), Incarnation(incarnation));
-        Local { cluster_id, node_id, incarnation, peer_address: String::new() }
+        let (versions, peer_address) = (Versions::FIRST, String::new());
+        Local { cluster_id, node_id, incarnation, versions, peer_address }
     }
 
     fn view() -> PeerView {
@@ -298,16 +334,45 @@ mod tests {
         }
     }
 
+    /// As a build says it that knows nothing of versions of the cluster.
+    fn silent(hello: &Hello) -> Hello {
+        Hello { version_min: 0, version_max: 0, cluster_version: 0, ..hello.clone() }
+    }
+
+    #[test]
+    fn a_build_that_lacks_the_clusters_version_is_refused_for_good_and_told_which_it_needs() {
+        let at = |version| PeerView { version, ..view() };
+        let build = |node, incarnation, max| Local {
+            versions: Versions { min: 2, max },
+            ..local(node, 7, incarnation)
+        };
+        let (old, new) = (build(2, 12, 2), build(1, 11, 3));
+        let hello = old.hello(NodeId(1), &at(2), 0);
+        assert_eq!(new.check(&hello, &at(2)).unwrap().versions, old.versions);
+        let refused = new.check(&hello, &at(3)).unwrap_err();
+        assert!(is_final(&refused) && refused.message().contains("has version 3"), "{refused:?}");
+        assert!(is_final(&new.check(&silent(&hello), &at(3)).unwrap_err()));
+        // The other way round it is not the new one's fault.
+        let refused = old.check(&new.hello(NodeId(2), &at(3), 0), &at(2)).unwrap_err();
+        assert!(!is_final(&refused), "{refused:?}");
+        // One that lags behind is no older for that.
+        new.check(&build(2, 12, 3).hello(NodeId(1), &at(2), 0), &at(3)).unwrap();
+    }
+
     /// With all that was added to it.
     #[test]
-    fn the_second_golden_file_of_version_1_reads_and_writes_as_ever() {
+    fn the_later_golden_files_of_version_1_read_and_write_as_ever() {
         let admitted = Record { admitted_us: 5, ..recorded(11) };
         let known = members(&[1], &[(1, admitted)]);
-        let view = PeerView { last_index: 300, term: 9, ..known };
+        let view = PeerView { last_index: 300, term: 9, version: 2, ..known };
         let speaker =
             Local { peer_address: "10.0.0.1:7401".to_owned(), ..local(1, 7 << 120, 11 << 64) };
         let hello = speaker.hello(NodeId(2), &view, 1_800_000_000_000_000);
         let golden = include_bytes!("../../../tests/golden/hello-v1-addresses.bin");
+        let read: Hello = prost::Message::decode(&golden[..]).unwrap();
+        assert_eq!(read, silent(&hello));
+        assert_eq!(prost::Message::encode_to_vec(&read), golden);
+        let golden = include_bytes!("../../../tests/golden/hello-v1-versions.bin");
         assert_eq!(prost::Message::encode_to_vec(&hello), golden, "new bytes need a new file");
         let read: Hello = prost::Message::decode(&golden[..]).unwrap();
         assert_eq!(read, hello);
@@ -319,8 +384,8 @@ mod tests {
         let view = PeerView { last_index: 300, ..PeerView::default() };
         let hello = local(1, 7 << 120, 11 << 64).hello(NodeId(2), &view, 1_800_000_000_000_000);
         let golden = include_bytes!("../../../tests/golden/hello-v1.bin");
-        assert_eq!(prost::Message::encode_to_vec(&hello), golden, "new bytes need a new version");
         let read: Hello = prost::Message::decode(&golden[..]).unwrap();
-        assert_eq!(read, hello);
+        assert_eq!(read, silent(&hello));
+        assert_eq!(prost::Message::encode_to_vec(&read), golden, "new bytes need a new version");
     }
 }

@@ -101,6 +101,8 @@ pub struct PeerView {
     pub term: u64,
     /// If it leads: what each member acknowledged in this term.
     pub matched: Vec<(NodeId, u64)>,
+    /// The version of the cluster, as far as this node has read the log.
+    pub version: u32,
     /// The newest checkpoint.
     pub checkpoint: Option<(u64, u128)>,
 }
@@ -109,7 +111,8 @@ impl PeerView {
     /// As a node is now.
     #[must_use]
     pub fn of(node: &Node, checkpoint: Option<(u64, u128)>) -> Self {
-        let NodeStatus { last_index, term, matched, .. } = node.status();
-        Self { members: Arc::clone(node.membership()), last_index, term, matched, checkpoint }
+        let NodeStatus { last_index, term, matched, version, .. } = node.status();
+        let members = Arc::clone(node.membership());
+        Self { members, last_index, term, matched, version, checkpoint }
     }
 }

@@ -21,14 +21,14 @@ use crate::routing::{
         Answer, AnswerRecord, AssignmentRecord, ClockRecord, GroupRecord, MemberRecord, Occupant,
         RepRecord, RepUid, RotationRecord, TeamRecord, TurnsRecord,
     },
-    state::ENGINE_VERSION,
     team::default_group,
 };
 
 impl From<ImageV1> for Image {
     fn from(ImageV1 { clock, teams }: ImageV1) -> Self {
-        // The rules in force from here on: outcomes until now are records, not to be computed again.
-        let clock = ClockRecord { engine_version: ENGINE_VERSION, time: Time(clock.time) };
+        // The rules in force from here on: outcomes until now are records, not to be computed again. Those
+        // of version 1 are gone; every build since takes such an image for one of the next.
+        let clock = ClockRecord { engine_version: 2, time: Time(clock.time) };
         Self { clock, teams: teams.into_iter().map(team_image).collect(), tokens: Vec::new() }
     }
 }

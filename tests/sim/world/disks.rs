@@ -4,7 +4,7 @@
 //! process ends, or a machine is refused and stays away. Silence is never right. What is refused is
 //! at most a minority, so that the others must come right without it.
 
-use turnwise::consensus::Incarnation;
+use turnwise::consensus::{Fault::Version, Incarnation};
 
 use super::{World, id_of};
 use crate::{
@@ -19,6 +19,10 @@ impl World {
     /// A process ended because its disk failed, or for no good reason.
     pub(super) fn down(&mut self, node: usize, down: Down) {
         let error = match down {
+            Down::Fault(Version { .. }) if self.plan.upgrade => {
+                self.outdated(node, Mark::OldBuildStopped);
+                return;
+            }
             Down::Fault(fault) => panic!("node {} stopped: {fault:?}", id_of(node)),
             Down::Disk(error) => error,
         };

@@ -56,6 +56,7 @@ pub(super) enum Event {
     Next { client: usize },
     Strike,
     Undo(Strike),
+    ChangeBuild,
     Heal,
 }
 
@@ -77,6 +78,7 @@ pub(super) fn node_of(event: &Event) -> Option<usize> {
         | Event::Next { .. }
         | Event::Strike
         | Event::Undo(_)
+        | Event::ChangeBuild
         | Event::Heal => None,
     }
 }

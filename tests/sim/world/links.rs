@@ -4,7 +4,7 @@ use bytes::Bytes;
 use turnwise::{
     consensus::{
         Input, NodeId,
-        peers::{Local, PeerView, Speaker},
+        peers::{Local, PeerView, Speaker, is_final},
     },
     proto::turnwise::peer::v1::{RaftMessage, RaftMessageType},
 };
@@ -65,6 +65,7 @@ impl World {
             cluster_id: store::CLUSTER_ID,
             node_id: id_of(node),
             incarnation: self.machines[node].incarnation,
+            versions: self.build(node),
             peer_address: String::new(),
         }
     }
@@ -95,6 +96,7 @@ impl World {
                 peer: id_of(peer),
                 incarnation,
                 peer_address: String::new(),
+                versions: self.build(peer),
                 is_admitted: false,
             };
             self.local(node).check_member(&speaker, &view).is_ok()
@@ -128,9 +130,18 @@ impl World {
             Letter::Hello { hello } => {
                 let Some(view) = self.view(to) else { return };
                 let checked = self.local(to).check(&hello, &view);
-                let Speaker { peer, incarnation, peer_address, is_admitted: _ } =
-                    checked.expect("it was looked at above");
-                self.input(to, Input::PeerSeen { peer, incarnation, peer_address });
+                let Speaker { peer, incarnation, peer_address, versions, is_admitted: _ } =
+                    match checked {
+                        Ok(speaker) => speaker,
+                        // All but the versions was looked at above.
+                        Err(status) if is_final(&status) => {
+                            self.post(to, from, Letter::Refused);
+                            return;
+                        }
+                        // It is this one whose build is too old, and it will be told.
+                        Err(_) => return,
+                    };
+                self.input(to, Input::PeerSeen { peer, incarnation, peer_address, versions });
                 self.input(to, Input::PeerClock { peer, wall_us: hello.wall_clock_us });
             }
             Letter::Refused => self.refused(to),
@@ -166,6 +177,10 @@ impl World {
 
     /// A peer will never talk to this data directory: the node ends, and stays away.
     fn refused(&mut self, node: usize) {
+        if !self.machines[node].is_wiped && self.plan.upgrade {
+            self.outdated(node, Mark::OldBuildTurnedAway);
+            return;
+        }
         assert!(self.machines[node].is_wiped, "node {} is refused by its peers", id_of(node));
         self.marks.hit(Mark::FoundedAnewRefused);
         self.leave(node);

@@ -97,6 +97,7 @@ impl Team {
         }
         self.sum.remove(&*campaign);
         self.campaigns.remove(id);
+        self.assignments.waiting.rouse_all();
         Ok(Done::Deleted)
     }
 

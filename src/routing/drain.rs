@@ -3,7 +3,7 @@
 //! Owns the order of ROUTING 3, "What a command does": due timers, drain, the command, drain. Nothing
 //! here happens between commands; a late command gives one well-defined result.
 
-use std::sync::Arc;
+use std::{cmp::Reverse, collections::BinaryHeap, sync::Arc};
 
 use super::{
     AssignmentState, Cause, Command, Operation, Time,
@@ -12,7 +12,7 @@ use super::{
     record::{AssignmentRecord, Occupant},
     state::At,
     team::{Targets, Team},
-    waiting::{Candidates, Queue, Rank},
+    waiting::Candidates,
     walk::{End, Start, walk},
 };
 
@@ -23,24 +23,18 @@ const ENDED_DROPPED_MAX: usize = 4;
 impl Team {
     /// Steps 1 and 2 of every command.
     pub(super) fn catch_up(&mut self, at: At) {
-        let bettered = self.refresh(at.now);
-        let moved = self.end_timers(at);
-        let first = std::mem::take(&mut self.is_fresh);
-        if bettered || moved || first {
-            self.drain(at);
+        self.refresh(at.now);
+        self.end_timers(at);
+        if std::mem::take(&mut self.is_fresh) {
+            self.assignments.waiting.rouse_all();
         }
+        self.drain(at);
     }
 
-    /// Brings the classes of reps and members up to now. True if somebody's may have bettered.
-    ///
-    /// Whoever is not brought forward here can't have become eligible since the last drain, so without
-    /// this being true another drain would serve nobody.
-    pub(super) fn refresh(&mut self, now: Time) -> bool {
-        let mut bettered = false;
+    /// Brings the classes of reps and members up to now.
+    pub(super) fn refresh(&mut self, now: Time) {
         while let Some(uid) = self.reps.changed_by(now) {
-            let before = self.reps.get(uid).map(|rep| rep.class);
             self.stands(uid, now, |_, _| ());
-            bettered |= self.reps.get(uid).map(|rep| rep.class) < before;
         }
         while let Some((end, group)) = self.rollovers.get_min().cloned().filter(|(t, _)| *t <= now)
         {
@@ -55,18 +49,14 @@ impl Team {
                 })
                 .collect();
             reps.into_iter().for_each(|uid| self.stands(uid, now, |_, _| ()));
-            bettered = true;
         }
-        bettered
     }
 
     /// Every wait and offer that has ended moves on, without picking.
-    fn end_timers(&mut self, at: At) -> bool {
-        let mut moved = false;
+    fn end_timers(&mut self, at: At) {
         while let Some((end, id)) = self.assignments.waiting.next_timer()
             && end <= at.now
         {
-            moved = true;
             let Some(record) = self.assignments.get(id).cloned() else { break };
             if record.assignment.state == AssignmentState::Offered {
                 self.take_back_offer(&record, Cause::OfferTimeout, "", at);
@@ -74,7 +64,6 @@ impl Team {
                 self.assignments.waiting.unsettle(&record);
             }
         }
-        moved
     }
 
     /// OFFERED to PENDING at the same target; the rep is not asked again.
@@ -101,25 +90,26 @@ impl Team {
 
     /// One pass over all who wait, by priority and then age. A pick only uses capacity up, so one
     /// suffices.
+    ///
+    /// Only queues for whom something has bettered since the last drain are looked at; in the others
+    /// nobody could be served then, so nobody can be now.
     pub(super) fn drain(&mut self, at: At) {
-        let mut queues = self.assignments.waiting.queues();
-        let mut behind: Option<Rank> = None;
-        while let Some((rank, place)) = self.next_waiting(&queues, behind) {
-            behind = Some(rank);
-            let Some(record) = self.assignments.get(rank.1).cloned() else { continue };
-            let queue = queues.get(place).map(|queue| queue.candidates.clone());
-            let must_move = queue == Some(Candidates::Unsettled);
-            let is_plain = record.rejected.is_empty() && record.excluded.is_none();
-            let is_common = queue.is_some_and(|candidates| candidates.are_common());
-            if !self.try_again(&record, must_move, at) && is_plain && is_common {
-                queues.remove(place);
+        let queues = self.assignments.waiting.wake(&self.reps);
+        let next = |team: &Self, place: usize, behind| {
+            let rank = team.assignments.waiting.next(queues.get(place)?, behind)?;
+            Some(Reverse((rank, place)))
+        };
+        let mut heads: BinaryHeap<_> =
+            (0..queues.len()).filter_map(|place| next(self, place, None)).collect();
+        while let Some(Reverse((rank, place))) = heads.pop() {
+            let must_move =
+                queues.get(place).is_some_and(|q| q.candidates == Candidates::Unsettled);
+            let record = self.assignments.get(rank.1).cloned();
+            // If the first of a queue can't be served, those behind can't be either.
+            if record.is_some_and(|record| self.try_again(&record, must_move, at)) {
+                heads.extend(next(self, place, Some(rank)));
             }
         }
-    }
-
-    fn next_waiting(&self, queues: &[Queue], behind: Option<Rank>) -> Option<(Rank, usize)> {
-        let next = |queue| self.assignments.waiting.next(queue, behind);
-        queues.iter().enumerate().filter_map(|(place, queue)| Some((next(queue)?, place))).min()
     }
 
     /// Tries a waiting assignment where it stands, and if its wait is over on the targets after. False

@@ -108,6 +108,7 @@ impl Team {
             return Err(Rejection::GroupInUse { group: id.clone(), campaigns, rules, groups });
         }
         if let Some(group) = self.groups.remove(id) {
+            self.assignments.waiting.rouse_all();
             for (occupant, _) in group.ring.members() {
                 if let Occupant::Rep(uid) = occupant {
                     self.reps.leaves(*uid, id);

@@ -48,6 +48,7 @@ impl Team {
         self.record.last_rep = uid;
         self.sum.add(&self.record);
         let hours = hours.clone().map(Arc::new);
+        self.assignments.waiting.rouse_names(&record);
         self.reps.insert(&mut self.sum, record, hours);
         self.stands(uid, at.now, |_, _| ());
         self.join(&default_group(), Occupant::Rep(uid), "", 1, at.now);
@@ -100,6 +101,7 @@ impl Team {
             found => found?,
         };
         let (uid, groups) = (rep.record.uid, rep.groups.clone());
+        self.assignments.waiting.rouse_names(&rep.record);
         let is_alone = |group: &&GroupId| {
             !is_default(group) && self.groups.get(*group).is_some_and(|g| g.ring.len() == 1)
         };

@@ -100,6 +100,7 @@ impl Team {
         }
         self.sum.remove(&*rule);
         self.rules.remove(id);
+        self.assignments.waiting.rouse_all();
         let via = Via::Rule(id.clone());
         self.strand_all(&via, Cause::NoTarget, by, at);
         Ok(Done::Deleted)

@@ -3,6 +3,8 @@
 //! Everything that changes what a filter reads of a rep, or the time, goes through `stands`; everything
 //! that changes who is in a ring through `join` and `leave`.
 
+use std::sync::Arc;
+
 use super::{
     GroupId, Time,
     digest::Sum,
@@ -23,10 +25,18 @@ impl Team {
         change: impl FnOnce(&mut Reps, &mut Sum),
     ) {
         let Some(rep) = self.reps.get(uid) else { return };
-        let (groups, open) = (rep.groups.clone(), rep.open);
+        let (record, groups, open) = (Arc::clone(&rep.record), rep.groups.clone(), rep.open);
         change(&mut self.reps, &mut self.sum);
-        let Some((_, class)) = self.reps.classify(uid, now) else { return };
-        let new_open = self.reps.get(uid).map_or(0, |rep| rep.open);
+        let Some((before, class)) = self.reps.classify(uid, now) else { return };
+        if class < before {
+            self.assignments.waiting.rouse_rep(uid);
+        }
+        let Some(rep) = self.reps.get(uid) else { return };
+        let new_open = rep.open;
+        if (&record.email, &record.external_ids) != (&rep.record.email, &rep.record.external_ids) {
+            self.assignments.waiting.rouse_names(&record);
+            self.assignments.waiting.rouse_names(&rep.record);
+        }
         for id in &groups {
             let Some(group) = self.groups.get(id) else { continue };
             let occupant = Occupant::Rep(uid);
@@ -40,6 +50,9 @@ impl Team {
             let Some(group) = self.groups.get_mut(id) else { continue };
             if by_load {
                 group.ring.remove_load(seat, old, open);
+            }
+            if new < old {
+                self.assignments.waiting.rouse_group(id, new);
             }
             group.ring.set_class(&occupant, seat, new);
             if by_load {
@@ -63,6 +76,7 @@ impl Team {
         if group.is_by_load() {
             group.ring.add_load(seat, class, open);
         }
+        self.assignments.waiting.rouse_group(id, class);
         if let Occupant::Rep(uid) = occupant {
             self.reps.joins(uid, id);
         }
@@ -111,6 +125,7 @@ impl Team {
                 group.ring.add_load(seat, class, open);
             }
         }
+        self.assignments.waiting.rouse_group(id, Class::Ready);
         if let Some(cap) = group.record.period_cap.filter(|_| is_capped) {
             self.rollovers.insert((cap.window_end(now), id.clone()));
         }

@@ -11,20 +11,29 @@
 //! - All nodes apply an entry at the same version of the cluster, which never goes back, is raised to none
 //!   that some node never had a build for, and is none that the node's own build lacks.
 //! - Leader time is never more than a second ahead of true time, whatever a minority of clocks says.
+//! - A new leader has all that was committed in the terms before.
+//! - Who is a member, and what changes that: see `configs`.
 //! - A linearizable read sees everything that was answered to anybody before it was called (I9).
 //!
 //! A violation panics; the runner catches it and prints the seed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use turnwise::{
-    consensus::{Committed, HardState, NodeId, Recovered},
+    consensus::{Committed, Entry, HardState, NodeId, Recovered},
     replica::VERSIONS,
     routing::{Event, Rejection, Reply, State},
 };
 
-use crate::{plan::S, world::EPOCH_US};
+use crate::{
+    configs::{Configs, Step},
+    plan::S,
+    world::EPOCH_US,
+};
+
+/// A learner may lack so many entries where it is promoted.
+const CAUGHT_UP_WITHIN: u64 = 256;
 
 /// What a command came to.
 pub(crate) type Outcome = Result<Reply, Rejection>;
@@ -60,6 +69,13 @@ struct Durable {
     hard_state: HardState,
 }
 
+impl Durable {
+    /// Where its log ends.
+    fn last(&self) -> u64 {
+        self.terms.keys().next_back().copied().unwrap_or_default().max(self.snapshot)
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Checks {
@@ -67,14 +83,16 @@ pub(crate) struct Checks {
     leaders: BTreeMap<u64, NodeId>,
     durable: BTreeMap<NodeId, Durable>,
     /// What was durable on a disk until it was emptied. Leaders may count on it for a while.
-    lost: Vec<Durable>,
+    lost: Vec<(NodeId, Durable)>,
     applied: BTreeMap<NodeId, u64>,
     /// The newest version that the node's build has, and the newest that any of its builds had.
     builds: BTreeMap<NodeId, (u32, u32)>,
     /// Some leader may have found that all nodes have the next version.
     pub(crate) may_be_raised: bool,
     empty_hash: u128,
+    /// Founders.
     nodes: usize,
+    pub(crate) configs: Configs,
     /// True time, told by the world.
     pub(crate) now_us: u64,
     /// How far a right clock may be off.
@@ -95,6 +113,7 @@ impl Checks {
             may_be_raised: false,
             empty_hash,
             nodes,
+            configs: Configs::new(nodes),
             now_us: 0,
             clock_offset_max_us,
             count: 0,
@@ -167,6 +186,7 @@ impl Checks {
                 version,
             };
             self.log.insert(*index, batch);
+            self.configs.committed(*index, *term);
             return;
         };
         assert_eq!(first.term, *term, "term of committed index {index} on node {node}");
@@ -183,7 +203,7 @@ impl Checks {
         self.count += 1;
         let hash = state.hash();
         self.is_at(node, index, state.engine_version());
-        let expected = if index == 1 { self.empty_hash } else { self.hash_at(index) };
+        let expected = if index <= 1 { self.empty_hash } else { self.hash_at(index) };
         assert_eq!(expected, hash, "hash of the snapshot at {index} loaded by node {node}");
         self.applied.insert(node, index);
         self.snapshot_durable(node, index);
@@ -218,20 +238,84 @@ impl Checks {
     /// A client is about to be told that this entry took effect.
     pub(crate) fn acknowledges(&mut self, index: u64, term: u64) {
         self.count += 1;
-        let holds = |durable: &&Durable| {
+        let holds = |durable: &Durable| {
             durable.snapshot >= index || durable.terms.get(&index) == Some(&term)
         };
-        let count = self.durable.values().chain(&self.lost).filter(holds).count();
+        let counts: Vec<_> = self
+            .configs
+            .about(index)
+            .map(|config| (self.holders(&config.voters, holds), config.voters.len()))
+            .collect();
         assert!(
-            count > self.nodes / 2,
-            "index {index} of term {term} is acknowledged and durable on {count} of {} nodes",
-            self.nodes
+            counts.iter().any(|(count, nodes)| *count > nodes / 2),
+            "index {index} of term {term} is acknowledged and durable on {} of {} nodes",
+            counts[0].0,
+            counts[0].1
+        );
+    }
+
+    /// How many of them have it on their disks, or had before those were emptied.
+    fn holders(&self, voters: &BTreeSet<NodeId>, holds: impl Fn(&Durable) -> bool) -> usize {
+        let has = |node: &&NodeId| {
+            let lost = self.lost.iter().filter(|(lost, _)| lost == *node).map(|(_, it)| it);
+            self.durable.get(*node).into_iter().chain(lost).any(&holds)
+        };
+        voters.iter().filter(has).count()
+    }
+
+    /// A new leader has all that was committed in the terms before its own.
+    pub(crate) fn has_it_all(&self, node: NodeId, term: u64, last_index: u64) {
+        let before = self.log.iter().rev().find(|(_, batch)| batch.term < term);
+        let committed = before.map_or(0, |(index, _)| *index);
+        assert!(
+            committed <= last_index,
+            "node {node} leads term {term} with a log up to {last_index}; {committed} is committed"
+        );
+    }
+
+    /// A node has written a change of the members into its log; `proposes` if it leads that term.
+    pub(crate) fn change_written(&mut self, node: NodeId, entry: &Entry, proposes: bool) {
+        let Entry { index, term, ref data, .. } = *entry;
+        let Some((about, step)) = self.configs.written(index, term, data) else { return };
+        if !proposes {
+            return;
+        }
+        self.count += 1;
+        let applied = self.applied.get(&node).copied().unwrap_or_default();
+        let voters = &self.configs.at(applied).voters;
+        let first = self.log.iter().find(|(_, batch)| batch.term == term).map(|(index, _)| *index);
+        let of_term = self.holders(voters, |durable| {
+            durable.terms.values().any(|held| *held == term)
+                || first.is_some_and(|first| durable.snapshot >= first)
+        });
+        assert!(
+            of_term > voters.len() / 2,
+            "node {node} changes the members at {index} and has not committed in term {term}"
+        );
+        if step == Step::Promoted {
+            let held = self.durable.get(&about).map_or(0, Durable::last);
+            assert!(
+                held + CAUGHT_UP_WITHIN >= index - 1,
+                "node {about} is promoted at {index} and has the log up to {held}"
+            );
+        }
+    }
+
+    /// Somebody is about to be told that a change of the members was made at this index.
+    pub(crate) fn acknowledges_change(&mut self, node: NodeId, index: Option<u64>, what: &str) {
+        self.count += 1;
+        let index = index.unwrap_or_else(|| panic!("node {node} says that {what}, and it was not"));
+        let durable = &self.durable[&node];
+        let known = durable.snapshot.max(durable.hard_state.commit);
+        assert!(
+            known >= index,
+            "node {node} says that {what}, at {index}; on its disk is known committed {known}"
         );
     }
 
     /// All that a node's disk held is gone.
     pub(crate) fn wiped(&mut self, node: NodeId) {
-        self.lost.extend(self.durable.remove(&node));
+        self.lost.extend(self.durable.remove(&node).map(|durable| (node, durable)));
         self.applied.remove(&node);
     }
 

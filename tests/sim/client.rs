@@ -5,7 +5,7 @@
 //! operation called after another was answered comes after it in the log. What it was told is kept
 //! for the end, when it must be in every node's state (I1).
 
-use std::time::Duration;
+use std::{rc::Rc, time::Duration};
 
 use bytes::Bytes;
 use turnwise::{
@@ -69,6 +69,8 @@ struct Operation {
     /// What had been answered to anybody before this was called.
     after_position: LogPosition,
     after_index: u64,
+    /// Whom its lanes go to.
+    nodes: Rc<[usize]>,
     lanes: Vec<Lane>,
     answer: Option<checks::Outcome>,
 }
@@ -77,7 +79,8 @@ struct Operation {
 #[derive(Debug)]
 pub(crate) struct Client {
     id: usize,
-    nodes: usize,
+    /// The nodes that it knows of, counted from 0.
+    nodes: Rc<[usize]>,
     rng: Rng,
     founding: Vec<turnwise::routing::Operation>,
     founding_len: u64,
@@ -98,7 +101,7 @@ impl Client {
         founding.reverse();
         Self {
             id,
-            nodes,
+            nodes: (0..nodes).collect(),
             rng,
             founding_len: u64::try_from(founding.len()).unwrap(),
             founding,
@@ -109,6 +112,11 @@ impl Client {
             think_max_us,
             current: None,
         }
+    }
+
+    /// These are the nodes from now on.
+    pub(crate) fn learns(&mut self, nodes: Rc<[usize]>) {
+        self.nodes = nodes;
     }
 
     /// Whether everything that others build upon is there.
@@ -157,17 +165,19 @@ impl Client {
                 }
             }
         };
-        let twice = !is_founding && command.is_some() && self.nodes > 1 && self.rng.chance(80);
+        let twice =
+            !is_founding && command.is_some() && self.nodes.len() > 1 && self.rng.chance(80);
         if twice {
             marks.hit(Mark::TwoNodesAtOnce);
         }
-        let first = self.rng.index(self.nodes);
+        let first = self.rng.index(self.nodes.len());
         let count = if twice { 2 } else { 1 };
         let lanes = (0..count).map(|lane| self.lane(now_us, first + lane)).collect();
         self.current = Some(Operation {
             command,
             after_position: if answer.is_some() { LogPosition::default() } else { told.position },
             after_index: told.index,
+            nodes: Rc::clone(&self.nodes),
             lanes,
             answer,
         });
@@ -185,7 +195,7 @@ impl Client {
     fn lane(&mut self, now_us: u64, first: usize) -> Lane {
         let patience_us = self.rng.between(500 * MS, 6 * S);
         let deadline = Duration::from_micros(now_us + patience_us);
-        let retry = Retry::new(POLICY, self.nodes, first, deadline);
+        let retry = Retry::new(POLICY, self.nodes.len(), first, deadline);
         Lane { retry, token: 0, is_calling: false, is_done: false }
     }
 
@@ -229,8 +239,12 @@ impl Client {
                 return self.after_step(Vec::new(), now_us, told, marks);
             }
             Answer::NotLeader { leader } => {
-                let index = |NodeId(id)| usize::try_from(id - 1).unwrap();
-                retry::Answer::Unavailable { retry_delay: None, leader: leader.map(index) }
+                let nodes = self.current.as_ref().map(|operation| &operation.nodes);
+                let place = |NodeId(id)| {
+                    let node = usize::try_from(id - 1).unwrap();
+                    nodes?.iter().position(|it| *it == node)
+                };
+                retry::Answer::Unavailable { retry_delay: None, leader: leader.and_then(place) }
             }
             Answer::Lost => retry::Answer::Unavailable { retry_delay: None, leader: None },
             Answer::Overloaded => retry::Answer::Overloaded { retry_delay: None },
@@ -313,6 +327,7 @@ impl Client {
             Some((_, bytes)) => What::Propose(bytes.clone()),
             None => What::Read { at_least: operation.after_index },
         };
+        let nodes = &operation.nodes;
         let lane = &mut operation.lanes[lane];
         told.next_call += 1;
         lane.token = told.next_call;
@@ -321,6 +336,7 @@ impl Client {
             Step::Send { endpoint, until } => {
                 lane.is_calling = true;
                 let call = Call { client, id: token, what };
+                let endpoint = nodes[endpoint];
                 vec![Wish::Send { endpoint, call }, Wish::Wake { at_us: micros(until), token }]
             }
             Step::Wait { until } => {
@@ -351,9 +367,10 @@ impl Client {
         if operation.answer.is_none() && operation.command.is_some() {
             marks.hit(Mark::GaveUp);
             if self.insists || is_founding || self.rng.chance(500) {
-                let first = self.rng.index(self.nodes);
+                let first = self.rng.index(self.nodes.len());
                 let lane = self.lane(now_us, first);
                 if let Some(operation) = &mut self.current {
+                    operation.nodes = Rc::clone(&self.nodes);
                     operation.lanes = vec![lane];
                 }
                 return self.step(0, retry::Event::Start, now_us, told);

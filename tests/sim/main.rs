@@ -14,7 +14,9 @@
 //! | `network` | links |
 //! | `nemesis` | which fault strikes where and when |
 //! | `client`, `workload` | who asks for what, and retries |
+//! | `members` | who changes the members, and machines that join |
 //! | `checks` | what must be true of every step |
+//! | `configs` | who is a member, by the committed log |
 //! | `../model` | the naive model, which the committed log is replayed through |
 //! | `../support/memdisk` | a disk that loses and tears what was not synced |
 //! | `marks` | whether the interesting moments happened at all |
@@ -29,7 +31,7 @@
 //! That it bites: with the feature `planted`, bugs are put into the production code one by one, and each
 //! must be found (`planted`; the table is in `docs/RELIABILITY.md`).
 //!
-//! Not here yet: changes of membership, an old copy of a disk restored.
+//! Not here yet: an old copy of a disk restored.
 
 #![expect(
     clippy::unwrap_used,
@@ -39,7 +41,9 @@
 
 mod checks;
 mod client;
+mod configs;
 mod marks;
+mod members;
 #[path = "../support/memdisk.rs"]
 mod memdisk;
 #[path = "../model/mod.rs"]

@@ -85,8 +85,12 @@ pub(crate) struct Nemesis {
     broken_disks: Vec<Option<Fault>>,
     /// The first of those whose clocks may be wrong.
     wrong_clocks: usize,
+    /// How many those are.
+    minority: usize,
     /// The first of those whose disks may lose what was durable.
     bad_disks: usize,
+    /// The first client, as the network counts.
+    first_client: usize,
     clients: usize,
 }
 
@@ -96,12 +100,15 @@ impl Nemesis {
         Self {
             wrong_clocks: rng.index(plan.nodes),
             bad_disks: rng.index(plan.nodes),
+            // Of however few members there may be.
+            minority: if plan.growth.is_some() { 1 } else { (plan.nodes.max(3) - 1) / 2 },
+            first_client: plan.slots,
             clients: plan.clients,
             rng,
             faults: plan.faults.clone(),
             gap_max_us: plan.fault_gap_max_us,
             nodes: plan.nodes,
-            broken_disks: vec![None; plan.nodes],
+            broken_disks: vec![None; plan.slots],
         }
     }
 
@@ -115,15 +122,16 @@ impl Nemesis {
         if self.rng.chance(300) { self.rng.between(S, 4 * S) } else { self.rng.between(20 * MS, S) }
     }
 
-    /// The next strike, if any fault is in the plan.
-    pub(crate) fn strike(&mut self, leader: Option<usize>) -> Option<Strike> {
+    /// The next strike, if any fault is in the plan, at one of those who are there.
+    pub(crate) fn strike(&mut self, leader: Option<usize>, there: &[usize]) -> Option<Strike> {
         if self.faults.is_empty() {
             return None;
         }
         let fault = self.rng.pick(&self.faults);
-        let any = self.rng.index(self.nodes);
+        let any = self.rng.pick(there);
         let node = leader.filter(|_| self.rng.chance(500)).unwrap_or(any);
-        let other = (node + 1 + self.rng.index(self.nodes.max(2) - 1)) % self.nodes;
+        let at = there.iter().position(|it| *it == node).unwrap_or_default();
+        let other = there[(at + 1 + self.rng.index(there.len().max(2) - 1)) % there.len()];
         Some(match fault {
             Fault::Cut => Strike::Cut { from: node, to: other, both: true },
             Fault::CutOneWay if self.rng.chance(500) => {
@@ -166,7 +174,7 @@ impl Nemesis {
                 Strike::DiskFull { node, bytes_left }
             }
             Fault::CutClient => {
-                let client = self.nodes + self.rng.index(self.clients);
+                let client = self.first_client + self.rng.index(self.clients);
                 let (from, to) = if self.rng.chance(500) { (node, client) } else { (client, node) };
                 Strike::Cut { from, to, both: false }
             }
@@ -188,7 +196,7 @@ impl Nemesis {
     }
 
     fn of_minority(&mut self, first: usize) -> usize {
-        (first + self.rng.index((self.nodes - 1) / 2)) % self.nodes
+        (first + self.rng.index(self.minority)) % self.nodes
     }
 
     /// Whether it did something to this node's disk that has an end.

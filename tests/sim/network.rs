@@ -5,7 +5,7 @@
 
 use crate::{plan::LinkPlan, rng::Rng};
 
-/// Somebody who talks: nodes from 0, then clients.
+/// Somebody who talks: nodes from 0, then clients, then who changes the members.
 pub(crate) type Endpoint = usize;
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -85,6 +85,11 @@ impl Network {
     pub(crate) fn mend(&mut self, from: Endpoint, to: Endpoint) {
         let link = &mut self.links[from * self.endpoints + to];
         link.cuts = link.cuts.saturating_sub(1);
+    }
+
+    /// Whether any link is cut.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.links.iter().any(|link| link.cuts > 0)
     }
 
     /// Heavy loss everywhere, or an end of it.

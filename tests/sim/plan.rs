@@ -3,7 +3,7 @@
 //! Swarm testing: a seed draws a random subset of the faults. A world with every fault at once spends
 //! its time electing leaders; a world with two of them reaches states that the other never sees.
 
-use crate::rng::Rng;
+use crate::{members::Growth, rng::Rng};
 
 /// One millisecond of simulated time; all times are microseconds.
 pub(crate) const MS: u64 = 1_000;
@@ -94,7 +94,12 @@ pub(crate) struct LinkPlan {
 /// See the module.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
+    /// Founders.
     pub(crate) nodes: usize,
+    /// Machines that there can be: the founders, and who may join.
+    pub(crate) slots: usize,
+    /// How the members change, if they do.
+    pub(crate) growth: Option<Growth>,
     pub(crate) clients: usize,
     pub(crate) operations_per_client: u64,
     /// A client waits up to this long between two operations.
@@ -140,8 +145,17 @@ impl Plan {
         };
         let faults_until_us = rng.between(10, 40) * S;
         let sync_min_us = rng.pick(&[50, 200, MS]);
+        let nodes = rng.pick(&[3, 3, 3, 3, 3, 3, 3, 5, 5, 1]);
+        // Members change in other worlds than builds do.
+        let upgrade = cfg!(feature = "next") && Rng::stream(seed, "upgrade").chance(800);
+        let growth = Growth::draw(seed).filter(|_| !upgrade);
+        if let Some(growth) = &growth {
+            faults.retain(|fault| growth.goes_with(*fault, nodes));
+        }
         Self {
-            nodes: rng.pick(&[3, 3, 3, 3, 3, 3, 3, 5, 5, 1]),
+            nodes,
+            slots: nodes + growth.as_ref().map_or(0, |growth| growth.spares),
+            growth,
             clients: rng.pick(&[2, 4, 8, 16]),
             operations_per_client: 250,
             think_max_us: rng.pick(&[5 * MS, 20 * MS, 100 * MS]),
@@ -160,7 +174,7 @@ impl Plan {
             retained_log_bytes: rng.pick(&[0, 2 << 10, 16 << 10]),
             snapshot_every_bytes: rng.pick(&[2 << 10, 8 << 10, 40 << 10]),
             segment_bytes: rng.pick(&[4 << 10, 8 << 10, 64 << 10]),
-            upgrade: cfg!(feature = "next") && rng.chance(800),
+            upgrade,
         }
     }
 }

@@ -6,12 +6,16 @@
 //! memory and nothing more: a crash drops it. It does not know where messages go or what time it is;
 //! it is told, and it leaves in [`Context::out`] what the world is to do.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use turnwise::consensus::{
-    Committed, Effect, Entry, Fault, Incarnation, Input, LogRequest, Node, NodeConfig, NodeId,
-    NotProposed, Now, Persist, Proposal, ProposalId, ReadId, Role, StateMachine,
+    Change, ChangeId, Changed, Committed, Effect, Entry, EntryKind, Fault, Incarnation, Input,
+    LogRequest, Membership, Node, NodeConfig, NodeId, NotChanged, NotProposed, Now, Persist,
+    Proposal, ProposalId, ReadId, Role, StateMachine,
 };
 use turnwise::{proto::turnwise::peer::v1::RaftMessage, routing::State};
 
@@ -86,6 +90,10 @@ pub(crate) enum Out {
     ReadLog(LogRequest),
     /// Call [`Process::save`] after a while.
     Save(Box<Save>),
+    /// What became of a change of the members.
+    Changed(ChangeId, Result<Changed, NotChanged>),
+    /// This node was removed: the process ends.
+    Removed,
 }
 
 /// A snapshot to write.
@@ -150,6 +158,11 @@ pub(crate) struct Process {
     waiters: BTreeMap<u64, Waiter>,
     next_waiter: u64,
     applied: u64,
+    members: Arc<Membership>,
+    /// What is asked to be changed about the members.
+    changes: BTreeMap<ChangeId, Change>,
+    /// To be told once what was written by then is durable.
+    changed: Vec<(ChangeId, Result<Changed, NotChanged>)>,
 }
 
 impl Process {
@@ -194,6 +207,9 @@ impl Process {
             waiters: BTreeMap::new(),
             next_waiter: 0,
             applied,
+            members: Arc::default(),
+            changes: BTreeMap::new(),
+            changed: Vec::new(),
         })
     }
 
@@ -224,6 +240,17 @@ impl Process {
             self.drain_asked = true;
             context.out.push(Out::Drain);
         }
+    }
+
+    /// Asks for a change of the members.
+    pub(crate) fn change(
+        &mut self,
+        context: &mut Context<'_>,
+        id: ChangeId,
+        change: Change,
+    ) -> Result<(), Down> {
+        self.changes.insert(id, change.clone());
+        self.handle(context, Input::Change { id, change })
     }
 
     /// Gives the node everything that waited.
@@ -308,8 +335,19 @@ impl Process {
                 self.perform(context, effect, &mut inputs)?;
             }
             let status = self.node.status();
-            if status.role == Role::Leader && context.checks.leads(self.id, status.term) {
+            let leads = status.role == Role::Leader;
+            if leads && context.checks.leads(self.id, status.term) {
                 context.marks.hit(Mark::LeaderChange);
+                context.checks.has_it_all(self.id, status.term, status.last_index);
+            }
+            if !Arc::ptr_eq(&self.members, self.node.membership()) {
+                self.members = Arc::clone(self.node.membership());
+                context.checks.configs.believes(self.id, self.applied, &self.members, leads);
+            }
+        }
+        if self.unsynced.is_empty() {
+            for (id, outcome) in std::mem::take(&mut self.changed) {
+                self.changed(context, id, outcome);
             }
         }
         Ok(())
@@ -366,9 +404,8 @@ impl Process {
                     self.serve(context, id);
                 }
             }
-            Effect::Changed { .. } | Effect::Removed => {
-                unreachable!("nobody changes the members here")
-            }
+            Effect::Changed { id, outcome } => self.changed.push((id, outcome)),
+            Effect::Removed => context.out.push(Out::Removed),
             Effect::ReadsFailed(ids) => {
                 for ReadId(id) in ids {
                     context.marks.hit(Mark::ReadRefused);
@@ -398,6 +435,11 @@ impl Process {
             }
             self.machine = machine;
             self.applied = install.index;
+        }
+        for entry in persist.entries.iter().filter(|it| it.kind == EntryKind::ConfChange) {
+            let status = self.node.status();
+            let proposes = status.role == Role::Leader && status.term == entry.term;
+            context.checks.change_written(self.id, entry, proposes);
         }
         let written = Written {
             reset: persist.install.as_ref().map(|install| (install.index, install.term)),
@@ -449,6 +491,30 @@ impl Process {
             self.answer(context, *id, Answer::Done { term: *term, outcome: Box::new(outcome) });
         }
         Ok(())
+    }
+
+    /// Tells what became of a change.
+    fn changed(
+        &mut self,
+        context: &mut Context<'_>,
+        id: ChangeId,
+        outcome: Result<Changed, NotChanged>,
+    ) {
+        let change = self.changes.remove(&id).expect("answered once");
+        let configs = &context.checks.configs;
+        match (&outcome, change) {
+            (Ok(Changed::Joined { node, .. }), Change::Join { incarnation, .. }) => {
+                let at = configs.admitted_at(*node, incarnation);
+                context.checks.acknowledges_change(self.id, at, &format!("{node} is admitted"));
+            }
+            (Ok(Changed::Removed), Change::Remove { node }) => {
+                let at = configs.removed_at(node);
+                context.checks.acknowledges_change(self.id, at, &format!("{node} is removed"));
+            }
+            (Ok(Changed::TokenCreated { .. }), Change::CreateToken { .. }) | (Err(_), _) => {}
+            (Ok(other), change) => panic!("{change:?} came to {other:?}"),
+        }
+        context.out.push(Out::Changed(id, outcome));
     }
 
     fn serve(&mut self, context: &mut Context<'_>, id: u64) {

@@ -10,6 +10,7 @@ mod event;
 mod faults;
 mod finish;
 mod links;
+mod members;
 
 use std::collections::BTreeMap;
 
@@ -26,6 +27,7 @@ use crate::{
     checks::Checks,
     client::{Client, Told, Wish},
     marks::{Mark, Marks},
+    members::Operator,
     memdisk::MemDisk,
     nemesis::Nemesis,
     network::Network,
@@ -89,6 +91,8 @@ pub(crate) struct World {
     disk_rng: Rng,
     clock_rng: Rng,
     build_rng: Rng,
+    /// Who changes the members, where they change.
+    operator: Option<Operator>,
     trace: Xxh3,
     healed: bool,
 }
@@ -131,7 +135,8 @@ impl World {
                 disk_stalls_until_us: 0,
             }
         });
-        let machines = machines.collect();
+        let spares = (plan.nodes..plan.slots).map(|_| Machinery::spare());
+        let machines = machines.chain(spares).collect();
         let clients = (0..plan.clients).map(|id| {
             Client::new(id, seed, plan.nodes, plan.operations_per_client, plan.think_max_us)
         });
@@ -141,7 +146,7 @@ impl World {
             events: BTreeMap::new(),
             next_event: 0,
             machines,
-            network: Network::new(seed, plan.nodes + plan.clients, plan.link),
+            network: Network::new(seed, plan.slots + plan.clients + 1, plan.link),
             clients: clients.collect(),
             told: Told::default(),
             nemesis: Nemesis::new(seed, &plan),
@@ -152,6 +157,7 @@ impl World {
             disk_rng: Rng::stream(seed, "disk"),
             clock_rng,
             build_rng: Rng::stream(seed, "build"),
+            operator: plan.growth.clone().map(|growth| Operator::new(seed, growth)),
             trace: Xxh3::new(),
             healed: false,
             plan,
@@ -165,6 +171,9 @@ impl World {
         world.at(3 * S, Event::Strike);
         if world.plan.upgrade {
             world.at(2 * S, Event::ChangeBuild);
+        }
+        if world.operator.is_some() {
+            world.at(S, Event::Operate);
         }
         world.at(world.plan.faults_until_us, Event::Heal);
         world
@@ -247,12 +256,12 @@ impl World {
                 }
             }
             Event::Call { to, generation, call } => {
-                if self.network.is_alive(self.plan.nodes + call.client, to, generation) {
+                if self.network.is_alive(self.plan.slots + call.client, to, generation) {
                     self.call(to, call);
                 }
             }
             Event::Answer { from, client, generation, call, answer } => {
-                if self.network.is_alive(from, self.plan.nodes + client, generation) {
+                if self.network.is_alive(from, self.plan.slots + client, generation) {
                     self.note("answer", client);
                     let (told, marks) = (&mut self.told, &mut self.marks);
                     let now_us = self.now_us;
@@ -304,6 +313,11 @@ impl World {
             Event::Strike => self.strike(),
             Event::Undo(strike) => self.undo(strike),
             Event::ChangeBuild => self.change_a_build(),
+            Event::Operate => self.operate(),
+            Event::Ask { to, generation, id, change } => self.asked(to, generation, id, *change),
+            Event::Told { from, generation, id, outcome, leader } => {
+                self.told(from, generation, id, *outcome, leader);
+            }
             Event::Heal => self.heal(),
         }
     }
@@ -465,6 +479,8 @@ impl World {
                     let delay = self.disk_rng.between(MS, 150 * MS);
                     self.later(delay, Event::Save { node, boot, save });
                 }
+                Out::Changed(id, outcome) => self.tell(node, id, outcome),
+                Out::Removed => self.sent_away(node, Mark::RemovedEnded),
             }
         }
     }
@@ -490,7 +506,7 @@ impl World {
         for wish in wishes {
             match wish {
                 Wish::Send { endpoint, call } => {
-                    let from = self.plan.nodes + client;
+                    let from = self.plan.slots + client;
                     for arrival in self.network.send(from, endpoint, self.now_us) {
                         let (generation, call) = (arrival.generation, call.clone());
                         self.at(arrival.at_us, Event::Call { to: endpoint, generation, call });

@@ -135,30 +135,70 @@ pub async fn join<S: StateMachine>(joining: &Joining) -> Result<Joined, JoinErro
     let disk =
         RealDisk::open(path).map_err(|source| StartError::Disk { path: path.clone(), source })?;
     let disk = Arc::new(disk);
-    let failed = |source| JoinError::Io { path: path.clone(), source };
-    if let Some(joined) = identity(&*disk, path)? {
-        forget_drawn(&*disk).map_err(failed)?;
-        return Ok(joined);
-    }
-    let incarnation = drawn(&*disk).map_err(failed)?;
+    let incarnation = match set_out(&*disk, path, rand::random)? {
+        Road::Joined(joined) => return Ok(joined),
+        Road::Asks(incarnation) => incarnation,
+    };
     let admitted = ask::<S>(joining, incarnation).await?;
+    let joined = enter::<S, _>(&disk, path, LogConfig::default(), incarnation, admitted)?;
+    tracing::info!(node = joined.node_id.0, "admitted to the cluster; waiting for the leader");
+    Ok(joined)
+}
+
+/// What a data directory has to do to become a member's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Road {
+    /// Nothing: it is one.
+    Joined(Joined),
+    /// Ask to be admitted, with this incarnation, which is durable.
+    Asks(Incarnation),
+}
+
+/// The first step: before anybody is asked. `draw` gives any number, not the same twice.
+///
+/// # Errors
+/// [`JoinError::Start`], [`JoinError::Io`]. The same call may be made again.
+pub fn set_out<D: Disk>(
+    disk: &D,
+    path: &Path,
+    draw: impl FnOnce() -> u128,
+) -> Result<Road, JoinError> {
+    let failed = |source| JoinError::Io { path: path.to_owned(), source };
+    if let Some(joined) = identity(disk, path)? {
+        forget_drawn(disk).map_err(failed)?;
+        return Ok(Road::Joined(joined));
+    }
+    Ok(Road::Asks(drawn(disk, draw).map_err(failed)?))
+}
+
+/// The last step: with the leader's answer, the directory becomes a member's.
+///
+/// # Errors
+/// [`JoinError`]. After [`set_out`], the same call may be made again with the same answer.
+pub fn enter<S: StateMachine, D: Disk>(
+    disk: &Arc<D>,
+    path: &Path,
+    log: LogConfig,
+    incarnation: Incarnation,
+    admitted: Admitted,
+) -> Result<Joined, JoinError> {
+    let failed = |source| JoinError::Io { path: path.to_owned(), source };
     let cluster_id = <[u8; 16]>::try_from(admitted.cluster_id.as_ref()).map(u128::from_be_bytes);
     let (Ok(cluster_id), node_id @ 1..) = (cluster_id, admitted.node_id) else {
         return Err(JoinError::Refused { why: "its answer makes no sense".to_owned() });
     };
     let node_id = NodeId(node_id);
-    let store = SnapshotStore::open(Arc::clone(&disk), cluster_id, GROUP_ID)
-        .map_err(|source| StartError::Snapshot { path: path.clone(), source })?;
+    let store = SnapshotStore::open(Arc::clone(disk), cluster_id, GROUP_ID)
+        .map_err(|source| StartError::Snapshot { path: path.to_owned(), source })?;
     let identity = Identity { cluster_id, node_id, incarnation, group_id: GROUP_ID };
     let begin = joining_snapshot(admitted.members);
-    lay(path, &disk, &store, (identity, LogConfig::default()), &begin, &S::empty())?;
-    forget_drawn(&*disk).map_err(failed)?;
-    tracing::info!(node = node_id.0, "admitted to the cluster; waiting for the leader");
+    lay(path, disk, &store, (identity, log), &begin, &S::empty())?;
+    forget_drawn(&**disk).map_err(failed)?;
     Ok(Joined { cluster_id, node_id })
 }
 
 /// The incarnation of an earlier try, or a new one, durable.
-fn drawn<D: Disk>(disk: &D) -> io::Result<Incarnation> {
+fn drawn<D: Disk>(disk: &D, draw: impl FnOnce() -> u128) -> io::Result<Incarnation> {
     let mut bytes = [0; 16];
     if is_drawn(disk)? {
         let file = disk.open(DRAWN)?;
@@ -171,7 +211,7 @@ fn drawn<D: Disk>(disk: &D) -> io::Result<Incarnation> {
         }
         disk.remove(DRAWN)?;
     }
-    let incarnation: u128 = rand::random_range(1..=u128::MAX);
+    let incarnation = draw().max(1);
     let file = disk.create(DRAWN)?;
     file.write_at(&incarnation.to_be_bytes(), 0)?;
     file.sync()?;
@@ -257,13 +297,13 @@ mod tests {
     fn an_incarnation_is_drawn_once_and_again_where_it_never_reached_the_disk() {
         let dir = tempfile::tempdir().unwrap();
         let disk = RealDisk::open(dir.path()).unwrap();
-        let first = drawn(&disk).unwrap();
-        assert_eq!(drawn(&disk).unwrap(), first);
+        let first = drawn(&disk, rand::random).unwrap();
+        assert_eq!(drawn(&disk, rand::random).unwrap(), first);
         for torn in [&[][..], &[7; 5], &[0; 16], &[7; 17]] {
             fs::write(dir.path().join(DRAWN), torn).unwrap();
-            let again = drawn(&disk).unwrap();
+            let again = drawn(&disk, rand::random).unwrap();
             assert!(again != first && again.0 != 0, "{torn:?}");
-            assert_eq!(drawn(&disk).unwrap(), again, "{torn:?}");
+            assert_eq!(drawn(&disk, rand::random).unwrap(), again, "{torn:?}");
         }
         forget_drawn(&disk).unwrap();
         forget_drawn(&disk).unwrap();

@@ -45,7 +45,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub use data_dir::{
     BODY_LEN_MAX, DataDir, Founding, GROUP_ID, Opened, load_snapshot, write_snapshot,
 };
-pub use join::{JoinError, JoinToken, Joined, Joining, join};
+pub use join::{JoinError, JoinToken, Joined, Joining, Road, enter, join, set_out};
 pub use look::Contents;
 pub use refound::{Member, Origin, RefoundError, is_free, refound, refound_on};
 pub use start::{Setup, StartError, start};

@@ -104,13 +104,15 @@ impl World {
             process.is_some_and(|it| it.node().membership().incarnation(id).is_some())
         });
         // A record that no majority knows may be lost with those who do.
-        if self.machines[node].is_gone || known.count() <= self.plan.nodes / 2 {
+        if self.machines[node].is_gone
+            || known.count() <= self.checks.configs.latest().voters.len() / 2
+        {
             return;
         }
         self.marks.hit(Mark::Wipe);
         self.crash(node, true);
         // Nothing that it said before is under way any more: its connections are gone.
-        for other in 0..self.plan.nodes {
+        for other in 0..self.machines.len() {
             self.network.cut(node, other);
             self.network.mend(node, other);
         }

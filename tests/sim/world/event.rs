@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 use turnwise::{
-    consensus::{LogRequest, NodeId},
+    consensus::{Change, LogRequest, NodeId},
     proto::turnwise::peer::v1::{Hello, RaftMessage},
 };
 
+use super::members::Outcome;
 use crate::{
     nemesis::Strike,
     network::Endpoint,
@@ -57,6 +58,9 @@ pub(super) enum Event {
     Strike,
     Undo(Strike),
     ChangeBuild,
+    Operate,
+    Ask { to: usize, generation: u64, id: u64, change: Box<Change> },
+    Told { from: usize, generation: u64, id: u64, outcome: Box<Outcome>, leader: Option<NodeId> },
     Heal,
 }
 
@@ -71,7 +75,7 @@ pub(super) fn node_of(event: &Event) -> Option<usize> {
         | Event::Save { node, .. }
         | Event::TransferEnds { node, .. }
         | Event::Unreachable { node, .. } => Some(*node),
-        Event::Arrive { to, .. } | Event::Call { to, .. } => Some(*to),
+        Event::Arrive { to, .. } | Event::Call { to, .. } | Event::Ask { to, .. } => Some(*to),
         Event::Boot { .. }
         | Event::Answer { .. }
         | Event::Wake { .. }
@@ -79,6 +83,8 @@ pub(super) fn node_of(event: &Event) -> Option<usize> {
         | Event::Strike
         | Event::Undo(_)
         | Event::ChangeBuild
+        | Event::Operate
+        | Event::Told { .. }
         | Event::Heal => None,
     }
 }

@@ -10,7 +10,9 @@ impl World {
             return;
         }
         let leader = self.leader();
-        if let Some(strike) = self.nemesis.strike(leader) {
+        let is_there = |node: &usize| self.operator.is_none() || !self.machines[*node].is_gone;
+        let there: Vec<usize> = (0..self.machines.len()).filter(is_there).collect();
+        if let Some(strike) = self.nemesis.strike(leader, &there) {
             self.note("strike", 0);
             self.carry_out_strike(strike);
         }
@@ -19,7 +21,7 @@ impl World {
     }
 
     /// Who leads in the latest term.
-    fn leader(&self) -> Option<usize> {
+    pub(super) fn leader(&self) -> Option<usize> {
         let running = |node: &usize| self.machines[*node].process.as_ref().map(Process::node);
         (0..self.machines.len())
             .filter(|node| running(node).is_some_and(|it| it.status().role == Role::Leader))
@@ -126,7 +128,7 @@ impl World {
     }
 
     fn others(&self, node: usize) -> impl Iterator<Item = usize> + use<> {
-        (0..self.plan.nodes + self.plan.clients).filter(move |other| *other != node)
+        (0..=self.plan.slots + self.plan.clients).filter(move |other| *other != node)
     }
 
     pub(super) fn undo(&mut self, strike: Strike) {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use turnwise::{
     codec,
-    consensus::NodeStatus,
+    consensus::{NodeId, NodeStatus},
     replica::VERSIONS,
     routing::{
         AssignmentFilter, Command, LogPosition, Operation, Outcome, Stamp, Time,
@@ -12,9 +12,10 @@ use turnwise::{
     },
 };
 
-use super::{World, id_of};
+use super::{World, id_of, index_of};
 use crate::{
     client::Client,
+    members::Operator,
     model::{Model, seen},
     process::Process,
     store, workload,
@@ -23,7 +24,7 @@ use crate::{
 impl World {
     /// All nodes run, hold the same log, and have applied it; no client waits for anything.
     pub(super) fn has_settled(&self) -> bool {
-        if !self.clients.iter().all(Client::is_done) {
+        if !self.clients.iter().all(Client::is_done) || !self.members_have_settled() {
             return false;
         }
         let statuses: Option<Vec<NodeStatus>> = self
@@ -55,7 +56,13 @@ impl World {
             })
             .collect();
         let waiting = self.clients.iter().filter(|client| !client.is_done()).count();
-        format!("{waiting} clients wait; {}", nodes.join("; "))
+        let members = self.operator.as_ref().map(|operator| {
+            let latest = self.checks.configs.latest();
+            let Operator { tasks, joiners, returns, .. } = operator;
+            format!("{latest:?}; {tasks:?}; {} join; {returns:?}; ", joiners.len())
+        });
+        let members = members.unwrap_or_default();
+        format!("{waiting} clients wait; {members}{}", nodes.join("; "))
     }
 
     pub(super) fn check_the_end(&mut self) {
@@ -69,6 +76,9 @@ impl World {
     fn check_states(&self) {
         let team = workload::team();
         let machines = self.machines.iter().filter_map(|it| it.process.as_ref());
+        let mut members = machines.clone().map(|it| it.node().membership());
+        let first = members.next().expect("somebody runs");
+        assert!(members.all(|other| other == first), "who is a member is the same for all");
         let mut hashes = BTreeSet::new();
         for state in machines.map(Process::machine) {
             hashes.insert(state.hash());
@@ -130,7 +140,9 @@ impl World {
     /// What was acknowledged is on the disks of a majority, should all lose power now.
     fn check_disks(&self) {
         let voters: Vec<_> = (0..self.plan.nodes).map(id_of).collect();
-        let holds = |node: &usize| {
+        let latest = &self.checks.configs.latest().voters;
+        let holds = |id: &&NodeId| {
+            let node = &index_of(**id);
             let machine = &self.machines[*node];
             let disk = self.machines[*node].disk.fork();
             disk.crash(self.seed);
@@ -151,8 +163,8 @@ impl World {
                 Err(error) => panic!("no sound data directory: {error}"),
             }
         };
-        let count = (0..self.plan.nodes).filter(holds).count();
-        assert!(count > self.plan.nodes / 2, "{} is on {count} disks", self.told.index);
+        let count = latest.iter().filter(holds).count();
+        assert!(count > latest.len() / 2, "{} is on {count} disks", self.told.index);
     }
 }
 

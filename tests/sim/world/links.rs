@@ -1,5 +1,7 @@
 //! What goes over links: frames, handshakes, snapshots, calls and answers, and what becomes of them.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use turnwise::{
     consensus::{
@@ -50,6 +52,10 @@ impl World {
         file: Bytes,
     ) {
         self.marks.hit(Mark::SnapshotSent);
+        let process = self.machines[node].process.as_ref();
+        if process.is_some_and(|it| it.node().membership().learners().contains(&to)) {
+            self.marks.hit(Mark::SnapshotToLearner);
+        }
         self.next_transfer += 1;
         let (transfer, boot) = (self.next_transfer, self.machines[node].boot);
         self.transfers.insert(transfer, (node, boot, to));
@@ -81,7 +87,9 @@ impl World {
     pub(super) fn greet(&mut self, node: usize) {
         let Some(view) = self.view(node) else { return };
         let (local, wall_us) = (self.local(node), self.clock(node).wall_us);
-        for peer in (0..self.plan.nodes).filter(|peer| *peer != node) {
+        let is_there = |peer: usize| self.operator.is_none() || !self.machines[peer].is_gone;
+        let peers = (0..self.machines.len()).filter(|peer| *peer != node && is_there(*peer));
+        for peer in peers.collect::<Vec<_>>() {
             let hello = local.hello(id_of(peer), &view, wall_us);
             self.post(node, peer, Letter::Hello { hello });
         }
@@ -90,14 +98,17 @@ impl World {
     /// Each side of a stream looks at who the other is; refuses for good what is not who it was.
     fn is_welcome(&self, node: usize, peer: usize) -> bool {
         let incarnation = self.machines[peer].incarnation;
-        let known = self.view(node);
+        let known = self.machines[node].process.as_ref().map(|process| {
+            let members = Arc::clone(process.node().membership());
+            PeerView { members, ..PeerView::default() }
+        });
         known.is_none_or(|view| {
             let speaker = Speaker {
                 peer: id_of(peer),
                 incarnation,
                 peer_address: String::new(),
                 versions: self.build(peer),
-                is_admitted: false,
+                is_admitted: peer >= self.plan.nodes,
             };
             self.local(node).check_member(&speaker, &view).is_ok()
         })
@@ -107,8 +118,9 @@ impl World {
         if self.machines[to].process.is_none() {
             return;
         }
-        // Where no disk was ever emptied, everybody is who they were.
-        if !matches!(letter, Letter::Refused) && self.machines.iter().any(|it| it.is_wiped) {
+        // Where no disk was ever emptied and nobody changes the members, everybody is who they were.
+        let may_change = self.operator.is_some() || self.machines.iter().any(|it| it.is_wiped);
+        if !matches!(letter, Letter::Refused) && may_change {
             if !self.is_welcome(to, from) {
                 self.post(to, from, Letter::Refused);
                 return;
@@ -177,6 +189,10 @@ impl World {
 
     /// A peer will never talk to this data directory: the node ends, and stays away.
     fn refused(&mut self, node: usize) {
+        if self.checks.configs.is_removed(id_of(node)) {
+            self.sent_away(node, Mark::RefusedAfterRemoval);
+            return;
+        }
         if !self.machines[node].is_wiped && self.plan.upgrade {
             self.outdated(node, Mark::OldBuildTurnedAway);
             return;
@@ -200,7 +216,7 @@ impl World {
     }
 
     pub(super) fn answer(&mut self, from: usize, client: usize, call: u64, answer: Answer) {
-        let to = self.plan.nodes + client;
+        let to = self.plan.slots + client;
         for arrival in self.network.send(from, to, self.now_us) {
             let (generation, answer) = (arrival.generation, answer.clone());
             self.at(arrival.at_us, Event::Answer { from, client, generation, call, answer });

@@ -10,7 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use subtle::ConstantTimeEq as _;
 
 use super::entry::{Incarnation, NodeId};
-use crate::proto::turnwise::log::v1::{Batch, JoinToken, MemberRecord, SnapshotMeta};
+use crate::{
+    planted::{self, Bug},
+    proto::turnwise::log::v1::{Batch, JoinToken, MemberRecord, SnapshotMeta},
+};
 
 /// Join tokens that may be open at a time.
 pub const JOIN_TOKENS_MAX: usize = 16;
@@ -153,7 +156,9 @@ impl Membership {
                 if node.0 == 0 || self.greatest() >= Some(node) {
                     return false;
                 }
-                if let Some(token) = token {
+                if let Some(token) = token
+                    && !planted::is(Bug::TokenNotSpent)
+                {
                     self.tokens.remove(token);
                 }
                 self.learners.insert(node);

@@ -564,7 +564,8 @@ impl Node {
         // was removed by it need not be there any more, so that is not left to the next batch.
         let is_change = |entry: &eraftpb::Entry| entry.get_entry_type() != EntryType::EntryNormal;
         let number = ready.number();
-        let must_sync = ready.must_sync() || committed.iter().any(is_change);
+        let changes = committed.iter().any(is_change) && !planted::is(Bug::ChangeNotPersisted);
+        let must_sync = ready.must_sync() || changes;
         self.raw.advance_append_async(ready);
         if let Some(install) = &install {
             self.installing = Some((number, install.index));

@@ -256,6 +256,7 @@ impl Team {
         let Some(group) = self.groups.get_mut(&step.group) else { return };
         group.picked(&mut self.sum, step, now);
         if group.is_capped(step.key, now) {
+            group.capped.insert(step.key);
             let end = group.record.period_cap.map(|cap| cap.window_end(now));
             let rep = group.ring.at(step.key).cloned();
             end.into_iter().for_each(|end| drop(self.rollovers.insert((end, step.group.clone()))));

@@ -25,6 +25,8 @@ pub(super) struct Assignments {
     by_id: OrdMap<AssignmentId, Arc<AssignmentRecord>>,
     open: OrdMap<Work, AssignmentId>,
     by_contact: OrdSet<(ContactId, AssignmentId)>,
+    /// Those of them that have a rep.
+    by_reached: OrdSet<(ContactId, AssignmentId)>,
     by_campaign: OrdSet<(CampaignId, AssignmentId)>,
     /// Those that count as open work of a rep.
     by_holder: OrdSet<(RepUid, AssignmentId)>,
@@ -62,7 +64,8 @@ impl Assignments {
         let least = AssignmentId { log_index: 0, seq: 0, item: 0 };
         let greatest = AssignmentId { log_index: u64::MAX, seq: u32::MAX, item: u32::MAX };
         let range = (contact.clone(), least)..=(contact.clone(), greatest);
-        self.by_contact.range(range).rev().find_map(|(_, id)| self.get(*id)?.rep)
+        let (_, id) = self.by_reached.range(range).next_back()?;
+        self.get(*id)?.rep
     }
 
     /// By age, from the first one after `after`.
@@ -132,6 +135,9 @@ impl Assignments {
         if let Some(rep) = held(&record) {
             self.by_holder.insert((rep, id));
         }
+        if record.rep.is_some() {
+            self.by_reached.insert((assignment.contact.clone(), id));
+        }
         self.waiting.add(&record);
         self.by_id.insert(id, record);
         old
@@ -146,6 +152,9 @@ impl Assignments {
         }
         if let Some(rep) = held(record) {
             self.by_holder.remove(&(rep, assignment.id));
+        }
+        if record.rep.is_some() {
+            self.by_reached.remove(&(assignment.contact.clone(), assignment.id));
         }
         self.waiting.remove(record);
     }

@@ -5,6 +5,8 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap, sync::Arc};
 
+use imbl::OrdSet;
+
 use super::{
     AssignmentState, Cause, Command, Operation, Time,
     assign::traveller,
@@ -39,11 +41,15 @@ impl Team {
         while let Some((end, group)) = self.rollovers.get_min().cloned().filter(|(t, _)| *t <= now)
         {
             self.rollovers.remove(&(end, group.clone()));
-            let caps = self.groups.get(&group).map(|group| group.caps.clone()).unwrap_or_default();
-            let ring = self.groups.get(&group).map(|group| &group.ring);
-            let reps: Vec<_> = caps
-                .keys()
-                .filter_map(|key| match ring?.at(*key)? {
+            let Some(group) = self.groups.get_mut(&group) else { continue };
+            let capped = std::mem::take(&mut group.capped);
+            // Some still are, if the period was changed since.
+            let (still, over) = capped.into_iter().partition(|key| group.is_capped(*key, now));
+            group.capped = still;
+            let over: OrdSet<u64> = over;
+            let reps: Vec<_> = over
+                .iter()
+                .filter_map(|key| match group.ring.at(*key)? {
                     Occupant::Rep(uid) => Some(*uid),
                     Occupant::Option(_) | Occupant::Group(_) => None,
                 })

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use imbl::OrdMap;
+use imbl::{OrdMap, OrdSet};
 
 use super::{
     CampaignId, Cursor, Group, GroupId, GroupKind, Member, MemberName, Outcome, RotationView,
@@ -32,6 +32,8 @@ pub(super) struct GroupState {
     pub(super) rotations: OrdMap<RotationKey, Rotation>,
     /// Window and picks in it, by key.
     pub(super) caps: OrdMap<u64, (u64, u32)>,
+    /// Keys that were found capped, to be sorted anew when the window is over. Derived.
+    pub(super) capped: OrdSet<u64>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -84,6 +86,7 @@ impl GroupState {
             payloads: OrdMap::new(),
             rotations: OrdMap::new(),
             caps: OrdMap::new(),
+            capped: OrdSet::new(),
         }
     }
 
@@ -141,6 +144,7 @@ impl GroupState {
         self.ring.remove(occupant);
         self.payloads.remove(&seat.key);
         self.set_cap(sum, seat.key, None);
+        self.capped.remove(&seat.key);
         let keys: Vec<RotationKey> = self.rotations.keys().cloned().collect();
         for key in keys {
             self.change_rotation(

@@ -115,10 +115,12 @@ impl Team {
         let Some(group) = self.groups.get_mut(id) else { return };
         group.ring.clear_loads();
         let members: Vec<_> = group.ring.members().map(|(o, seat)| (o.clone(), seat)).collect();
-        let mut is_capped = false;
+        group.capped.clear();
         for (occupant, seat) in members {
             let (class, open) = standing(&self.reps, &occupant);
-            is_capped |= group.is_capped(seat.key, now);
+            if group.is_capped(seat.key, now) {
+                group.capped.insert(seat.key);
+            }
             let class = class_in(group, seat, class, now);
             group.ring.set_class(&occupant, seat, class);
             if group.is_by_load() {
@@ -126,7 +128,7 @@ impl Team {
             }
         }
         self.assignments.waiting.rouse_group(id, Class::Ready);
-        if let Some(cap) = group.record.period_cap.filter(|_| is_capped) {
+        if let Some(cap) = group.record.period_cap.filter(|_| !group.capped.is_empty()) {
             self.rollovers.insert((cap.window_end(now), id.clone()));
         }
     }

@@ -24,12 +24,7 @@ async fn is_back_some_time(cluster: &Cluster, rep: &str) -> bool {
     let client = cluster.client(&cluster.ids());
     let request = SetOutOfOfficeRequest { name: rep.to_owned(), ..Default::default() };
     client.call(request).await.unwrap();
-    let seen: Rep = client
-        .call(GetRepRequest { name: rep.to_owned(), ..Default::default() })
-        .await
-        .unwrap()
-        .rep
-        .unwrap();
+    let seen: Rep = client.call(GetRepRequest { name: rep.to_owned() }).await.unwrap().rep.unwrap();
     let all: Vec<OutOfOffice> = seen.out_of_office;
     all.last().expect("the rep is out").end_time.is_some()
 }

@@ -282,14 +282,16 @@ impl Checks {
         }
         self.count += 1;
         let applied = self.applied.get(&node).copied().unwrap_or_default();
-        let voters = &self.configs.at(applied).voters;
         let first = self.log.iter().find(|(_, batch)| batch.term == term).map(|(index, _)| *index);
-        let of_term = self.holders(voters, |durable| {
+        let holds = |durable: &Durable| {
             durable.terms.values().any(|held| *held == term)
                 || first.is_some_and(|first| durable.snapshot >= first)
-        });
+        };
+        // By whoever were the members then.
+        let since = first.unwrap_or(applied + 1);
+        let mut configs = self.configs.since(since, applied);
         assert!(
-            of_term > voters.len() / 2,
+            configs.any(|it| self.holders(&it.voters, holds) > it.voters.len() / 2),
             "node {node} changes the members at {index} and has not committed in term {term}"
         );
         if step == Step::Promoted {

@@ -97,6 +97,12 @@ impl Configs {
         self.at.range(..=index).rev().take(2).map(|(_, config)| config)
     }
 
+    /// Those that may have committed something from one index to another.
+    pub(crate) fn since(&self, low: u64, high: u64) -> impl Iterator<Item = &Config> {
+        let later = self.at.range(low..=high.max(low)).map(|(_, config)| config);
+        later.chain(self.about(low.saturating_sub(1)))
+    }
+
     pub(crate) fn is_removed(&self, node: NodeId) -> bool {
         self.removed.contains_key(&node)
     }

@@ -43,11 +43,8 @@ impl Growth {
     /// then. A lost disk is the operator's affair.
     pub(crate) fn goes_with(&self, fault: Fault, founders: usize) -> bool {
         let smallest = self.sizes.iter().copied().min().unwrap_or_default().min(founders);
-        match fault {
-            Fault::Rot | Fault::Wipe => false,
-            Fault::ClockJump | Fault::ClockRate => smallest >= 3,
-            _ => true,
-        }
+        let is_of_a_minority = matches!(fault, Fault::ClockJump | Fault::ClockRate);
+        !matches!(fault, Fault::Rot | Fault::Wipe) && (smallest >= 3 || !is_of_a_minority)
     }
 }
 

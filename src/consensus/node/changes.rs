@@ -21,6 +21,7 @@ use crate::{
         versions::Versions,
         wire,
     },
+    planted::{self, Bug},
     proto::turnwise::log::v1::Batch,
 };
 
@@ -175,7 +176,9 @@ impl Node {
             return Err(NotChanged::NotLeader);
         }
         // What it decides by has to be all that was committed before its term.
-        let is_settled = raft.commit_to_current_term() && raft.lead_transferee.is_none();
+        let has_committed =
+            raft.commit_to_current_term() || planted::is(Bug::ChangeBeforeOwnCommit);
+        let is_settled = has_committed && raft.lead_transferee.is_none();
         if is_settled { Ok(()) } else { Err(NotChanged::Busy) }
     }
 
@@ -251,7 +254,7 @@ impl Node {
         if self.is_change_under_way() {
             return Ok(Err(NotChanged::Busy));
         }
-        if node == self.config.id {
+        if node == self.config.id && !planted::is(Bug::RemovedLeaderStays) {
             self.hand_over(None);
             return Ok(Err(NotChanged::HandingOver { node }));
         }
@@ -301,6 +304,9 @@ impl Node {
         match self.raw.propose_conf_change(Vec::new(), wire::change_to_raft(&change)) {
             Ok(()) => {
                 tracing::info!(node = node.0, step = ?change.step, "membership change proposed");
+                if planted::is(Bug::ChangeToldAtAppend) && change.step == Step::Remove {
+                    return Ok(Ok(id.map(|_| Changed::Removed)));
+                }
                 self.wait_for(id, What::Step { node, step: change.step });
                 Ok(Ok(None))
             }
@@ -353,7 +359,8 @@ impl Node {
             self.clock.set_members(self.membership.voters());
             tracing::info!(node = node.0, step = ?change.step, ?conf_state, "members changed");
             let is_leader = self.raw.raft.state == StateRole::Leader;
-            if is_leader && self.membership.is_removed(self.config.id) {
+            let stays = planted::is(Bug::RemovedLeaderStays);
+            if is_leader && !stays && self.membership.is_removed(self.config.id) {
                 // raft-rs leaves it to us (RAFT 19). Who was told of the commit by now elects another.
                 let term = self.raw.raft.term;
                 self.raw.raft.become_follower(term, 0);
@@ -414,7 +421,7 @@ impl Node {
 
     fn caught_up_learner(&self) -> Option<NodeId> {
         let raft = &self.raw.raft;
-        let last = raft.raft_log.last_index();
+        let last = planted::choose(Bug::PromotedFarBehind, 0, raft.raft_log.last_index());
         let is_caught_up = |node: &NodeId| {
             self.is_reachable(*node)
                 && raft

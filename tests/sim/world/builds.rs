@@ -35,7 +35,10 @@ impl World {
         } else if self.healed {
             return;
         }
-        let pause = if self.healed { 300 * MS } else { self.build_rng.between(200 * MS, 5 * S) };
+        // Who goes back just when all have the newer build meets the version on its way.
+        let is_last = machines.len() == 1 && !goes_back;
+        let longest = if is_last { 600 * MS } else { 5 * S };
+        let pause = if self.healed { 300 * MS } else { self.build_rng.between(20 * MS, longest) };
         self.later(pause, Event::ChangeBuild);
     }
 

@@ -205,6 +205,12 @@ impl World {
         let now_us = self.now_us;
         let due = |asked: &Asked| asked.until_us <= now_us;
         let mut changes = Vec::new();
+        let tasks_asked = operator.tasks.iter().map(|task| task.asked);
+        let mut asked = tasks_asked.chain(operator.joiners.iter().map(|joiner| joiner.asked));
+        if asked.any(|asked| asked.id != 0 && due(&asked)) {
+            // No answer: it may be down.
+            operator.leader = None;
+        }
         let tasks = (0..operator.tasks.len()).filter(|at| due(&operator.tasks[*at].asked));
         for at in tasks.collect::<Vec<_>>() {
             let asked = operator.next_ask(now_us);

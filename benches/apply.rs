@@ -8,9 +8,10 @@ use std::{cell::RefCell, hint::black_box};
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use turnwise::routing::{
-    Assign, CampaignId, Command, ContactId, GroupId, GroupSettings, Labels, LogPosition,
-    MemberName, MemberSpec, Operation, PeriodCap, Principal, RepId, RepSettings, RequestId,
-    RequestKey, Route, Stamp, State, Strategy, Target, TargetKind, TeamId, Time, Via,
+    Assign, Assigned, CampaignId, Command, ContactId, GroupId, GroupSettings, Labels, LogPosition,
+    MemberName, MemberSpec, Operation, Outcome, PeriodCap, Principal, RepId, RepSettings,
+    RequestId, RequestKey, Route, RuleId, Stamp, State, Strategy, Target, TargetKind, TeamId, Time,
+    Via,
 };
 
 /// What a group is like.
@@ -216,5 +217,65 @@ fn from_one_state(criterion: &mut Criterion, name: &str, shape: Shape) {
     });
 }
 
-criterion_group!(benches, assign_contact, with_more);
+/// A close by a rep for whom nobody waits, beside so many groups with a contact that waits for each.
+fn close_beside_others(criterion: &mut Criterion) {
+    for groups in [0, 1_000] {
+        let name = format!("close, {groups} groups with a contact waiting for each");
+        let bench = std::cell::LazyCell::new(|| RefCell::new(Bench::beside(groups)));
+        criterion.bench_function(&name, |bencher| {
+            bencher.iter_batched(
+                || bench.borrow_mut().next_close(),
+                |(command, stamp)| black_box(bench.borrow_mut().state.apply(&command, stamp)),
+                BatchSize::PerIteration,
+            );
+        });
+    }
+}
+
+impl Bench {
+    /// A rep of no group, and groups whose only member is away while a contact waits for it.
+    fn beside(groups: u32) -> Self {
+        let mut bench = Self { state: State::new(), index: 0 };
+        let (display_name, labels, time_zone) = (String::new(), Labels::new(), String::new());
+        bench.apply(Operation::CreateTeam { display_name, labels, time_zone });
+        let (rep, settings) = (RepId::new("in"), RepSettings::default());
+        bench.apply(Operation::CreateRep { rep, settings });
+        let (away, settings) = (RepId::new("away"), RepSettings::default());
+        bench.apply(Operation::CreateRep { rep: away.clone(), settings });
+        let (start, end, note) = (None, None, String::new());
+        bench.apply(Operation::SetOutOfOffice { rep: away.clone(), start, end, note });
+        for i in 0..groups {
+            let (group, rule) = (GroupId::new(&format!("g{i}")), RuleId::new(&format!("r{i}")));
+            let (member, payload, weight) = (MemberName::Rep(away.clone()), String::new(), 1);
+            let members = vec![MemberSpec { member, payload, weight }];
+            let settings = GroupSettings::default();
+            bench.apply(Operation::CreateGroup { group: group.clone(), settings, members });
+            let (display_name, labels) = (format!("{i}"), Labels::new());
+            let wait_us = 7 * 24 * 3_600 * 1_000_000;
+            let targets = vec![Target { wait_us, ..Target::new(TargetKind::Group(group)) }];
+            let id = rule.clone();
+            bench.apply(Operation::CreateRule { rule: id, display_name, labels, targets });
+            let contact = ContactId::new(&format!("waits-{i}"));
+            let assign = Assign::new(contact, Via::Rule(rule));
+            bench.apply(Operation::AssignContact(assign));
+        }
+        bench
+    }
+
+    /// The close of a contact that the rep has just been given.
+    fn next_close(&mut self) -> (Command, Stamp) {
+        self.index += 1;
+        let contact = ContactId::new(&format!("contact-{:08}", self.index));
+        let assign = Assign::new(contact, Via::Rep(RepId::new("in")));
+        let (command, stamp) = self.stamped(None, Operation::AssignContact(assign));
+        let reply = self.state.apply(&command, stamp).expect("the rep is there");
+        let Outcome::Assigned(Assigned { assignment, .. }) = reply.outcome else {
+            panic!("an assign is answered by an assignment")
+        };
+        self.index += 1;
+        self.stamped(None, Operation::CloseAssignment { assignment: assignment.id })
+    }
+}
+
+criterion_group!(benches, assign_contact, with_more, close_beside_others);
 criterion_main!(benches);

@@ -86,6 +86,7 @@ async fn s0_23_of_two_last_reps_who_leave_at_once_exactly_one_may() {
         clients[round % 3].call(back).await.unwrap();
     }
     eprintln!("{} rounds; the first rep won {:?}", rounds(), won.get(&0));
+    assert_eq!(won.len(), 2, "each of them was first at times: {won:?}");
 }
 
 /// Three reps claim the same contact on three nodes: one has it, the others are told so.

@@ -232,6 +232,21 @@ fn options_have_credits_too() {
 }
 
 #[test]
+fn a_turn_owed_to_a_nested_group_moves_its_ring_and_not_the_outer_one() {
+    let mut world = World::with_reps("A");
+    world.create_options("inner", "x y").unwrap();
+    world.create_options("g", "1 2 [inner]").unwrap();
+    world.run_campaign("c", vec![to_group("g")]);
+    let inner = MemberName::Group(group("inner"));
+    world.ok(adjust("g", Some("c"), inner.clone(), 2));
+    let place = world.cursor("g", "c");
+    assert_eq!(world.picks("c", 2), "x y");
+    assert_eq!(world.cursor("g", "c"), place);
+    world.ok(adjust("g", Some("c"), inner, -1));
+    assert_eq!(world.picks("c", 6), "1 2 1 2 x 1");
+}
+
+#[test]
 fn a_period_cap_counts_the_picks_of_a_ring_in_fixed_windows() {
     let mut world = World::with_ring("A B");
     world.now = 10 * DAY + HOUR;

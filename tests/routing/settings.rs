@@ -405,8 +405,11 @@ fn a_forgotten_contact_is_new_and_its_request_with_it() {
     world.step("x", close);
     world.now += ENDED_RETENTION_US - 1;
     assert_eq!(world.send(call().0, call().1).as_ref(), Ok(&first));
+    let id = world.work("x").id;
     world.now += 1;
     world.ok(Operation::Tick);
+    let refused = world.refused(Operation::CloseAssignment { assignment: id });
+    assert_eq!(name(&refused), "NotFound", "what a step then sees");
     let again = world.send(call().0, call().1).unwrap();
     assert_ne!(again, first, "what a retry then sees is a new call");
     assert_eq!(world.at("x"), "ASSIGNED B");

@@ -1,15 +1,16 @@
 //! Waiting and draining: who is held where, for how long, and who is served first.
 
 use turnwise::routing::{
-    Assign, AssignmentState, Cause, GroupChange, Hours, Interval, IntervalSet, Operation,
-    OwnerKind, PeriodCap, Reason, RepChange, Target, TargetKind, TargetOutcome, Time, Via,
+    Assign, AssignmentState, Cause, GroupChange, Hours, Interval, IntervalSet, OpenAssignments,
+    Operation, OwnerKind, PeriodCap, Reason, RepChange, Target, TargetKind, TargetOutcome, Time,
+    Via,
 };
 
 use super::world::{
     DAY, HOUR, SECOND, World, again_by_rule, assign, by_rule, campaign, cancel, change_rep,
-    claim_by, close, delete_rep, even_if_out, group, if_online, name, named, offering, out_between,
-    owned_by, reassign_to, reject, rep, retarget, retarget_rule, team, to_group, to_owner, to_rep,
-    unassign, via, waiting,
+    claim_by, close, delete_rep, email, even_if_out, group, if_online, name, named, offering,
+    out_between, owned_by, owner, reassign_to, reject, rep, retarget, retarget_rule, team,
+    to_group, to_owner, to_rep, unassign, via, waiting,
 };
 
 /// Rule `r` over group `g` of these reps, where contacts wait for an hour; each rep may have one.
@@ -561,4 +562,40 @@ fn a_cancelled_campaign_routes_nothing_anew_but_a_person_may_give_what_it_gave()
     world.ok(Operation::DeleteCampaign { campaign: campaign("c"), allow_missing: false });
     world.step("x", again_by_rule);
     assert_eq!(world.at("x"), "UNASSIGNED -");
+}
+
+#[test]
+fn what_an_owner_is_found_by_can_become_another_reps_or_nobodys() {
+    let mut world = World::with_reps("A B");
+    world.create_rule("r", vec![waiting(HOUR, to_owner()), to_rep("B")]);
+    world.out("A");
+    let account = owner(OwnerKind::Account, &email("C"));
+    world.assign("x", &by_rule("r"), &[owned_by("A"), account]);
+    world.assign("y", &by_rule("r"), &[owned_by("A")]);
+    assert_eq!(waiting_now(&world), "x y");
+    world.create_rep("C").unwrap();
+    assert_eq!(world.at("x"), "ASSIGNED C", "the account owner is a rep now");
+    assert_eq!(waiting_now(&world), "y");
+    let renamed = Some(Some(email("other")));
+    world.ok(change_rep("A", RepChange { email: renamed, ..RepChange::default() }));
+    assert_eq!(world.at("y"), "ASSIGNED B", "its owner is nobody now, for whom nobody waits");
+    world.assign("z", &by_rule("r"), &[owned_by("other")]);
+    assert_eq!(waiting_now(&world), "z");
+    world.ok(delete_rep("A"));
+    assert_eq!(world.at("z"), "ASSIGNED B", "likewise");
+}
+
+#[test]
+fn what_waits_by_a_cancelled_campaign_ends_with_it() {
+    let mut world = World::with_reps("A B C");
+    world.create_group("g", "A B").unwrap();
+    world.run_campaign("c", vec![waiting(HOUR, to_group("g"))]);
+    world.assign("x", &via("c"), &[]);
+    world.ok(cancel("c"));
+    world.out("B");
+    let (open, allow_missing) = (OpenAssignments::Reroute, false);
+    world.ok(Operation::DeleteRep { rep: rep("A"), open, allow_missing });
+    assert_eq!(world.at("x"), "PENDING -");
+    world.ok(Operation::DeleteCampaign { campaign: campaign("c"), allow_missing: false });
+    assert_eq!(world.at("x"), "UNASSIGNED -", "in the same command");
 }

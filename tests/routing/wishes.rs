@@ -44,9 +44,10 @@ pub(crate) struct Wish {
 }
 
 impl Wish {
-    /// The same in the log entry of the step before, or in one of its own.
-    pub(crate) fn in_entry_of_before(&self, same_entry: bool) -> Self {
-        Self { same_entry, ..self.clone() }
+    /// The same in the log entry of the step before, or in one of its own; at its time, or later.
+    pub(crate) fn in_entry_of_before(&self, same_entry: bool, same_time: bool) -> Self {
+        let later_us = if same_time { 0 } else { self.later_us };
+        Self { same_entry, later_us, ..self.clone() }
     }
 }
 

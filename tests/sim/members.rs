@@ -43,8 +43,9 @@ impl Growth {
     /// then. A lost disk is the operator's affair.
     pub(crate) fn goes_with(&self, fault: Fault, founders: usize) -> bool {
         let smallest = self.sizes.iter().copied().min().unwrap_or_default().min(founders);
-        let is_of_a_minority = matches!(fault, Fault::ClockJump | Fault::ClockRate);
-        !matches!(fault, Fault::Rot | Fault::Wipe) && (smallest >= 3 || !is_of_a_minority)
+        let is_of_minority = matches!(fault, Fault::Rot | Fault::Wipe);
+        let is_clock = matches!(fault, Fault::ClockJump | Fault::ClockRate);
+        !is_of_minority && (!is_clock || smallest >= 3)
     }
 }
 

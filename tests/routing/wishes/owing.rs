@@ -17,7 +17,8 @@ pub(super) fn scene() -> impl Strategy<Value = Vec<Wish>> {
     let operations = prop_oneof![3 => of_reps().boxed(), 1 => of_options().boxed()];
     (operations, one_in(4)).prop_map(|(operations, in_one_entry)| {
         let wishes = operations.into_iter().map(plain);
-        wishes.enumerate().map(|(n, wish)| wish.in_entry_of_before(in_one_entry && n > 0)).collect()
+        let together = |n| in_one_entry && n > 0;
+        wishes.enumerate().map(|(n, wish)| wish.in_entry_of_before(together(n), false)).collect()
     })
 }
 

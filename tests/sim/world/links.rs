@@ -125,7 +125,10 @@ impl World {
                 self.post(to, from, Letter::Refused);
                 return;
             }
-            if !self.is_welcome(from, to) {
+            // A letter that left before the sender read of a removal is delivered all the same.
+            let is_hello = matches!(letter, Letter::Hello { .. });
+            let was_removed = self.checks.configs.is_removed(id_of(to));
+            if (is_hello || !was_removed) && !self.is_welcome(from, to) {
                 self.refused(to);
                 return;
             }

@@ -13,14 +13,13 @@ use super::{
 };
 use crate::proto::turnwise::log::v1::{Batch, ConfChange, MemberChange, MemberRecord};
 
-/// Room for the stamp, the version and the framing of one command in an encoded batch.
-const STAMP_LEN: usize = 9;
-const VERSION_LEN: usize = 6;
+/// Room for the stamp, of 9 bytes, and the version, of 6, in an encoded batch.
+const HEAD_LEN: usize = 15;
+/// Room for the framing of one command.
 const COMMAND_FRAME_LEN: usize = 6;
 
 /// The longest command that an entry can carry, in bytes.
-pub const COMMAND_LEN_MAX: usize =
-    Entry::DATA_LEN_MAX - STAMP_LEN - VERSION_LEN - COMMAND_FRAME_LEN;
+pub const COMMAND_LEN_MAX: usize = Entry::DATA_LEN_MAX - HEAD_LEN - COMMAND_FRAME_LEN;
 
 /// One entry's worth of proposals.
 #[derive(Debug)]
@@ -35,7 +34,7 @@ pub(super) fn pack(stamp_us: u64, cluster_version: u32, proposals: Vec<Proposal>
     let empty = || Batch { stamp_us, cluster_version, ..Batch::default() };
     let mut batch = empty();
     let mut ids = Vec::with_capacity(proposals.len());
-    let mut len = STAMP_LEN + VERSION_LEN;
+    let mut len = HEAD_LEN;
     for proposal in proposals {
         let added = proposal.command.len() + COMMAND_FRAME_LEN;
         if len + added > Entry::DATA_LEN_MAX && !ids.is_empty() {
@@ -44,7 +43,7 @@ pub(super) fn pack(stamp_us: u64, cluster_version: u32, proposals: Vec<Proposal>
                 data: full.encode_to_vec().into(),
                 proposals: std::mem::take(&mut ids),
             });
-            len = STAMP_LEN + VERSION_LEN;
+            len = HEAD_LEN;
         }
         len += added;
         ids.push(proposal.id);

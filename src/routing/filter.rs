@@ -80,6 +80,12 @@ impl Asked<'_> {
         Self { now, limit: Class::Offline, rejected: const { &BTreeSet::new() }, excluded: None }
     }
 
+    /// To whom this contact in particular can't go, each once.
+    pub(super) fn barred(&self) -> impl Iterator<Item = RepUid> {
+        let excluded = self.excluded.filter(|rep| !self.rejected.contains(rep));
+        self.rejected.iter().copied().chain(excluded)
+    }
+
     /// Whether this contact in particular can't go to the rep.
     pub(super) fn bars(&self, rep: RepUid) -> bool {
         self.rejected.contains(&rep) || self.excluded == Some(rep)

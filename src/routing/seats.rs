@@ -243,13 +243,14 @@ fn count(child: &Child, start: u64, height: u32, keys: &RangeInclusive<u64>, whi
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::BTreeMap;
 
     use super::{Class, Occupant, Seats, Which};
     use crate::routing::record::RepUid;
 
-    fn random(seed: &mut u64) -> u64 {
+    /// The next number of a sequence that a seed begins.
+    pub(crate) fn random(seed: &mut u64) -> u64 {
         *seed =
             seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         *seed >> 33

@@ -4,8 +4,6 @@
 //! Candidates come in that order, from a list of reps or from a ring, so the first who passes the
 //! filters is the pick. Nothing is changed here: what a pick moves is said, and done by the caller.
 
-use std::collections::BTreeSet;
-
 use super::{
     CampaignId, Cursor, MemberName, PassedOver, PickedOption, Reason, RepId, Skipped,
     filter::{self, Asked},
@@ -13,7 +11,7 @@ use super::{
     limits::{NESTING_MAX, PASSED_OVER_NAMED_MAX},
     record::{Occupant, RepUid},
     reps::RepState,
-    ring::{Seat, Turn},
+    ring::Turn,
     seats::Which,
     team::Team,
     visits::{Visit, Visits},
@@ -171,20 +169,18 @@ fn by_turn<'a>(
         |turn: &Turn<'_>| !bars(asked, turn.occupant) && !credits.contains_key(&turn.slot.key);
     let first = ring.walk(cursor, Which::UpTo(asked.limit)).find(owes_nothing);
     let first = first.map(|turn| (Visit::first(cursor, turn.slot), turn.occupant));
-    let owing: Vec<(&Occupant, Seat, Visits, i32)> = owing
-        .into_iter()
-        .map(|(occupant, seat, credits)| {
-            (occupant, seat, Visits::new(cursor, seat, ring.rounds(seat)), credits)
-        })
-        .collect();
+    let with_visits = |(occupant, seat, credits)| {
+        (occupant, Visits::new(cursor, seat, ring.rounds(seat)), credits)
+    };
+    let owing: Vec<(&Occupant, Visits, i32)> = owing.into_iter().map(with_visits).collect();
     // Who owes n turns can be served at the visit after n others.
     let paid_up = owing
         .iter()
-        .map(|(occupant, _, visits, credits)| (visits.nth(credits.unsigned_abs()), *occupant));
+        .map(|(occupant, visits, credits)| (visits.nth(credits.unsigned_abs()), *occupant));
     let (visit, occupant) = paid_up.chain(first).min_by_key(|(visit, _)| *visit)?;
-    let pays = |(_, seat, visits, credits): &(&Occupant, Seat, Visits, i32)| {
+    let pays = |(_, visits, credits): &(&Occupant, Visits, i32)| {
         let paid = i32::try_from(visits.before(visit)).unwrap_or(i32::MAX);
-        (paid > 0).then(|| (seat.key, credits.saturating_add(paid)))
+        (paid > 0).then(|| (visits.key, credits.saturating_add(paid)))
     };
     let credits = owing.iter().filter_map(pays).collect();
     let came_round = visit.is_round(cursor);
@@ -225,9 +221,7 @@ fn skipped(
     };
     if group.is_by_load() {
         // Those of the classes beyond the limit, and those below whom this contact can't go to.
-        let individually: BTreeSet<RepUid> =
-            asked.rejected.iter().copied().chain(asked.excluded).collect();
-        let individually: Vec<Occupant> = individually.into_iter().map(Occupant::Rep).collect();
+        let individually: Vec<Occupant> = asked.barred().map(Occupant::Rep).collect();
         let barred = individually.iter().filter_map(|occupant| {
             let seat = ring.seat(occupant)?;
             let leg = usize::from(seat.key <= cursor.key);

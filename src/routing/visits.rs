@@ -27,7 +27,8 @@ impl Visit {
 /// The slots of one member, as a walk from a cursor comes to them.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Visits {
-    key: u64,
+    /// Whose they are.
+    pub(super) key: u64,
     /// Slots of a lap, at least 1.
     rounds: u32,
     /// Those in the lap in which the walk begins: the last ones.

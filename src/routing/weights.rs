@@ -98,13 +98,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::{Class, Occupant, SeatsByWeight, Which};
-    use crate::routing::record::RepUid;
-
-    fn random(seed: &mut u64) -> u64 {
-        *seed =
-            seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        *seed >> 33
-    }
+    use crate::routing::{record::RepUid, seats::tests::random};
 
     #[test]
     fn any_range_of_weights_is_in_few_lists_which_have_each_seat_once() {

@@ -1,9 +1,10 @@
 //! Who may talk to whom: the handshake of two nodes, and its refusals.
 //!
 //! Checked on both sides of every stream and of every snapshot transfer: protocol version, cluster,
-//! group, membership, that the data directory is the one recorded for the node id, and that it holds what it
-//! acknowledged, and that its build has the cluster's version. A node whose directory was emptied draws a new incarnation and so is refused for ever under
-//! its old id: it may have forgotten a vote or an acknowledgement.
+//! group, membership, that the data directory is the one recorded for the node id, that it holds what it
+//! acknowledged, and that its build has the cluster's version. A node whose directory was emptied draws a
+//! new incarnation and so is refused for ever under its old id: it may have forgotten a vote or an
+//! acknowledgement.
 
 use bytes::Bytes;
 use tonic::{Code, Status};

@@ -79,6 +79,14 @@ pub struct Timing {
     pub election_ticks: usize,
 }
 
+impl Timing {
+    /// Without a leader for this long to twice as long, a node stands for election.
+    #[must_use]
+    pub fn election(&self) -> Duration {
+        self.tick.saturating_mul(u32::try_from(self.election_ticks).unwrap_or(u32::MAX))
+    }
+}
+
 /// Bounds that an operator may set; all at least 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {

@@ -121,7 +121,7 @@ async fn serve(config: Config) -> Result<(), ServeError> {
     companions.spawn(timers::run(replica.clone()));
     let addresses = running.addresses.clone();
     let links = Peers::new(addresses.clone());
-    let gateway = Gateway::new(replica.clone(), links.clone());
+    let gateway = Gateway::new(replica.clone(), links.clone(), config.timing.election() * 2);
     let members = Members::new(replica.clone(), links.clone(), cluster_id);
     let client_address = match &config.join {
         Some(join) => join.client_address.clone(),
@@ -260,8 +260,7 @@ async fn hand_over(replica: &Replica, config: &Config, addresses: &Addresses) {
         return;
     }
     let mut status = replica.watch();
-    let ticks = u32::try_from(config.timing.election_ticks).unwrap_or(u32::MAX);
-    let election = config.timing.tick.saturating_mul(ticks.saturating_add(1));
+    let election = config.timing.election() + config.timing.tick;
     for _ in 0..HAND_OVER_ATTEMPTS {
         if replica.status().role != Role::Leader {
             return;

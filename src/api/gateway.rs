@@ -1,13 +1,20 @@
 //! One call that changes something, from any node: read here, decided on the leader.
 //!
-//! It never retries a call that may have taken effect: the client does, with the same request id.
+//! A call that finds no leader waits for one, for about as long as an election takes: of a leader that is
+//! killed, callers of other nodes see a slow answer in the place of an error. What may have taken effect is
+//! never tried again here: the client does that, with the same request id.
 
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
-use tokio::task::JoinSet;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    task::JoinSet,
+    time::Instant,
+};
 use tonic::{Request, Status};
 
 use crate::{
@@ -24,6 +31,7 @@ use super::{
     command::{Answer, Call, Checked, command},
     deadline::Deadline,
     forward::{Link, Passed},
+    limits::{LEADER_ASKED_AGAIN, WAITING_FOR_LEADER_MAX},
     reads, status,
 };
 
@@ -46,6 +54,10 @@ pub struct Gateway {
     replica: Replica,
     peers: Peers,
     links: Arc<Mutex<Links>>,
+    /// How long a call waits for a leader.
+    patience: Duration,
+    /// Room for calls that wait for one.
+    waiting: Arc<Semaphore>,
 }
 
 /// A link to each node that led, and where that was then; and the tasks that serve them.
@@ -58,10 +70,12 @@ struct Links {
 
 impl Gateway {
     /// Over this node's copy of the state, and to `peers`: to each that leads, a task keeps the stream that
-    /// calls are passed on through. The tasks end once every clone of the gateway is gone.
+    /// calls are passed on through. The tasks end once every clone of the gateway is gone. `patience` is how
+    /// long a call waits while nobody leads: two election timeouts, as linearizable reads do.
     #[must_use]
-    pub fn new(replica: Replica, peers: Peers) -> Self {
-        Self { replica, peers, links: Arc::default() }
+    pub fn new(replica: Replica, peers: Peers, patience: Duration) -> Self {
+        let waiting = Arc::new(Semaphore::new(WAITING_FOR_LEADER_MAX));
+        Self { replica, peers, links: Arc::default(), patience, waiting }
     }
 
     /// The link to where a node is now.
@@ -110,25 +124,51 @@ impl Gateway {
         principal: &Principal,
         time: Deadline,
     ) -> Result<Answer, Status> {
-        self.submit(call, principal, time, WhenFull::Refuse).await.answer().await
+        let mut wait = None;
+        loop {
+            let asked = self.replica.status();
+            let underway = self.submit_as_of(asked, &call, principal, time, WhenFull::Refuse).await;
+            let refused = match underway.answer(&call).await {
+                Err(refused) if status::is_for_want_of_a_leader(&refused) => refused,
+                done => return done,
+            };
+            let Some(wait) = wait.get_or_insert_with(|| Wait::new(self, time)) else {
+                return Err(refused);
+            };
+            if !wait.for_leader(asked).await {
+                return Err(refused);
+            }
+        }
     }
 
     /// Gives a call its place in the order: one submitted after this returns comes behind it.
     pub(super) async fn submit(
         &self,
-        call: Call,
+        call: &Call,
         principal: &Principal,
         time: Deadline,
         when_full: WhenFull,
     ) -> Underway {
-        let begun = in_time(time, self.begin(call, principal, time, when_full)).await;
+        self.submit_as_of(self.replica.status(), call, principal, time, when_full).await
+    }
+
+    /// The same, to the leader that this node had then.
+    async fn submit_as_of(
+        &self,
+        now: replica::Status,
+        call: &Call,
+        principal: &Principal,
+        time: Deadline,
+        when_full: WhenFull,
+    ) -> Underway {
+        let begun = in_time(time, self.begin(now, call, principal, time, when_full)).await;
         Underway { gateway: self.clone(), begun, time }
     }
 
     /// The same for a call that another node passed on: it is done here or not at all.
     pub(super) async fn submit_here(
         &self,
-        call: Call,
+        call: &Call,
         principal: &Principal,
         time: Deadline,
     ) -> Underway {
@@ -138,24 +178,21 @@ impl Gateway {
 
     async fn begin(
         &self,
-        call: Call,
+        now: replica::Status,
+        call: &Call,
         principal: &Principal,
         time: Deadline,
         when_full: WhenFull,
     ) -> Result<Begun, Status> {
-        let Checked { command, validate_only } = read(&call, principal)?;
+        let Checked { command, validate_only } = read(call, principal)?;
         if validate_only {
             return self.try_out(call, command, time).await.map(Begun::Tried);
         }
-        let this = self.replica.status();
-        match this.leader {
+        match now.leader {
             None => Err(status::unavailable(Unavailable::NoLeader)),
-            Some(leader) if leader == this.node_id => {
-                let again = Some((principal.clone(), time));
-                self.decide(call, command, when_full, again).await
-            }
+            Some(leader) if leader == now.node_id => self.decide(command, when_full).await,
             Some(leader) => {
-                let passed = self.pass_on(leader, call, principal, time, when_full).await?;
+                let passed = self.pass_on(leader, call.clone(), principal, time, when_full).await?;
                 Ok(Begun::There(passed))
             }
         }
@@ -163,11 +200,11 @@ impl Gateway {
 
     async fn begin_here(
         &self,
-        call: Call,
+        call: &Call,
         principal: &Principal,
         time: Deadline,
     ) -> Result<Begun, Status> {
-        let Checked { command, validate_only } = read(&call, principal)?;
+        let Checked { command, validate_only } = read(call, principal)?;
         if validate_only {
             return self.try_out(call, command, time).await.map(Begun::Tried);
         }
@@ -176,13 +213,13 @@ impl Gateway {
             return Err(status::unavailable(Unavailable::NotLeader { leader }));
         }
         // The other node's queue is where calls are refused.
-        self.decide(call, command, WhenFull::Wait, None).await
+        self.decide(command, WhenFull::Wait).await
     }
 
     /// What would come of a command: on a copy of the state, which is then thrown away.
     async fn try_out(
         &self,
-        call: Call,
+        call: &Call,
         command: Command,
         time: Deadline,
     ) -> Result<Answer, Status> {
@@ -198,41 +235,26 @@ impl Gateway {
             Ok((reply.outcome, at.now))
         })
         .await?;
-        answer::answer(&call, &team, outcome, None, now)
+        answer::answer(call, &team, outcome, None, now)
     }
 
-    async fn decide(
-        &self,
-        call: Call,
-        command: Command,
-        when_full: WhenFull,
-        again: Option<(Principal, Deadline)>,
-    ) -> Result<Begun, Status> {
+    async fn decide(&self, command: Command, when_full: WhenFull) -> Result<Begun, Status> {
         let team = command.team.clone();
         let submitted = self.replica.submit(command, when_full).await;
         let submitted = submitted.map_err(status::unavailable)?;
-        Ok(Begun::Here { call, team, submitted, again })
+        Ok(Begun::Here { team, submitted })
     }
 
-    async fn finish(&self, begun: Begun) -> Result<Answer, Status> {
-        let (call, team, submitted, again) = match begun {
+    async fn finish(&self, call: &Call, begun: Begun) -> Result<Answer, Status> {
+        let (team, submitted) = match begun {
             Begun::There(passed) => return passed.answer().await,
             Begun::Tried(answer) => return Ok(answer),
-            Begun::Here { call, team, submitted, again } => (call, team, submitted, again),
+            Begun::Here { team, submitted } => (team, submitted),
         };
-        let decided = submitted.answer().await;
-        if let Err(Unavailable::NotLeader { leader: Some(next) }) = decided
-            && next != self.replica.status().node_id
-            && let Some((principal, time)) = again
-        {
-            // Deposed between the look and the proposal. Nothing was done, so it may go on.
-            let passed = self.pass_on(next, call, &principal, time, WhenFull::Refuse).await?;
-            return passed.answer().await;
-        }
-        match decided.map_err(status::unavailable)? {
+        match submitted.answer().await.map_err(status::unavailable)? {
             Ok(reply) => {
                 let now = clock::wall().max(Time(self.replica.status().stamp_us));
-                answer::answer(&call, &team, reply.outcome, Some(reply.position), now)
+                answer::answer(call, &team, reply.outcome, Some(reply.position), now)
             }
             Err(rejection) => Err(status::rejected(&team, &rejection)),
         }
@@ -262,24 +284,55 @@ pub(super) struct Underway {
 }
 
 impl Underway {
-    /// The answer, within the call's time.
-    pub(super) async fn answer(self) -> Result<Answer, Status> {
+    /// The answer to the call that was submitted, within its time.
+    pub(super) async fn answer(self, call: &Call) -> Result<Answer, Status> {
         let Self { gateway, begun, time } = self;
-        in_time(time, gateway.finish(begun?)).await
+        in_time(time, gateway.finish(call, begun?)).await
     }
 }
 
 enum Begun {
     Here {
-        call: Call,
         team: TeamId,
         submitted: Submitted,
-        /// What is needed to pass it on after all; `None` where it came from another node.
-        again: Option<(Principal, Deadline)>,
     },
     There(Passed),
     /// Nothing was begun: it was only tried out.
     Tried(Answer),
+}
+
+/// A call that nobody could do yet, waiting for somebody to lead.
+struct Wait {
+    status: watch::Receiver<replica::Status>,
+    until: Instant,
+    /// The next look where nothing is heard of a change: a connection to the same leader may have come back.
+    pause: Duration,
+    _room: OwnedSemaphorePermit,
+}
+
+impl Wait {
+    /// `None` where too many wait already.
+    fn new(gateway: &Gateway, time: Deadline) -> Option<Self> {
+        let room = Arc::clone(&gateway.waiting).try_acquire_owned().ok()?;
+        let until = time.left().min(gateway.patience);
+        let (status, until) = (gateway.replica.watch(), Instant::now() + until);
+        Some(Self { status, until, pause: LEADER_ASKED_AGAIN, _room: room })
+    }
+
+    /// Returns once it is worth asking again; false if that was not to be in time. `asked` is how this node
+    /// was when the call was tried.
+    async fn for_leader(&mut self, asked: replica::Status) -> bool {
+        let is_another = |now: &replica::Status| {
+            now.leader.is_some() && (now.leader, now.term) != (asked.leader, asked.term)
+        };
+        let again = asked.leader.map_or(self.until, |_| Instant::now() + self.pause);
+        self.pause = self.pause.saturating_mul(2);
+        let led = self.status.wait_for(is_another);
+        match tokio::time::timeout_at(again.min(self.until), led).await {
+            Ok(led) => led.is_ok(),
+            Err(_) => again < self.until,
+        }
+    }
 }
 
 /// Checked on the node that was asked, before it costs the leader anything, and there again.
@@ -292,4 +345,107 @@ async fn in_time<T>(
     work: impl Future<Output = Result<T, Status>>,
 ) -> Result<T, Status> {
     time.or_late(work).await.unwrap_or_else(|late| Err(status::unavailable(late)))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::{
+        proto::turnwise::v1::CreateTeamRequest,
+        replica::{ReplicaRequest, Role},
+    };
+
+    fn follower(leader: Option<u64>) -> replica::Status {
+        replica::Status {
+            node_id: NodeId(1),
+            role: Role::Follower,
+            term: 1,
+            leader: leader.map(NodeId),
+            commit_index: 0,
+            applied_index: 0,
+            snapshot_index: 0,
+            stamp_us: 0,
+            version: 2,
+            ready: false,
+            checkpoint: None,
+        }
+    }
+
+    struct Bench {
+        gateway: Gateway,
+        status: watch::Sender<replica::Status>,
+        requests: mpsc::Receiver<ReplicaRequest>,
+    }
+
+    /// A node that nobody serves; it knows where no other one is.
+    fn bench(leader: Option<u64>) -> Bench {
+        let (status, seen) = watch::channel(follower(leader));
+        let (sender, requests) = mpsc::channel(8);
+        let (_, addresses) = watch::channel(Arc::default());
+        let patience = Duration::from_secs(600);
+        let gateway = Gateway::new(Replica::new(sender, seen), Peers::new(addresses), patience);
+        Bench { gateway, status, requests }
+    }
+
+    async fn create(gateway: &Gateway) -> Result<Answer, Status> {
+        let request = CreateTeamRequest { team_id: "t".to_owned(), ..Default::default() };
+        let time = Deadline::after(Duration::from_secs(60));
+        gateway.call(Call::CreateTeam(request), &Principal::default(), time).await
+    }
+
+    #[tokio::test]
+    async fn a_call_waits_for_somebody_to_lead_and_is_then_made_once() {
+        for leader in [None, Some(2)] {
+            let mut bench = bench(leader);
+            let mut call = Box::pin(create(&bench.gateway));
+            assert!(call.as_mut().now_or_never().is_none(), "nobody leads, or cannot be reached");
+            bench.status.send_modify(|status| status.commit_index = 7);
+            assert!(call.as_mut().now_or_never().is_none());
+            assert!(bench.requests.try_recv().is_err());
+            bench.status.send_replace(replica::Status { term: 2, ..follower(Some(1)) });
+            assert!(call.as_mut().now_or_never().is_none());
+            assert!(matches!(bench.requests.try_recv(), Ok(ReplicaRequest::Propose { .. })));
+            assert!(bench.requests.try_recv().is_err());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_that_a_leader_refuses_while_it_hands_over_waits_for_the_next_one() {
+        let mut bench = bench(Some(1));
+        let mut call = Box::pin(create(&bench.gateway));
+        assert!(call.as_mut().now_or_never().is_none());
+        let Ok(ReplicaRequest::Propose { reply, .. }) = bench.requests.try_recv() else {
+            panic!("it was not proposed");
+        };
+        reply.send(Err(Unavailable::NotLeader { leader: Some(NodeId(1)) })).unwrap();
+        assert!(call.as_mut().now_or_never().is_none() && bench.requests.try_recv().is_err());
+        bench.status.send_replace(replica::Status { term: 3, ..follower(Some(1)) });
+        assert!(call.as_mut().now_or_never().is_none());
+        let Ok(ReplicaRequest::Propose { reply, .. }) = bench.requests.try_recv() else {
+            panic!("it was not proposed again");
+        };
+        // Perhaps done: that is for the caller to ask again.
+        reply.send(Err(Unavailable::LeadershipLost)).unwrap();
+        let refused = call.await.unwrap_err();
+        assert!(refused.message().contains("may have taken effect"), "{refused:?}");
+        assert!(bench.requests.try_recv().is_err());
+    }
+
+    #[tokio::test]
+    async fn as_many_calls_wait_as_there_is_room_for_and_one_more_is_refused() {
+        let bench = bench(None);
+        let mut waiting = Vec::new();
+        for _ in 0..WAITING_FOR_LEADER_MAX {
+            let mut call = Box::pin(create(&bench.gateway));
+            assert!(call.as_mut().now_or_never().is_none());
+            waiting.push(call);
+        }
+        let one_more = create(&bench.gateway).now_or_never().expect("it does not wait");
+        assert!(status::is_for_want_of_a_leader(&one_more.unwrap_err()));
+        waiting.pop();
+        assert!(create(&bench.gateway).now_or_never().is_none(), "there is room again");
+    }
 }

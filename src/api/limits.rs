@@ -109,6 +109,11 @@ pub const BACKUP_STALL_MAX: Duration = Duration::from_secs(60);
 pub const FORWARD_QUEUE_MAX: usize = 4_096;
 /// Calls sent to the leader and not answered; more wait in the queue.
 pub const FORWARD_IN_FLIGHT_MAX: usize = 16_384;
+/// Calls that wait on a node for somebody to lead; more are refused at once.
+pub const WAITING_FOR_LEADER_MAX: usize = 16_384;
+/// A call that waits because the leader can't be reached or refuses asks it again after this, then after twice
+/// that, and so on.
+pub const LEADER_ASKED_AGAIN: Duration = Duration::from_millis(50);
 /// Time for a connection to another node.
 pub const PEER_CONNECT_MAX: Duration = Duration::from_secs(1);
 /// Time for another node to say how it is.

@@ -78,10 +78,11 @@ impl Routing {
         principal: &Principal,
         number: u64,
         item: AssignContactsRequest,
-    ) -> (u64, Underway) {
+    ) -> (u64, Call, Underway) {
         let call = Call::AssignContact(item.request.unwrap_or_default());
         let time = Deadline::after(DEADLINE_DEFAULT);
-        (number, self.gateway.submit(call, principal, time, WhenFull::Wait).await)
+        let underway = self.gateway.submit(&call, principal, time, WhenFull::Wait).await;
+        (number, call, underway)
     }
 }
 
@@ -120,8 +121,8 @@ fn previewed(team: &TeamId, number: usize, is_named: bool, pick: Assigned) -> Pr
 }
 
 /// The answer to an item, whose own failure never ends the stream.
-async fn answer(number: u64, item: Underway) -> AssignContactsResponse {
-    let result = match item.answer().await {
+async fn answer(number: u64, call: Call, item: Underway) -> AssignContactsResponse {
+    let result = match item.answer(&call).await {
         Ok(Answer::AssignContact(answer)) => ItemResult::Response(answer),
         Ok(_) => ItemResult::Status(status::item(&status::internal())),
         Err(refused) => ItemResult::Status(status::item(&refused)),
@@ -179,8 +180,8 @@ impl RoutingService for Routing {
                 }
             })
             .map(|begun: Result<_, Status>| async {
-                let (number, item) = begun?;
-                Ok(answer(number, item).await)
+                let (number, call, item) = begun?;
+                Ok(answer(number, call, item).await)
             });
         let answers = answers.buffered(STREAM_ITEMS_IN_FLIGHT_MAX).flat_map(move |answered| {
             // Its token opens nothing any more: no item after it would be done.

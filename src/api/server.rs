@@ -254,7 +254,8 @@ mod tests {
         });
         let (_addresses, addresses) = watch::channel(Arc::default());
         let peers = Peers::new(addresses);
-        let gateway = Gateway::new(Replica::new(requests, seen), peers.clone());
+        let gateway =
+            Gateway::new(Replica::new(requests, seen), peers.clone(), std::time::Duration::ZERO);
         let cluster =
             ClusterView { cluster_id: 1, client_address: String::new(), data_dir: PathBuf::new() };
         let metrics = Arc::new(Metrics::new());

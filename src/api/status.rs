@@ -303,6 +303,17 @@ pub(super) fn item(status: &Status) -> ItemStatus {
     }
 }
 
+/// Whether nothing was done because nobody led, or the leader could not be reached.
+pub(super) fn is_for_want_of_a_leader(status: &Status) -> bool {
+    use ErrorReason as R;
+    let is = |info: tonic_types::ErrorInfo| {
+        [R::NoLeader, R::NotLeader, R::LeaderUnreachable]
+            .map(spelled)
+            .contains(&info.reason.as_str())
+    };
+    status.code() == Code::Unavailable && status.get_details_error_info().is_some_and(is)
+}
+
 /// A status as one node passes it to another.
 pub(super) fn to_peer(status: &Status) -> ForwardStatus {
     ForwardStatus {

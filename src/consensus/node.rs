@@ -13,6 +13,7 @@
 mod changes;
 #[cfg(test)]
 mod tests;
+mod timeout;
 mod upgrade;
 
 use std::{collections::VecDeque, sync::Arc};
@@ -485,12 +486,16 @@ impl Node {
 
     /// raft-rs draws timeouts from the thread's generator; ours are a function, so that a seed replays.
     fn draw_election_timeout(&mut self) {
-        let shortest = u64::from(self.config.election_ticks);
-        let words = [self.config.seed, self.config.id.0, self.raw.raft.term];
-        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-        let drawn = shortest + xxhash_rust::xxh3::xxh3_64(&bytes) % shortest;
-        let drawn = usize::try_from(drawn).unwrap_or(ticks(self.config.election_ticks));
-        if self.raw.raft.randomized_election_timeout() != drawn {
+        let raft = &self.raw.raft;
+        let draw = timeout::Draw {
+            seed: self.config.seed,
+            node: self.config.id,
+            term: raft.term,
+            leader: raft.leader_id,
+        };
+        let drawn = draw.ticks(self.config.election_ticks, self.membership.voters());
+        let drawn = ticks(drawn);
+        if raft.randomized_election_timeout() != drawn {
             self.raw.raft.set_randomized_election_timeout(drawn);
         }
     }

@@ -55,6 +55,20 @@ async fn without_a_leader_the_answer_is_unavailable() {
 }
 
 #[tokio::test]
+async fn a_call_without_a_leader_is_done_once_there_is_one() {
+    let mut nodes = Nodes::start(3).await;
+    nodes.leader().set_up().await;
+    nodes.cut(0).await;
+    // The follower still takes node 1 for the leader, which cannot be reached.
+    let mut client = nodes.follower().routing().await;
+    let waiting = tokio::spawn(async move { client.assign_contact(contact("1")).await });
+    nodes.elect(None, &[2, 3]);
+    nodes.elect(Some(3), &[1, 2, 3]);
+    let answer = waiting.await.unwrap().unwrap().into_inner();
+    assert!(!answer.existing);
+}
+
+#[tokio::test]
 async fn a_call_is_passed_on_once() {
     let nodes = Nodes::start(2).await;
     // Each takes the other for the leader.

@@ -72,6 +72,8 @@ pub(crate) struct Node {
     held: watch::Receiver<usize>,
 }
 
+/// How long a call waits where nobody leads.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(300);
 const CLUSTER: u128 = 0xcccc_cccc_cccc_cccc_cccc_cccc_cccc_cccc;
 
 /// Nodes 1 to n; node 1 leads.
@@ -136,7 +138,7 @@ impl Nodes {
             let addresses: Addresses = members.iter().map(whereabouts).collect();
             let (_, addresses) = watch::channel(Arc::new(addresses));
             let peers = Peers::new(addresses);
-            let gateway = Gateway::new(replica.clone(), peers.clone());
+            let gateway = Gateway::new(replica.clone(), peers.clone(), PATIENCE);
             let changes = Members::new(replica.clone(), peers.clone(), CLUSTER);
             let (forward, node, changes) = api::peer_services(
                 gateway.clone(),

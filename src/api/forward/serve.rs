@@ -8,7 +8,7 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::{
     api::{
         Gateway,
-        command::Answer,
+        command::{Answer, Call},
         deadline::Deadline,
         gateway::Underway,
         limits::{DEADLINE_DEFAULT, DEADLINE_MAX, FORWARD_IN_FLIGHT_MAX},
@@ -33,7 +33,7 @@ impl Forwarded {
     }
 
     /// Gives a call its place in the order; `None` for one that only a newer node knows.
-    async fn submit(self, request: ForwardRequest) -> (u64, Option<Underway>) {
+    async fn submit(self, request: ForwardRequest) -> (u64, Option<(Call, Underway)>) {
         let ForwardRequest { id, timeout, principal, bearer, call } = request;
         let principal = principal::read(principal, bearer);
         let time = timeout
@@ -42,16 +42,18 @@ impl Forwarded {
             .min(DEADLINE_MAX);
         match call {
             Some(call) => {
-                (id, Some(self.gateway.submit_here(call, &principal, Deadline::after(time)).await))
+                let time = Deadline::after(time);
+                let underway = self.gateway.submit_here(&call, &principal, time).await;
+                (id, Some((call, underway)))
             }
             None => (id, None),
         }
     }
 }
 
-async fn answer(id: u64, underway: Option<Underway>) -> ForwardResponse {
+async fn answer(id: u64, underway: Option<(Call, Underway)>) -> ForwardResponse {
     let done = match underway {
-        Some(call) => call.answer().await,
+        Some((call, underway)) => underway.answer(&call).await,
         None => Err(status::unknown_call()),
     };
     let result = done.unwrap_or_else(|refused| Answer::Status(status::to_peer(&refused)));

@@ -15,7 +15,8 @@ use turnwise::{
 use crate::{
     crowd::Crowd,
     harness::{Cluster, EXIT_FAILED, EXIT_FAULT, turnwise},
-    reference::check_nodes,
+    membership::{grow, shrink, token, voters},
+    reference::{check_nodes, check_rotation},
     service::{Team, position},
 };
 
@@ -153,6 +154,46 @@ async fn s3_13_a_backup_from_a_follower_under_load_becomes_a_cluster_that_goes_o
     new.kill(3);
     new.restart(3).await;
     new.agreed_hash().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_of_a_cluster_whose_members_changed_has_new_members_and_no_one_elses_tokens() {
+    let mut cluster = Cluster::start().await;
+    let team = Team::create(&cluster.client(&[2, 3]), "sales", 3).await;
+    let mut answers = vec![team.assign(&cluster.client(&[2, 3]), "before").await];
+    grow(&mut cluster, 4, 0).await;
+    shrink(&mut cluster, 1).await;
+    let open = token(&cluster, 600, 0).await.token;
+    answers.push(team.assign(&cluster.client(&[4]), "between").await);
+    let file = cluster.path("friday.turnwise");
+    let taken = json(&["backup", text(&file), "--endpoints", &cluster.client_address(4)]);
+    assert_eq!(json(&["backup", "verify", text(&file)]), taken);
+    for id in cluster.ids() {
+        cluster.kill(id);
+    }
+
+    // Number 1 was removed for ever there; here it is a founder.
+    let restore = |new: &Cluster, id: u64| {
+        let (id, cluster_id) = (id.to_string(), new.cluster_id.to_string());
+        let (members, dir) = (new.members(), new.data_dir(id.parse().unwrap()));
+        let new = ["--new-cluster", &cluster_id, "--node-id", &id, "--members", &members];
+        json(&[&["restore", text(&file)], &new[..], &["--data-dir", text(&dir)]].concat());
+    };
+    let mut new = Cluster::start_after(&cluster, &[1, 2], restore).await;
+    voters(&new, &[1, 2]).await;
+    assert_eq!(new.agreed_hash().await, taken["state_hash"]);
+    answers.push(team.assign(&new.client(&[1]), "after").await);
+    check_rotation(&team.ring, &answers);
+    check_nodes(&new, &team, &answers).await;
+
+    new.join(3, &open);
+    assert_eq!(new.exited(3).await.code(), Some(EXIT_FAILED));
+    assert!(new.log(3).contains("does not admit"), "a token of the other cluster: {}", new.log(3));
+    new.forget(3);
+    grow(&mut new, 3, 0).await;
+    new.restart_all().await;
+    voters(&new, &[1, 2, 3]).await;
+    check_nodes(&new, &team, &answers).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

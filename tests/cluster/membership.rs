@@ -19,7 +19,7 @@ use crate::{
     service::{Team, create_rep, create_team},
 };
 
-async fn token(cluster: &Cluster, ttl_s: i64, replaces: u64) -> CreateJoinTokenResponse {
+pub(crate) async fn token(cluster: &Cluster, ttl_s: i64, replaces: u64) -> CreateJoinTokenResponse {
     let request = CreateJoinTokenRequest {
         ttl: Some(prost_types::Duration { seconds: ttl_s, nanos: 0 }),
         replaces_node_id: replaces,
@@ -33,7 +33,7 @@ async fn remove(cluster: &Cluster, id: u64) -> Result<(), Error> {
 }
 
 /// Waits until exactly these nodes vote, as one of them sees it, and nobody else is there.
-async fn voters(cluster: &Cluster, ids: &[u64]) {
+pub(crate) async fn voters(cluster: &Cluster, ids: &[u64]) {
     let seen = eventually(async || {
         let members = cluster.seen_by(ids[0]).await.members;
         let votes = |role| [NodeRole::Leader, NodeRole::Follower].contains(&role);
@@ -44,7 +44,7 @@ async fn voters(cluster: &Cluster, ids: &[u64]) {
 }
 
 /// Starts a node that joins, and waits until it votes.
-async fn grow(cluster: &mut Cluster, id: u64, replaces: u64) {
+pub(crate) async fn grow(cluster: &mut Cluster, id: u64, replaces: u64) {
     let mut ids = cluster.ids();
     let token = token(cluster, 60, replaces).await.token;
     cluster.join(id, &token);
@@ -55,7 +55,7 @@ async fn grow(cluster: &mut Cluster, id: u64, replaces: u64) {
 }
 
 /// Removes a node, whose process ends by itself and says why.
-async fn shrink(cluster: &mut Cluster, id: u64) {
+pub(crate) async fn shrink(cluster: &mut Cluster, id: u64) {
     remove(cluster, id).await.unwrap();
     let status = cluster.exited(id).await;
     assert_eq!(status.code(), Some(EXIT_FAULT), "{status}");

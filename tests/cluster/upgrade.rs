@@ -4,7 +4,7 @@
 //! by which an absence without an end ends after a second. A process that is told to be the older build has
 //! the earlier version alone.
 
-use std::process::Command;
+use std::{fs, process::Command};
 
 use turnwise::proto::turnwise::v1::{
     CreateJoinTokenRequest, GetRepRequest, OutOfOffice, Rep, SetOutOfOfficeRequest,
@@ -12,7 +12,7 @@ use turnwise::proto::turnwise::v1::{
 
 use crate::{
     crowd::Crowd,
-    harness::{Cluster, EXIT_FAILED, Setup, eventually, turnwise},
+    harness::{Cluster, EXIT_FAILED, EXIT_FAULT, Setup, copy_dir, eventually, turnwise},
     reference::{check_nodes, check_rotation},
     service::{Team, create_rep},
 };
@@ -55,10 +55,14 @@ async fn an_upgrade_node_by_node_switches_the_rules_once_all_have_them_and_no_ca
     let mut waits_for = cluster.ids();
     let mut order = cluster.others(leader);
     order.push(leader);
+    let (asleep, as_it_was) = (order[0], cluster.path("as-it-was"));
     for id in order {
         assert!(!is_back_some_time(&cluster, &away).await, "the rules are the old ones");
         cluster.terminate(id);
         assert!(cluster.exited(id).await.success());
+        if id == asleep {
+            copy_dir(&cluster.data_dir(id), &as_it_was);
+        }
         let mut newer = cluster.command(id);
         cluster.spawn_as(id, newer.env_remove(OLDER));
         cluster.ready(&[id]).await;
@@ -93,6 +97,22 @@ async fn an_upgrade_node_by_node_switches_the_rules_once_all_have_them_and_no_ca
     let mut newer = cluster.command(back);
     cluster.spawn_as(back, newer.env_remove(OLDER));
     cluster.ready(&[back]).await;
+    cluster.agreed_hash().await;
+
+    // One that slept through the switch reads nothing of it in its own log. Its peers tell it.
+    cluster.kill(asleep);
+    let (dir, now) = (cluster.data_dir(asleep), cluster.path("now"));
+    fs::rename(&dir, &now).unwrap();
+    fs::rename(&as_it_was, &dir).unwrap();
+    cluster.spawn(asleep);
+    assert_eq!(cluster.exited(asleep).await.code(), Some(EXIT_FAULT));
+    let said = cluster.log(asleep);
+    assert!(said.contains(&format!("the build of node {asleep} has")), "{said}");
+    fs::remove_dir_all(&dir).unwrap();
+    fs::rename(&now, &dir).unwrap();
+    let mut newer = cluster.command(asleep);
+    cluster.spawn_as(asleep, newer.env_remove(OLDER));
+    cluster.ready(&[asleep]).await;
     cluster.agreed_hash().await;
 
     // Each log, replayed, makes every decision as it was made, on both sides of the switch.

@@ -5,12 +5,21 @@
 //! be replaced without touching anything else. The bytes arrive checksummed, and are decoded under a
 //! limit all the same: without one, ten bad bytes could ask for any amount of memory.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    sync::mpsc,
+    thread,
+};
 
-use bincode::config;
+use bincode::{
+    config::{self, Config},
+    de::{DecoderImpl, read::SliceReader},
+    error::DecodeError,
+    serde::BorrowedSerdeDecoder,
+};
 use serde::de::DeserializeOwned;
 
-use crate::routing::{ImageV1, ImageV2, State};
+use crate::routing::{ImageError, ImageV1, ImageV2, Loading, Part, Source, State};
 
 /// The version written.
 pub const VERSION: u32 = 3;
@@ -20,6 +29,8 @@ const LIMITS: (usize, usize, usize) = (16 << 20, 1 << 30, 1 << 44);
 /// What one byte of the body claims at most: bincode counts a number by its width in memory, 16 bytes of a
 /// `u128`, and may have written it in one byte.
 const CLAIM_MAX: usize = 16;
+/// Parts of an image that are read and not yet put into the state, at most.
+const PARTS_UNDERWAY_MAX: usize = 16;
 
 /// Writes the state.
 ///
@@ -48,19 +59,91 @@ pub fn load(body: &[u8]) -> io::Result<(State, u128)> {
         }
         2 => {
             let image: ImageV2 = decode(image)?;
-            let state = State::from_image(image.into()).map_err(invalid)?;
             // The records that it holds have the same form, and so the same hash.
-            let hash = state.recomputed_hash();
-            Ok((state, hash))
+            hashed(State::from_image(image.into()).map_err(invalid)?)
         }
-        VERSION => {
-            let state = State::from_image(decode(image)?).map_err(invalid)?;
-            let hash = state.recomputed_hash();
-            Ok((state, hash))
-        }
+        VERSION => hashed(in_parts(image)?),
         version => {
             Err(invalid(format!("state image version {version} is not known, only 1 to {VERSION}")))
         }
+    }
+}
+
+/// A loaded state's running hash is the sum over the records as they were decoded just now: nothing of it was
+/// stored, so it is no less than a hash computed once more.
+fn hashed(state: State) -> io::Result<(State, u128)> {
+    let hash = state.hash();
+    Ok((state, hash))
+}
+
+/// Reads the image on this thread, and puts what is read into a state on another.
+fn in_parts(image: &[u8]) -> io::Result<State> {
+    let (give, taken) = mpsc::sync_channel::<Part>(PARTS_UNDERWAY_MAX);
+    thread::scope(|scope| {
+        let state =
+            thread::Builder::new().name("load".to_owned()).spawn_scoped(scope, move || {
+                let mut loading = Loading::new(together);
+                taken.iter().try_for_each(|part| loading.take(part))?;
+                Ok(loading.state())
+            })?;
+        // Where a part is refused, nobody takes the others; it is the other thread that says why.
+        let read = read_parts(image, |part| drop(give.send(part)));
+        drop(give);
+        let state: Result<State, ImageError> = match state.join() {
+            Ok(state) => state,
+            Err(panic) => std::panic::resume_unwind(panic),
+        };
+        read?;
+        state.map_err(invalid)
+    })
+}
+
+/// Side by side.
+fn together(one: &mut (dyn FnMut() + Send), other: &mut (dyn FnMut() + Send)) {
+    thread::scope(|scope| {
+        scope.spawn(one);
+        other();
+    });
+}
+
+fn read_parts(image: &[u8], give: impl FnMut(Part)) -> io::Result<()> {
+    let (small, medium, large) = LIMITS;
+    let claim = image.len().saturating_mul(CLAIM_MAX);
+    if claim <= small {
+        Values::new(image, config::standard().with_limit::<{ LIMITS.0 }>()).parts(give)
+    } else if claim <= medium {
+        Values::new(image, config::standard().with_limit::<{ LIMITS.1 }>()).parts(give)
+    } else if claim <= large {
+        Values::new(image, config::standard().with_limit::<{ LIMITS.2 }>()).parts(give)
+    } else {
+        Err(invalid(format!("a state image of {} bytes", image.len())))
+    }
+}
+
+/// The values of an image, one after the other.
+struct Values<'a, C: Config> {
+    decoder: BorrowedSerdeDecoder<'a, DecoderImpl<SliceReader<'a>, C, ()>>,
+}
+
+impl<'a, C: Config> Values<'a, C> {
+    fn new(image: &'a [u8], config: C) -> Self {
+        Self { decoder: BorrowedSerdeDecoder::from_slice(image, config, ()) }
+    }
+
+    fn parts(mut self, give: impl FnMut(Part)) -> io::Result<()> {
+        Part::read_all(&mut self, give).map_err(invalid)?;
+        match self.next::<u8>() {
+            Ok(_) => Err(invalid("something follows the state image")),
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+impl<C: Config> Source for Values<'_, C> {
+    type Error = DecodeError;
+
+    fn next<T: DeserializeOwned>(&mut self) -> Result<T, DecodeError> {
+        T::deserialize(self.decoder.as_deserializer())
     }
 }
 
@@ -88,8 +171,8 @@ fn invalid(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Er
 }
 
 #[cfg(test)]
-fn encode(numbers: &[u128]) -> Vec<u8> {
-    bincode::serde::encode_to_vec(numbers, config::standard()).expect("numbers have a form")
+fn encode(value: impl serde::Serialize) -> Vec<u8> {
+    bincode::serde::encode_to_vec(value, config::standard()).expect("it has a form")
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::*;
 use crate::routing::{
     Assign, AssignmentId, CampaignId, Command, ContactId, GroupId, GroupKind, GroupSettings, Hours,
-    Interval, IntervalSet, Labels, LogPosition, MemberName, MemberSpec, Operation, OptionId,
+    Image, Interval, IntervalSet, Labels, LogPosition, MemberName, MemberSpec, Operation, OptionId,
     OwnerKind, OwnerRef, OwnerType, PeriodCap, RepId, RepSettings, RequestId, RequestKey, Role,
     Route, RuleId, SecretHash, Stamp, Target, TargetKind, TeamId, Time, TokenId, TokenSettings,
     Via, WeeklySpan,
@@ -312,6 +312,37 @@ fn damaged_bodies_are_refused_and_ask_for_no_memory() {
     }
 }
 
+/// What is read on one thread is refused by another, which says why.
+#[test]
+fn bytes_of_an_image_that_contradicts_itself_are_refused_with_the_reason() {
+    fn loaded(change: fn(&mut Vec<Value>)) -> Result<bool, String> {
+        let mut image = json(&full());
+        change(image["teams"][0]["assignments"].as_array_mut().unwrap());
+        let image: Image = serde_json::from_value(image).unwrap();
+        let body = [VERSION.to_le_bytes().to_vec(), encode(&image)].concat();
+        load(&body).map(|(state, _)| state == full()).map_err(|error| error.to_string())
+    }
+    assert_eq!(loaded(|_| ()), Ok(true));
+    let changes: [fn(&mut Vec<Value>); 3] = [
+        |all| all.push(all.last().unwrap().clone()),
+        // The same request made two that are far from each other.
+        |all| all.last_mut().unwrap()["request"] = all[0]["request"].clone(),
+        // Two that are open are about the same work.
+        |all| {
+            let is_open = |one: &Value| one["assignment"]["state"] != "Closed";
+            let open: Vec<usize> = (0..all.len()).filter(|n| is_open(&all[*n])).collect();
+            let (first, last) = (open[0], open[open.len() - 1]);
+            for part in ["contact", "via"] {
+                all[last]["assignment"][part] = all[first]["assignment"][part].clone();
+            }
+        },
+    ];
+    for change in changes {
+        let error = loaded(change).unwrap_err();
+        assert!(error.contains("there twice"), "{error}");
+    }
+}
+
 /// A node with 40,000 assignments could not load its own snapshot: 7 MB, within 16 MiB as bytes, and
 /// beyond as numbers in memory.
 #[test]
@@ -323,7 +354,7 @@ fn numbers_that_are_wider_in_memory_than_on_disk_do_not_pass_the_limit() {
         assert_eq!(decode::<Vec<u128>>(&image).unwrap(), numbers);
     }
     // Few bytes may still not ask for much.
-    let mut short = encode(&[1; 8]);
+    let mut short = encode([1_u128; 8].as_slice());
     short.splice(0..1, [253, 0, 0, 0, 0, 1, 0, 0, 0]);
     let refused = decode::<Vec<u128>>(&short).unwrap_err();
     assert_eq!(refused.kind(), io::ErrorKind::InvalidData);

@@ -49,7 +49,7 @@ impl Team {
             Via::DefaultRule | Via::Campaign(_) | Via::Rule(_) | Via::Group(_) => None,
         };
         let Assign { contact, via, owners, prefer_last_rep, priority, labels } = asked;
-        let mut existing = self.assignments.open(&(contact.clone(), via.clone())).cloned();
+        let mut existing = self.assignments.open(contact, via).cloned();
         if planted::is(Bug::GuardForgotten) {
             existing = None;
         }
@@ -66,7 +66,7 @@ impl Team {
                 if let Some(key) = request {
                     self.requests.made(&mut self.sum, key, id);
                 }
-                (new_record(id, contact, via, request, at), Routed::Made(id))
+                (new_record(id, contact, self.kept_via(via), request, at), Routed::Made(id))
             }
         };
         let assignment = Arc::make_mut(&mut record.assignment);
@@ -82,6 +82,18 @@ impl Team {
             }
         }
         Ok(routed)
+    }
+
+    /// The same with the text that the team's own records hold, so that it is in memory once.
+    pub(super) fn kept_via(&self, via: &Via) -> Via {
+        let kept = match via {
+            Via::DefaultRule => None,
+            Via::Campaign(id) => self.campaigns.get(id).map(|kept| Via::Campaign(kept.id.clone())),
+            Via::Rule(id) => self.rules.get(id).map(|kept| Via::Rule(kept.id.clone())),
+            Via::Group(id) => self.groups.get(id).map(|kept| Via::Group(kept.record.id.clone())),
+            Via::Rep(id) => self.reps.find(id).ok().map(|kept| Via::Rep(kept.record.id.clone())),
+        };
+        kept.unwrap_or_else(|| via.clone())
     }
 
     /// A rep who can be given work by hand.
@@ -220,6 +232,8 @@ impl Team {
         if assignment.history.len() >= HISTORY_MAX {
             assignment.history.remove(1);
         }
+        // Most have one step for good: no room for more.
+        assignment.history.reserve_exact(1);
         assignment.history.push(Step {
             time: at.now,
             position: at.position,
@@ -288,7 +302,7 @@ pub(super) fn traveller(record: &AssignmentRecord, now: Time) -> Traveller<'_> {
 fn new_record(
     id: AssignmentId,
     contact: &ContactId,
-    via: &Via,
+    via: Via,
     request: Option<&RequestKey>,
     at: At,
 ) -> AssignmentRecord {
@@ -300,7 +314,7 @@ fn new_record(
         create_time: at.now,
         update_time: at.now,
         contact: contact.clone(),
-        via: via.clone(),
+        via,
         owners,
         prefer_last_rep: false,
         priority: 0,

@@ -17,15 +17,24 @@ pub(super) trait Record: Serialize {
 }
 
 /// The sum of the hashes of the records of one team.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct Sum {
     team: TeamId,
     total: u128,
+    /// Room for the bytes of one record; between two, nothing in it counts.
+    room: Vec<u8>,
 }
+
+impl PartialEq for Sum {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.team, self.total) == (&other.team, other.total)
+    }
+}
+impl Eq for Sum {}
 
 impl Sum {
     pub(super) fn new(team: TeamId) -> Self {
-        Self { team, total: 0 }
+        Self { team, total: 0, room: Vec::new() }
     }
 
     pub(super) fn total(&self) -> u128 {
@@ -33,11 +42,24 @@ impl Sum {
     }
 
     pub(super) fn add<R: Record>(&mut self, record: &R) {
-        self.total = self.total.wrapping_add(hash(&self.team, record));
+        self.total = self.total.wrapping_add(self.hash(record));
     }
 
     pub(super) fn remove<R: Record>(&mut self, record: &R) {
-        self.total = self.total.wrapping_sub(hash(&self.team, record));
+        self.total = self.total.wrapping_sub(self.hash(record));
+    }
+
+    /// Takes in what another sum of this team has counted.
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.total = self.total.wrapping_add(other.total);
+    }
+
+    fn hash<R: Record>(&mut self, record: &R) -> u128 {
+        self.room.clear();
+        let mut digest = Digest { bytes: std::mem::take(&mut self.room) };
+        let hash = digest.hash(&self.team, record);
+        self.room = digest.bytes;
+        hash
     }
 
     /// Puts `new` in the place of `old`.
@@ -51,12 +73,7 @@ impl Sum {
 
 /// The hash of one record of a team; `""` is no team's id and stands for the cluster.
 pub(super) fn hash<R: Record>(team: &TeamId, record: &R) -> u128 {
-    let mut digest = Digest { bytes: Vec::with_capacity(512) };
-    digest.bytes.push(R::KIND);
-    team.serialize(&mut digest)
-        .and_then(|()| record.serialize(&mut digest))
-        .expect("records hold only what a digest takes: integers, strings, lists, maps, variants");
-    xxh3_128(&digest.bytes)
+    Digest { bytes: Vec::with_capacity(512) }.hash(team, record)
 }
 
 /// The bytes that a record stands for.
@@ -76,6 +93,15 @@ impl ser::Error for Undefined {
 }
 
 impl Digest {
+    /// Of a record, into empty room.
+    fn hash<R: Record>(&mut self, team: &TeamId, record: &R) -> u128 {
+        self.bytes.push(R::KIND);
+        team.serialize(&mut *self).and_then(|()| record.serialize(&mut *self)).expect(
+            "records hold only what a digest takes: integers, strings, lists, maps, variants",
+        );
+        xxh3_128(&self.bytes)
+    }
+
     fn length(&mut self, length: Option<usize>) -> Result<(), Undefined> {
         let length = length.ok_or_else(|| Undefined("list of unknown length".to_owned()))?;
         let length = u64::try_from(length).map_err(|_| Undefined("length".to_owned()))?;

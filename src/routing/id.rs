@@ -5,7 +5,10 @@
 
 use std::{fmt, marker::PhantomData, sync::Arc};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, Visitor},
+};
 
 /// An id of 1 to 128 bytes of `[A-Za-z0-9._:@+-]`, cheap to clone.
 ///
@@ -72,6 +75,13 @@ impl<Kind> Id<Kind> {
         Self { text: Arc::from(text), kind: PhantomData }
     }
 
+    /// Keeps the text of an equal id in the place of its own, so that it is in memory once.
+    pub(super) fn share(&mut self, other: &Self) {
+        if !Arc::ptr_eq(&self.text, &other.text) && self.text == other.text {
+            self.text = Arc::clone(&other.text);
+        }
+    }
+
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -123,7 +133,22 @@ impl<Kind> Serialize for Id<Kind> {
 }
 impl<'de, Kind> Deserialize<'de> for Id<Kind> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(|text| Self::new(&text))
+        deserializer.deserialize_str(Text(PhantomData))
+    }
+}
+
+/// Takes an id's text from where it lies, without a copy in between.
+struct Text<Kind>(PhantomData<fn() -> Kind>);
+
+impl<Kind> Visitor<'_> for Text<Kind> {
+    type Value = Id<Kind>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an id")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Id<Kind>, E> {
+        Ok(Id::new(text))
     }
 }
 

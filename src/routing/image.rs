@@ -4,7 +4,9 @@
 //! rather than believed. How it becomes bytes, with which version, is the caller's affair. An image of
 //! an earlier version (`v1`) becomes one of this (`from_v1`).
 
+mod bulk;
 mod from_v1;
+mod parts;
 mod v1;
 
 use std::sync::Arc;
@@ -12,7 +14,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AssignmentState, Campaign, GroupKind, Rule, State, Target, TargetKind, TeamId, Token, coverage,
+    Campaign, GroupKind, Revision, Rule, State, Target, TargetKind, TeamId, Token, coverage,
     digest::Sum,
     engine::{ENGINE_VERSION_MAX, ENGINE_VERSION_MIN},
     filter::Class,
@@ -28,10 +30,14 @@ use super::{
     ring::Seat,
     settings::Route,
     team::{Team, default_group, is_default},
+    together::in_turn,
     token::Role,
 };
 use crate::planted::{self, Bug};
 
+use parts::Inner;
+
+pub use parts::{Loading, Part, Source};
 pub use v1::ImageV1;
 
 /// Numbers that count up stay below this, so that counting on never overflows.
@@ -135,21 +141,15 @@ impl State {
     /// [`ImageError`], if the records contradict each other.
     pub fn from_image(image: Image) -> Result<Self, ImageError> {
         let Image { clock, teams, tokens } = image;
-        if !(ENGINE_VERSION_MIN..=ENGINE_VERSION_MAX).contains(&clock.engine_version) {
-            return Err(ImageError::EngineVersion { version: clock.engine_version });
-        }
-        let mut state = Self { clock, ..Self::new() };
+        let mut loading = Loading::new(in_turn);
+        loading.take(Part(Inner::Clock(clock)))?;
         for image in teams {
-            let id = image.team.id.clone();
-            let last = state.teams.get_max().map(|(last, _)| last);
-            check(last.is_none_or(|last| *last < id), duplicate("team", &id))?;
-            let team = load(image, &clock)?;
-            state.total = state.total.wrapping_add(team.sum.total());
-            team.next_due().into_iter().for_each(|due| drop(state.dues.insert((due, id.clone()))));
-            state.teams.insert(id, Arc::new(team));
+            for inner in image.parts() {
+                loading.take(Part(inner))?;
+            }
         }
-        load_tokens(&mut state, tokens)?;
-        Ok(state)
+        loading.take(Part(Inner::Tokens(tokens)))?;
+        Ok(loading.state())
     }
 }
 
@@ -223,40 +223,6 @@ impl Team {
         self.tokens.values().for_each(|token| sum.add(&**token));
         sum.total()
     }
-}
-
-fn load(image: TeamImage, clock: &ClockRecord) -> Result<Team, ImageError> {
-    let TeamImage {
-        team,
-        reps,
-        hours,
-        groups,
-        members,
-        rules,
-        campaigns,
-        rotations,
-        turns,
-        caps,
-        assignments,
-        answers,
-    } = image;
-    check(team.last_rep.0 <= COUNT_MAX, impossible("team", &team.id))?;
-    let mut team = Team::bare(team);
-    load_reps(&mut team, reps, hours)?;
-    load_groups(&mut team, groups, members)?;
-    load_rules(&mut team, rules)?;
-    load_campaigns(&mut team, campaigns)?;
-    load_rotations(&mut team, rotations, turns, caps)?;
-    load_assignments(&mut team, assignments)?;
-    load_answers(&mut team, answers, clock)?;
-    let reps: Vec<_> = team.reps.iter().map(|rep| rep.record.uid).collect();
-    for uid in reps {
-        team.reps.classify(uid, clock.time);
-    }
-    let groups: Vec<_> = team.groups.keys().cloned().collect();
-    groups.iter().for_each(|group| team.seat_all(group, clock.time));
-    team.is_fresh = true;
-    Ok(team)
 }
 
 fn load_tokens(state: &mut State, tokens: Vec<(TeamId, Arc<Token>)>) -> Result<(), ImageError> {
@@ -441,58 +407,6 @@ fn load_rotations(
     Ok(())
 }
 
-fn load_assignments(
-    team: &mut Team,
-    assignments: Vec<Arc<AssignmentRecord>>,
-) -> Result<(), ImageError> {
-    const WHAT: &str = "assignment";
-    let mut last = None;
-    for record in assignments {
-        let AssignmentRecord {
-            assignment,
-            rep,
-            rejected,
-            excluded: _,
-            starts_again: _,
-            request,
-            first,
-        } = &*record;
-        let id = assignment.id;
-        check(last < Some(id), duplicate(WHAT, &id))?;
-        last = Some(id);
-        let fits = match assignment.state {
-            AssignmentState::Assigned => rep.is_some(),
-            AssignmentState::Offered => rep.is_some() && assignment.offer_end.is_some(),
-            AssignmentState::Pending => rep.is_none() && assignment.target_index.is_some(),
-            AssignmentState::Unassigned => rep.is_none(),
-            AssignmentState::Closed | AssignmentState::Cancelled => true,
-        };
-        let agrees = rep.is_some() == assignment.rep.is_some()
-            && rejected.len() == assignment.rejected_by.len();
-        check(fits && agrees, impossible(WHAT, &id))?;
-        check(first.as_ref().is_none_or(|first| first.id == id), impossible(WHAT, &id))?;
-        if let Some(rep) = *rep {
-            check(rep.0 <= team.record.last_rep.0, dangling(WHAT, &id))?;
-            let holder = team.reps.get(rep).map(|rep| &rep.record.id);
-            let same = holder.is_none_or(|holder| Some(holder) == assignment.rep.as_ref());
-            check(same, dangling(WHAT, &id))?;
-            if assignment.state.is_held() {
-                team.reps.count_open(rep, true);
-            }
-        }
-        if assignment.state.is_open() {
-            let work = (assignment.contact.clone(), assignment.via.clone());
-            check(team.assignments.open(&work).is_none(), duplicate(WHAT, &id))?;
-        }
-        if let Some(key) = request {
-            check(team.requests.find(&key.id).is_none(), duplicate("request", &key.id))?;
-            team.requests.made(&mut team.sum, key, id);
-        }
-        team.assignments.put(&mut team.sum, record);
-    }
-    Ok(())
-}
-
 fn load_answers(
     team: &mut Team,
     answers: Vec<Arc<AnswerRecord>>,
@@ -503,9 +417,10 @@ fn load_answers(
     let mut last = None;
     for record in answers {
         let id = &record.request.id;
-        let age = (record.position, record.time);
+        let age = (Revision::from(record.position), record.time);
         let is_newer = last.is_none_or(|last: (_, _)| last.0 < age.0 && last.1 <= age.1);
-        check(is_newer && team.requests.find(id).is_none(), duplicate(WHAT, id))?;
+        let is_known = team.requests.find(id, &team.assignments).is_some();
+        check(is_newer && !is_known, duplicate(WHAT, id))?;
         check(record.time <= clock.time, impossible(WHAT, id))?;
         last = Some(age);
         team.requests.remember(&mut team.sum, record);

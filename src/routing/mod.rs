@@ -23,9 +23,9 @@
 //! | `ring`, `seats`, `group` | who comes after a cursor; where a group's rotations stand |
 //! | `access`, `token`, `token_commands` | who may do what; what they show; how they get it |
 //! | `coverage` | the guard: somebody must be there for an active campaign |
-//! | `reps`, `assignments`, `requests` | what is kept, with its indexes |
+//! | `reps`, `assignments`, `requests`, `places` | what is kept, with its indexes |
 //! | `engine` | which versions of the rules there are, and what is different between them |
-//! | `record`, `digest`, `image` | what the state consists of, its hash, its form in a snapshot |
+//! | `record`, `digest`, `image`, `together` | what the state consists of, its hash, its form in a snapshot |
 //! | `read`, `preview`, `report`, `choice` | what can be read |
 //!
 //! Behaviour ids such as S0-23 are those of the routing specification.
@@ -49,6 +49,7 @@ mod id;
 mod image;
 mod life;
 pub mod limits;
+mod places;
 mod preview;
 mod read;
 mod record;
@@ -69,6 +70,7 @@ mod team;
 mod team_commands;
 mod telling;
 mod time;
+mod together;
 mod token;
 mod token_commands;
 mod visits;
@@ -92,7 +94,7 @@ pub use id::{
     AssignmentId, CampaignId, ContactId, GroupId, Id, LogPosition, OptionId, RepId, RequestId,
     Revision, RuleId, TeamId, TokenId, kind,
 };
-pub use image::{Image, ImageError, ImageV1, ImageV2};
+pub use image::{Image, ImageError, ImageV1, ImageV2, Loading, Part, Source};
 pub use preview::Preview;
 pub use read::AssignmentFilter;
 pub use rejection::{KindRule, Rejection, ResourceKind};
@@ -108,4 +110,5 @@ pub use settings::{
 };
 pub use state::State;
 pub use time::{Interval, IntervalSet, Time};
+pub use together::Together;
 pub use token::{Bearer, Principal, Role, SecretHash, Token, TokenChange, TokenSettings};

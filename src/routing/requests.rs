@@ -8,9 +8,11 @@ use std::sync::Arc;
 use imbl::OrdMap;
 
 use super::{
-    AssignmentId, LogPosition, RequestId, RequestKey, Time,
+    AssignmentId, RequestId, RequestKey, Revision, Time,
+    assignments::Assignments,
     digest::Sum,
     limits::{ANSWER_RETENTION_US, ANSWERS_PER_TEAM_MAX},
+    places::{Place, Places},
     record::AnswerRecord,
 };
 
@@ -18,29 +20,40 @@ use super::{
 /// command pays for all of a busy day.
 const EXPIRED_DROPPED_MAX: usize = 4;
 
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Requests {
     /// Oldest first.
-    answers: OrdMap<LogPosition, Arc<AnswerRecord>>,
-    by_id: OrdMap<RequestId, Memory>,
+    answers: OrdMap<Revision, Arc<AnswerRecord>>,
+    /// By the request's id, which is read from what it points at.
+    by_id: Places<Memory>,
 }
 
 /// Where an answer is remembered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Memory {
     /// With the assignment that the request made.
     Assignment(AssignmentId),
-    /// Among the answers, by position.
-    Answer(LogPosition),
+    /// Among the answers, by the place in the log of its command.
+    Answer(Revision),
 }
 
 impl Requests {
-    pub(super) fn find(&self, id: &RequestId) -> Option<Memory> {
-        self.by_id.get(id).copied()
+    /// Where the request's answer is remembered, if it is. `assignments` are those of the same team.
+    pub(super) fn find(&self, id: &RequestId, assignments: &Assignments) -> Option<Memory> {
+        let is_meant =
+            |memory: &Memory| self.key(*memory, assignments).is_some_and(|key| key.id == *id);
+        self.by_id.at(Place::of(id)).find(is_meant)
+    }
+
+    fn key<'a>(&'a self, memory: Memory, assignments: &'a Assignments) -> Option<&'a RequestKey> {
+        match memory {
+            Memory::Assignment(assignment) => assignments.get(assignment)?.request.as_ref(),
+            Memory::Answer(position) => self.answers.get(&position).map(|record| &record.request),
+        }
     }
 
     /// The answer, unless it has expired.
-    pub(super) fn answer(&self, position: LogPosition, now: Time) -> Option<&AnswerRecord> {
+    pub(super) fn answer(&self, position: Revision, now: Time) -> Option<&AnswerRecord> {
         self.answers.get(&position).map(|record| &**record).filter(|record| !expired(record, now))
     }
 
@@ -51,21 +64,34 @@ impl Requests {
 
     /// Remembers that the request made the assignment.
     pub(super) fn made(&mut self, sum: &mut Sum, key: &RequestKey, assignment: AssignmentId) {
-        self.point(sum, key, Memory::Assignment(assignment));
+        self.forget_answer(sum, key);
+        self.by_id.insert(Place::of(&key.id), Memory::Assignment(assignment));
+    }
+
+    /// Those of a loaded state that made assignments.
+    pub(super) fn that_made(made: Vec<(Place, AssignmentId)>) -> Self {
+        let memory = |(place, id)| (place, Memory::Assignment(id));
+        Self { by_id: Places::of(made.into_iter().map(memory).collect()), ..Self::default() }
+    }
+
+    /// A request that is remembered twice.
+    pub(super) fn doubled<'a>(&'a self, assignments: &'a Assignments) -> Option<&'a RequestId> {
+        let id = |memory| self.key(memory, assignments).map(|key| &key.id);
+        self.by_id.doubled(id).and_then(id)
     }
 
     /// Forgets a request with the assignment it made.
     pub(super) fn forget_assignment(&mut self, key: &RequestKey, assignment: AssignmentId) {
-        if self.by_id.get(&key.id) == Some(&Memory::Assignment(assignment)) {
-            self.by_id.remove(&key.id);
-        }
+        self.by_id.remove(Place::of(&key.id), Memory::Assignment(assignment));
     }
 
     /// Remembers an answer that no assignment remembers.
     pub(super) fn remember(&mut self, sum: &mut Sum, record: Arc<AnswerRecord>) {
-        self.point(sum, &record.request, Memory::Answer(record.position));
+        self.forget_answer(sum, &record.request);
+        let position = record.position.into();
+        self.by_id.insert(Place::of(&record.request.id), Memory::Answer(position));
         sum.add(&*record);
-        self.answers.insert(record.position, record);
+        self.answers.insert(position, record);
         if self.answers.len() > ANSWERS_PER_TEAM_MAX {
             self.drop_oldest(sum);
         }
@@ -83,19 +109,25 @@ impl Requests {
     }
 
     fn drop_oldest(&mut self, sum: &mut Sum) {
-        let Some(position) = self.answers.get_min().map(|(position, _)| *position) else { return };
+        let oldest = self.answers.get_min().map(|(position, _)| *position);
+        oldest.into_iter().for_each(|position| self.drop_answer(sum, position));
+    }
+
+    fn drop_answer(&mut self, sum: &mut Sum, position: Revision) {
         let Some(record) = self.answers.remove(&position) else { return };
-        self.by_id.remove(&record.request.id);
+        self.by_id.remove(Place::of(&record.request.id), Memory::Answer(position));
         sum.remove(&*record);
     }
 
     /// The id is new, or its answer has expired; then that goes at once, so that an id has one memory.
-    fn point(&mut self, sum: &mut Sum, key: &RequestKey, memory: Memory) {
-        if let Some(Memory::Answer(old)) = self.by_id.insert(key.id.clone(), memory)
-            && let Some(record) = self.answers.remove(&old)
-        {
-            sum.remove(&*record);
-        }
+    fn forget_answer(&mut self, sum: &mut Sum, key: &RequestKey) {
+        let old = self.by_id.at(Place::of(&key.id)).find_map(|memory| match memory {
+            Memory::Assignment(_) => None,
+            Memory::Answer(position) => {
+                self.answers.get(&position).filter(|old| old.request.id == key.id).map(|_| position)
+            }
+        });
+        old.into_iter().for_each(|position| self.drop_answer(sum, position));
     }
 }
 

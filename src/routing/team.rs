@@ -182,7 +182,7 @@ impl Team {
         if planted::is(Bug::RetryNotRecognised) {
             return None;
         }
-        let (fingerprint, answer) = match self.requests.find(&key.id)? {
+        let (fingerprint, answer) = match self.requests.find(&key.id, &self.assignments)? {
             Memory::Assignment(id) => {
                 let record = self.assignments.get(id)?;
                 (record.request.as_ref()?.fingerprint, Ok(record.first_reply()))

@@ -26,9 +26,8 @@ impl Team {
 
     /// Serves those who wait: the most urgent first, then the oldest.
     pub(super) fn drain(&mut self, at: At) {
-        let pending = |work: &&usize| self.work[**work].shown.state == AssignmentState::Pending;
-        let all: Vec<usize> = (0..self.work.len()).collect();
-        let mut waiting: Vec<usize> = all.iter().filter(pending).copied().collect();
+        let pending = |work: &usize| self.work[*work].shown.state == AssignmentState::Pending;
+        let mut waiting: Vec<usize> = (0..self.work.len()).filter(pending).collect();
         waiting.sort_by_key(|work| {
             let shown = &self.work[*work].shown;
             (-i64::from(shown.priority), shown.id)

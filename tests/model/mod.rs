@@ -405,11 +405,22 @@ impl Team {
 
     /// Open assignments of the rep with this number.
     fn open(&self, number: usize) -> u64 {
-        let held = |w: &&Work| {
-            w.rep == Some(number)
-                && matches!(w.shown.state, AssignmentState::Assigned | AssignmentState::Offered)
-        };
-        self.work.iter().filter(held).count().try_into().unwrap()
+        self.open_of(&[Some(number)])[0]
+    }
+
+    /// The same of several, in one go over all work; 0 for nobody.
+    fn open_of(&self, numbers: &[Option<usize>]) -> Vec<u64> {
+        let mut open = vec![0; numbers.len()];
+        for work in &self.work {
+            let state = work.shown.state;
+            if work.rep.is_some()
+                && matches!(state, AssignmentState::Assigned | AssignmentState::Offered)
+            {
+                let of_them = numbers.iter().zip(&mut open);
+                of_them.filter(|(number, _)| **number == work.rep).for_each(|(_, open)| *open += 1);
+            }
+        }
+        open
     }
 
     /// Drops what ended 90 days ago, the oldest first, four in a command and one for each of a batch.

@@ -136,8 +136,9 @@ impl Team {
             cursor_after: None,
             inner: Vec::new(),
         };
-        let Work { shown, rejected, excluded, .. } = self.work[work].clone();
+        let Work { shown, rejected, excluded, .. } = &self.work[work];
         let require_online = target.require_online;
+        let (rejected, excluded) = (rejected.clone(), *excluded);
         let asked = Asked { now, target, require_online, rejected: &rejected, excluded };
         let (line, cause) = match &target.kind {
             TargetKind::Owner(kinds) => {
@@ -147,7 +148,7 @@ impl Team {
             }
             TargetKind::Rep(rep) => (vec![rep.clone()], Cause::Rep),
             TargetKind::Group(_) => {
-                let gift = self.try_group(&shown.via, &asked, &mut trace);
+                let gift = self.try_group(&shown.via.clone(), &asked, &mut trace);
                 return (trace, gift);
             }
         };
@@ -183,14 +184,14 @@ impl Team {
             MemberName::Rep(id) => self.setup.reps.iter().find(|rep| rep.id == *id),
             MemberName::Option(_) | MemberName::Group(_) => None,
         };
-        let (mut against, mut open) = (Vec::new(), Vec::new());
-        for member in &group.members {
+        let numbers: Vec<_> =
+            group.members.iter().map(|m| rep_of(&m.name).map(|rep| rep.number)).collect();
+        let (mut against, open) = (Vec::new(), self.open_of(&numbers));
+        for (member, held) in group.members.iter().zip(open.iter().copied()) {
             let rep = rep_of(&member.name);
-            let held = rep.map_or(0, |rep| self.open(rep.number));
             let is_capped =
                 group.cap.is_some_and(|cap| group.picked_in_window(member, cap, now) >= cap.count);
             against.push(rep.and_then(|rep| asked.against(rep, held, is_capped)));
-            open.push(held);
         }
         let key = group.place_key(campaign);
         let turn = group.take_turn(key.as_ref(), &against, &open, now);

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 use turnwise::routing::{
-    ENGINE_VERSION_MAX, ENGINE_VERSION_MIN, GroupChange, GroupSettings, Hours, Image, ImageError,
-    IntervalSet, MemberSpec, Operation, PeriodCap, RepChange, State, TeamChange, Time,
+    Command, ENGINE_VERSION_MAX, ENGINE_VERSION_MIN, GroupChange, GroupSettings, Hours, Image,
+    ImageError, IntervalSet, LogPosition, MemberSpec, Operation, PeriodCap, RepChange, Stamp,
+    State, TeamChange, Time,
 };
 
 use super::{
@@ -103,6 +104,31 @@ fn i12_the_first_answer_outlives_a_save_when_the_assignment_has_changed() {
     assert_eq!(saved_and_loaded(&world.state), None);
     world.state = State::from_image(world.state.image()).unwrap();
     assert_eq!(world.send(call().0, call().1), Ok(first));
+}
+
+/// Bytes of an image are read in parts, of which this has many.
+#[test]
+fn i12_a_large_state_is_the_same_after_a_save() {
+    let mut world = World::with_ring("A B C");
+    for n in 0..4_200 {
+        world.index += 1;
+        // Not through `World`, which looks at the whole state after each.
+        let (principal, team, etag) = ("admin".into(), super::world::team(), None);
+        let (request, operation) =
+            (key(&format!("r-{n}"), n), assign(&n.to_string(), &via("c"), &[]));
+        let command = Command { request, principal, team, etag, operation };
+        let position = LogPosition { log_index: world.index, seq: 0, term: 1 };
+        world.state.apply(&command, Stamp { time: Time(world.now), position }).unwrap();
+    }
+    let mut body = Vec::new();
+    turnwise::image::save(&world.state, &mut body).unwrap();
+    let (loaded, hash) = turnwise::image::load(&body).unwrap();
+    assert_eq!(hash, world.state.recomputed_hash());
+    assert_eq!((loaded.hash(), loaded.recomputed_hash()), (hash, hash));
+    assert!(loaded == world.state);
+    let mut other = world.over(loaded);
+    assert_eq!(other.picks("c", 3), world.picks("c", 3));
+    assert_eq!(other.state.hash(), world.state.hash());
 }
 
 /// The error after this change to the image.

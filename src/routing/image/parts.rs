@@ -1,0 +1,216 @@
+//! An image in parts, in the order in which its bytes have them: one is put into the state while the next is
+//! read.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, de::DeserializeOwned};
+
+use super::{
+    ImageError, TeamImage, bulk::Bulk, check, duplicate, impossible, load_answers, load_campaigns,
+    load_groups, load_reps, load_rotations, load_rules, load_tokens,
+};
+use crate::routing::{
+    Campaign, Rule, State, TeamId, Together, Token,
+    engine::{ENGINE_VERSION_MAX, ENGINE_VERSION_MIN},
+    record::{
+        AnswerRecord, AssignmentRecord, CapRecord, ClockRecord, GroupRecord, HoursRecord,
+        MemberRecord, RepRecord, RotationRecord, TeamRecord, TurnsRecord,
+    },
+    team::Team,
+};
+
+use super::COUNT_MAX;
+
+/// Assignments of a part at most.
+const ASSIGNMENTS_AT_ONCE: u64 = 4_096;
+
+/// Where values are read one after the other, in a form that has a structure's fields in order, without
+/// anything between, and a list as its length, a `u64`, and its items.
+pub trait Source {
+    /// Why a value can't be read.
+    type Error;
+
+    /// The next value.
+    ///
+    /// # Errors
+    /// Where the bytes are not of such a value.
+    fn next<T: DeserializeOwned>(&mut self) -> Result<T, Self::Error>;
+}
+
+/// Some records of an [`Image`](super::Image).
+#[derive(Debug)]
+pub struct Part(pub(super) Inner);
+
+#[derive(Debug)]
+pub(super) enum Inner {
+    Clock(ClockRecord),
+    /// All of a team but its assignments and answers.
+    Team(Box<TeamHead>),
+    /// Of the team that came last.
+    Assignments(Vec<Arc<AssignmentRecord>>),
+    /// Of the team that came last, which is whole then.
+    Answers(Vec<Arc<AnswerRecord>>),
+    Tokens(Vec<(TeamId, Arc<Token>)>),
+}
+
+/// What [`TeamImage`] has before its assignments.
+#[derive(Debug, Deserialize)]
+pub(super) struct TeamHead {
+    team: TeamRecord,
+    reps: Vec<Arc<RepRecord>>,
+    hours: Vec<HoursRecord>,
+    groups: Vec<GroupRecord>,
+    members: Vec<MemberRecord>,
+    rules: Vec<Arc<Rule>>,
+    campaigns: Vec<Arc<Campaign>>,
+    rotations: Vec<RotationRecord>,
+    turns: Vec<TurnsRecord>,
+    caps: Vec<CapRecord>,
+}
+
+impl TeamImage {
+    pub(super) fn parts(self) -> [Inner; 3] {
+        let Self {
+            team,
+            reps,
+            hours,
+            groups,
+            members,
+            rules,
+            campaigns,
+            rotations,
+            turns,
+            caps,
+            assignments,
+            answers,
+        } = self;
+        let head = TeamHead {
+            team,
+            reps,
+            hours,
+            groups,
+            members,
+            rules,
+            campaigns,
+            rotations,
+            turns,
+            caps,
+        };
+        [Inner::Team(Box::new(head)), Inner::Assignments(assignments), Inner::Answers(answers)]
+    }
+}
+
+impl Part {
+    /// Reads an [`Image`](super::Image), and gives each part as soon as it is read.
+    ///
+    /// # Errors
+    /// Those of the source.
+    pub fn read_all<S: Source>(source: &mut S, mut give: impl FnMut(Self)) -> Result<(), S::Error> {
+        give(Self(Inner::Clock(source.next()?)));
+        let teams: u64 = source.next()?;
+        for _ in 0..teams {
+            give(Self(Inner::Team(source.next()?)));
+            let mut left: u64 = source.next()?;
+            while left > 0 {
+                let count = left.min(ASSIGNMENTS_AT_ONCE);
+                let records = (0..count).map(|_| source.next()).collect::<Result<_, _>>()?;
+                give(Self(Inner::Assignments(records)));
+                left -= count;
+            }
+            give(Self(Inner::Answers(source.next()?)));
+        }
+        give(Self(Inner::Tokens(source.next()?)));
+        Ok(())
+    }
+}
+
+/// A state whose parts are coming.
+pub struct Loading {
+    state: State,
+    team: Option<(Team, Bulk)>,
+    together: Together,
+}
+
+impl Loading {
+    /// Nothing has come.
+    #[must_use]
+    pub fn new(together: Together) -> Self {
+        Self { state: State::new(), team: None, together }
+    }
+
+    /// Puts the next part into the state.
+    ///
+    /// # Errors
+    /// [`ImageError`], if its records contradict each other or what came before.
+    pub fn take(&mut self, part: Part) -> Result<(), ImageError> {
+        match (part.0, &mut self.team) {
+            (Inner::Clock(clock), _) => {
+                let version = clock.engine_version;
+                if !(ENGINE_VERSION_MIN..=ENGINE_VERSION_MAX).contains(&version) {
+                    return Err(ImageError::EngineVersion { version });
+                }
+                self.state.clock = clock;
+            }
+            (Inner::Team(head), _) => {
+                let id = head.team.id.clone();
+                let last = self.state.teams.get_max().map(|(last, _)| last);
+                check(last.is_none_or(|last| *last < id), duplicate("team", &id))?;
+                let team = begun(*head)?;
+                let bulk = Bulk::of(&team);
+                self.team = Some((team, bulk));
+            }
+            (Inner::Assignments(records), Some((team, bulk))) => bulk.take(team, records)?,
+            (Inner::Answers(answers), team) => {
+                if let Some(team) = team.take() {
+                    self.finish(team, answers)?;
+                }
+            }
+            (Inner::Assignments(_), None) => {}
+            (Inner::Tokens(tokens), _) => load_tokens(&mut self.state, tokens)?,
+        }
+        Ok(())
+    }
+
+    fn finish(
+        &mut self,
+        (mut team, bulk): (Team, Bulk),
+        answers: Vec<Arc<AnswerRecord>>,
+    ) -> Result<(), ImageError> {
+        bulk.put(&mut team, self.together)?;
+        load_answers(&mut team, answers, &self.state.clock)?;
+        let now = self.state.clock.time;
+        let reps: Vec<_> = team.reps.iter().map(|rep| rep.record.uid).collect();
+        for uid in reps {
+            team.reps.classify(uid, now);
+        }
+        let groups: Vec<_> = team.groups.keys().cloned().collect();
+        groups.iter().for_each(|group| team.seat_all(group, now));
+        team.is_fresh = true;
+
+        let State { clock: _, teams, total, dues } = &mut self.state;
+        let id = team.record.id.clone();
+        *total = total.wrapping_add(team.sum.total());
+        team.next_due().into_iter().for_each(|due| drop(dues.insert((due, id.clone()))));
+        teams.insert(id, Arc::new(team));
+        Ok(())
+    }
+
+    /// The state of all that came.
+    #[must_use]
+    pub fn state(self) -> State {
+        self.state
+    }
+}
+
+fn begun(head: TeamHead) -> Result<Team, ImageError> {
+    let TeamHead { team, reps, hours, groups, members, rules, campaigns, rotations, turns, caps } =
+        head;
+    check(team.last_rep.0 <= COUNT_MAX, impossible("team", &team.id))?;
+    let mut team = Team::bare(team);
+    load_reps(&mut team, reps, hours)?;
+    load_groups(&mut team, groups, members)?;
+    load_rules(&mut team, rules)?;
+    load_campaigns(&mut team, campaigns)?;
+    load_rotations(&mut team, rotations, turns, caps)?;
+    Ok(team)
+}

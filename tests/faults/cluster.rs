@@ -15,11 +15,12 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+use tokio::sync::watch;
 use turnwise::{
     client::{Client, Options},
     clock,
     config::ClusterId,
-    proto::turnwise::v1::{Cluster as ClusterSeen, ClusterMember, GetClusterRequest},
+    proto::turnwise::v1::{Cluster as ClusterSeen, ClusterMember, GetClusterRequest, NodeRole},
 };
 
 use crate::ports::Ports;
@@ -56,15 +57,43 @@ pub(crate) struct Setup {
 
 struct Node {
     id: u64,
+    /// Where it stands: its folder, its log, its address. A founder's is its first id; one that joins gets
+    /// the next one.
+    seat: u64,
     ports: Ports,
     child: Option<Child>,
     bootstrap: bool,
+    /// What it is started with in the place of an id, if it is no founder.
+    join: Option<Joins>,
 }
+
+/// What lets a node in, as `turnwise cluster add` prints it.
+#[derive(Debug, Clone)]
+pub(crate) struct Joins {
+    pub(crate) token: String,
+    pub(crate) members: String,
+}
+
+/// Who serves clients where.
+pub(crate) type Roster = Vec<(u64, String)>;
+
+/// The id of a node that is not admitted yet is its seat and this.
+const NOT_ADMITTED: u64 = 1 << 32;
+
+/// The exit code of a node that can't go on: damage, or refused by its cluster.
+pub(crate) const EXIT_FAULT: i32 = 4;
 
 /// See the module.
 pub(crate) struct Cluster {
     cluster_id: ClusterId,
+    /// The members.
     nodes: Vec<Node>,
+    /// Who is not a member: not yet, or no more.
+    aside: Vec<Node>,
+    /// The founders' peer addresses, as the flag takes them.
+    founders: String,
+    seats: u64,
+    roster: watch::Sender<Roster>,
     folder: TempDir,
     pub(crate) setup: Setup,
 }
@@ -74,17 +103,26 @@ impl Cluster {
     pub(crate) async fn start(setup: Setup) -> Res<Self> {
         let folder = tempfile::tempdir().map_err(words)?;
         let cluster_id = ClusterId::random();
-        let mut cluster = Self { cluster_id, nodes: Vec::new(), folder, setup };
+        let count = setup.count.max(3);
+        let mut cluster = Self {
+            cluster_id,
+            nodes: Vec::new(),
+            aside: Vec::new(),
+            founders: String::new(),
+            seats: count,
+            roster: watch::Sender::default(),
+            folder,
+            setup,
+        };
         for attempt in 1.. {
-            let count = cluster.setup.count.max(3);
             cluster.nodes.clear();
             for id in 1..=count {
-                let ports = match cluster.setup.address.get(&id) {
-                    Some(ip) => Ports::alone(*ip),
-                    None => Ports::reserve().map_err(words)?,
-                };
-                cluster.nodes.push(Node { id, ports, child: None, bootstrap: true });
+                let ports = cluster.ports(id)?;
+                let (child, join) = (None, None);
+                cluster.nodes.push(Node { id, seat: id, ports, child, bootstrap: true, join });
             }
+            let member = |node: &Node| format!("{}={}", node.id, node.ports.peer);
+            cluster.founders = cluster.nodes.iter().map(member).collect::<Vec<_>>().join(",");
             for id in cluster.ids() {
                 cluster.spawn(id)?;
             }
@@ -101,7 +139,104 @@ impl Cluster {
                 Err(why) => return Err(why),
             }
         }
+        cluster.tell();
         Ok(cluster)
+    }
+
+    fn ports(&self, seat: u64) -> Res<Ports> {
+        match self.setup.address.get(&seat) {
+            Some(ip) => Ok(Ports::alone(*ip)),
+            None => Ports::reserve().map_err(words),
+        }
+    }
+
+    /// Lets the clients know who serves where.
+    fn tell(&self) {
+        let member = |node: &Node| (node.id, node.ports.client.to_string());
+        self.roster.send_replace(self.nodes.iter().map(member).collect());
+    }
+
+    /// Who serves where, now and whenever it changes.
+    pub(crate) fn roster(&self) -> watch::Receiver<Roster> {
+        self.roster.subscribe()
+    }
+
+    /// The seat of the next node that joins.
+    pub(crate) fn next_seat(&self) -> u64 {
+        self.seats + 1
+    }
+
+    pub(crate) fn seat(&self, id: u64) -> u64 {
+        self.node(id).seat
+    }
+
+    /// Starts one more node, on the next seat. Returns what to call it until it is admitted.
+    pub(crate) fn join(&mut self, joins: Joins) -> Res<u64> {
+        self.seats += 1;
+        let (seat, id) = (self.seats, self.seats + NOT_ADMITTED);
+        let (ports, child, join) = (self.ports(seat)?, None, Some(joins));
+        self.aside.push(Node { id, seat, ports, child, bootstrap: false, join });
+        self.spawn(id)?;
+        Ok(id)
+    }
+
+    /// Waits until a node is a member, as the others see it, and returns its id, which it goes by from now on.
+    /// `id` is what it was called before; a node may become another one on the same seat.
+    pub(crate) async fn admitted(&mut self, id: u64) -> Res<u64> {
+        let deadline = clock::monotonic() + PATIENCE;
+        let peer = self.node(id).ports.peer.to_string();
+        while clock::monotonic() < deadline {
+            for other in self.others(id) {
+                let seen = self.seen_by(other).await.unwrap_or_default();
+                let new =
+                    seen.members.iter().find(|it| it.peer_address == peer && it.node_id != id);
+                if let Some(new) = new {
+                    let new = new.node_id;
+                    self.node_mut(id).id = new;
+                    if let Some(place) = self.aside.iter().position(|node| node.id == new) {
+                        let node = self.aside.remove(place);
+                        self.nodes.push(node);
+                    }
+                    self.tell();
+                    return Ok(new);
+                }
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        Err(format!("node {id} was not admitted: {}", last_line(&self.log(id))))
+    }
+
+    /// A node is no member any more. Its files stay, and it may be started all the same.
+    pub(crate) fn put_aside(&mut self, id: u64) {
+        if let Some(place) = self.nodes.iter().position(|node| node.id == id) {
+            let node = self.nodes.remove(place);
+            self.aside.push(node);
+        }
+        self.tell();
+    }
+
+    /// Waits until exactly these nodes vote, as each of them sees it, and nobody else is there.
+    pub(crate) async fn voters(&self, ids: &[u64]) -> Res<()> {
+        let deadline = clock::monotonic() + PATIENCE;
+        let mut ids = ids.to_vec();
+        ids.sort_unstable();
+        let mut last = Vec::new();
+        for asked in &ids {
+            loop {
+                last = self.seen_by(*asked).await.unwrap_or_default().members;
+                let votes = |role| [NodeRole::Leader, NodeRole::Follower].contains(&role);
+                let same = last.iter().map(|member| member.node_id).eq(ids.iter().copied());
+                if same && last.iter().all(|member| votes(member.role())) {
+                    break;
+                }
+                if clock::monotonic() > deadline {
+                    return Err(format!("node {asked} does not see {ids:?} vote: {last:?}"));
+                }
+                tokio::time::sleep(POLL).await;
+            }
+        }
+        drop(last);
+        Ok(())
     }
 
     pub(crate) fn ids(&self) -> Vec<u64> {
@@ -113,11 +248,13 @@ impl Cluster {
     }
 
     fn node(&self, id: u64) -> &Node {
-        self.nodes.iter().find(|node| node.id == id).expect("ids count from 1")
+        let mut all = self.nodes.iter().chain(&self.aside);
+        all.find(|node| node.id == id).expect("it was started here")
     }
 
     fn node_mut(&mut self, id: u64) -> &mut Node {
-        self.nodes.iter_mut().find(|node| node.id == id).expect("ids count from 1")
+        let mut all = self.nodes.iter_mut().chain(&mut self.aside);
+        all.find(|node| node.id == id).expect("it was started here")
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -125,12 +262,17 @@ impl Cluster {
     }
 
     pub(crate) fn data_dir(&self, id: u64) -> PathBuf {
-        let own = || self.folder.path().join(format!("node-{id}"));
-        self.setup.data.get(&id).cloned().unwrap_or_else(own)
+        let seat = self.seat(id);
+        let own = || self.folder.path().join(format!("node-{seat}"));
+        self.setup.data.get(&seat).cloned().unwrap_or_else(own)
     }
 
     pub(crate) fn client_address(&self, id: u64) -> String {
         self.node(id).ports.client.to_string()
+    }
+
+    pub(crate) fn peer_address(&self, id: u64) -> String {
+        self.node(id).ports.peer.to_string()
     }
 
     pub(crate) fn admin_address(&self, id: u64) -> SocketAddr {
@@ -138,7 +280,7 @@ impl Cluster {
     }
 
     fn log_path(&self, id: u64) -> PathBuf {
-        self.folder.path().join(format!("node-{id}.log"))
+        self.folder.path().join(format!("node-{}.log", self.seat(id)))
     }
 
     /// All that a node has logged, over all its lives.
@@ -155,32 +297,38 @@ impl Cluster {
 
     fn command(&self, id: u64) -> Command {
         let node = self.node(id);
-        let binary = env!("CARGO_BIN_EXE_turnwise");
-        let mut front = self.setup.under.get(&id).into_iter().flatten();
+        let binary = program();
+        let mut front = self.setup.under.get(&node.seat).into_iter().flatten();
         let mut command = match front.next() {
-            None => Command::new(binary),
+            None => Command::new(&binary),
             Some(program) => {
                 let mut command = Command::new(program);
-                command.args(front).arg(binary);
+                command.args(front).arg(&binary);
                 command
             }
         };
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TURNWISE_")) {
+        for name in ours() {
             command.env_remove(name);
         }
-        let member = |node: &Node| format!("{}={}", node.id, node.ports.peer);
+        command.arg("serve");
+        match &node.join {
+            // As it was typed at first, whatever the node has become since.
+            None => command
+                .args(["--node-id", &node.seat.to_string()])
+                .args(["--cluster-id", &self.cluster_id.to_string()])
+                .args(["--members", &self.founders]),
+            Some(Joins { token, members }) => {
+                command.args(["--join", token]).args(["--members", members])
+            }
+        };
         command
-            .arg("serve")
-            .args(["--node-id", &id.to_string()])
-            .args(["--cluster-id", &self.cluster_id.to_string()])
             .arg("--data-dir")
             .arg(self.data_dir(id))
             .args(["--client-address", &node.ports.client.to_string()])
             .args(["--peer-address", &node.ports.peer.to_string()])
             .args(["--admin-address", &node.ports.admin.to_string()])
-            .args(["--members", &self.nodes.iter().map(member).collect::<Vec<_>>().join(",")])
             .args(&self.setup.flags)
-            .envs(self.setup.env.get(&id).into_iter().flatten().cloned())
+            .envs(self.setup.env.get(&node.seat).into_iter().flatten().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::null());
         if node.bootstrap {
@@ -198,6 +346,11 @@ impl Cluster {
             None => Ok(()),
             Some(_) => Err(format!("node {id} was running")),
         }
+    }
+
+    /// SIGKILL, without waiting until it is gone.
+    pub(crate) fn strike_down(&self, id: u64) -> Res<()> {
+        self.signal(id, Signal::KILL)
     }
 
     /// SIGKILL, and no trace of it left among the processes.
@@ -253,6 +406,15 @@ impl Cluster {
         }
     }
 
+    /// Whether a node ends by itself within so many milliseconds.
+    pub(crate) async fn ended_within(&mut self, id: u64, ms: u64) -> bool {
+        let deadline = clock::monotonic() + Duration::from_millis(ms);
+        while self.is_running(id) && clock::monotonic() < deadline {
+            tokio::time::sleep(POLL).await;
+        }
+        !self.is_running(id)
+    }
+
     /// Waits until these nodes say that they are ready.
     pub(crate) async fn ready(&mut self, ids: &[u64]) -> Res<()> {
         let deadline = clock::monotonic() + PATIENCE;
@@ -276,6 +438,12 @@ impl Cluster {
             }
         }
         Ok(())
+    }
+
+    /// Somebody who types commands, for these nodes.
+    pub(crate) fn operator(&self, ids: &[u64]) -> Operator {
+        let endpoints: Vec<String> = ids.iter().map(|id| self.client_address(*id)).collect();
+        Operator { endpoints: endpoints.join(",") }
     }
 
     /// A client that knows these nodes, the first one first.
@@ -320,7 +488,7 @@ impl Cluster {
                 self.seen_by(self.nodes[0].id).await.map(|seen| seen.members).unwrap_or_default();
             let hashes: Vec<_> = seen.iter().filter_map(|m| m.state_hash.as_ref()).collect();
             let same_index = hashes.windows(2).all(|two| two[0].log_index == two[1].log_index);
-            if hashes.len() == self.nodes.len() && same_index {
+            if hashes.len() == self.nodes.len() && seen.len() == hashes.len() && same_index {
                 return match hashes.iter().all(|hash| hash.hash == hashes[0].hash) {
                     true => Ok(()),
                     false => Err(format!("the nodes' states differ: {hashes:?}")),
@@ -334,9 +502,9 @@ impl Cluster {
     /// The logs of all nodes, kept for whoever looks into a violation.
     pub(crate) fn keep_logs(&self, into: &Path) {
         if fs::create_dir_all(into).is_ok() {
-            for id in self.ids() {
-                let name = format!("node-{id}.log");
-                fs::copy(self.log_path(id), into.join(name)).unwrap_or_default();
+            for seat in 1..=self.seats {
+                let name = format!("node-{seat}.log");
+                fs::copy(self.folder().join(&name), into.join(name)).unwrap_or_default();
             }
         }
     }
@@ -344,10 +512,67 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        for id in self.ids() {
+        for id in self.nodes.iter().chain(&self.aside).map(|node| node.id).collect::<Vec<_>>() {
             self.kill(id);
         }
     }
+}
+
+/// Who types `turnwise` commands.
+#[derive(Debug, Clone)]
+pub(crate) struct Operator {
+    endpoints: String,
+}
+
+/// What a command said: its result, and what it told beside.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) out: String,
+    pub(crate) beside: String,
+}
+
+impl Operator {
+    /// Types a command, again and again until it is done.
+    pub(crate) async fn types(&self, command: &[&str]) -> Res<Said> {
+        let deadline = clock::monotonic() + PATIENCE;
+        loop {
+            let why = match self.tries(command).await {
+                Ok(said) => return Ok(said),
+                Err(why) => why,
+            };
+            if clock::monotonic() > deadline {
+                return Err(format!("`turnwise {}`: {why}", command.join(" ")));
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Types it once.
+    pub(crate) async fn tries(&self, typed: &[&str]) -> Res<Said> {
+        let mut command = tokio::process::Command::new(program());
+        for name in ours() {
+            command.env_remove(name);
+        }
+        command.args(typed).args(["--endpoints", &self.endpoints]);
+        command.stdin(Stdio::null()).kill_on_drop(true);
+        let output = tokio::time::timeout(PATIENCE / 2, command.output()).await.map_err(words)?;
+        let output = output.map_err(words)?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+        let said = Said { out: text(&output.stdout), beside: text(&output.stderr) };
+        if output.status.success() { Ok(said) } else { Err(said.beside) }
+    }
+}
+
+/// Runs nodes and commands from another build.
+pub(crate) const PROGRAM: &str = "TURNWISE_FAULTS_PROGRAM";
+
+fn program() -> String {
+    std::env::var(PROGRAM).unwrap_or_else(|_| env!("CARGO_BIN_EXE_turnwise").to_owned())
+}
+
+/// What the developer's shell says about a cluster, which is none of ours.
+fn ours() -> impl Iterator<Item = String> {
+    std::env::vars().map(|(name, _)| name).filter(|name| name.starts_with("TURNWISE_"))
 }
 
 fn last_line(text: &str) -> &str {

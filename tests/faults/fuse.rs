@@ -3,6 +3,9 @@
 //! A FUSE file system of one directory over `tests/support/memdisk`, the disk that the simulator uses.
 //! Nothing is cached by the kernel, so every call of the node arrives here. Mounted by the suite itself,
 //! as root, without libfuse.
+//!
+//! It can stand still at a [`Moment`]: from then on no call is answered and nothing changes, until the node
+//! is killed and the power goes, so a power cut can be in the middle of what a node does for a millisecond.
 
 use std::{
     collections::BTreeMap,
@@ -11,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU8, Ordering},
     },
     time::{Duration, UNIX_EPOCH},
 };
@@ -45,6 +48,58 @@ struct Shared {
     fails: AtomicBool,
     /// Everything that changes something is refused, as on a file system that turned read-only.
     read_only: AtomicBool,
+    /// At which call it stands still, and how many like it pass before.
+    awaited: Mutex<Option<(Moment, u64)>>,
+    /// One of the three below.
+    power: AtomicU8,
+}
+
+/// All is well.
+const ON: u8 = 0;
+/// No call is answered.
+const STILL: u8 = 1;
+/// Every call fails, and changes nothing. Whoever called has been killed.
+const OFF: u8 = 2;
+
+/// Something that a node does with its disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// Writes or syncs a snapshot that is not whole yet.
+    SnapshotWrite,
+    /// Gives a snapshot that is whole its name.
+    SnapshotName,
+    /// Puts a segment without what a snapshot covers in the place of the last one, or removes that one: as every
+    /// start does.
+    LogCut,
+}
+
+impl Moment {
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::SnapshotWrite => "while a snapshot was written",
+            Self::SnapshotName => "as a snapshot got its name",
+            Self::LogCut => "while the log was written anew without what a snapshot covers",
+        }
+    }
+
+    /// The moments of a kind of call, on a file of this name.
+    fn of(call: CallOf, name: &str) -> Option<Self> {
+        let is_snapshot = name.ends_with(".snap.tmp");
+        let is_log = name.ends_with(".log") || name.ends_with(".log.tmp");
+        match call {
+            CallOf::Write | CallOf::Sync => is_snapshot.then_some(Self::SnapshotWrite),
+            CallOf::Rename if is_snapshot => Some(Self::SnapshotName),
+            CallOf::Rename | CallOf::Remove => is_log.then_some(Self::LogCut),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum CallOf {
+    Write,
+    Sync,
+    Rename,
+    Remove,
 }
 
 #[derive(Default)]
@@ -64,6 +119,8 @@ impl FuseDisk {
             stalls: AtomicBool::new(false),
             fails: AtomicBool::new(false),
             read_only: AtomicBool::new(false),
+            awaited: Mutex::default(),
+            power: AtomicU8::new(ON),
         });
         let system = System { disk: disk.clone(), shared: Arc::clone(&shared) };
         let session = fuser::spawn_mount(system, folder, &Config::default()).map_err(words)?;
@@ -80,6 +137,23 @@ impl FuseDisk {
         names.by_name.clear();
         names.files.clear();
         self.disk.crash(seed);
+        self.shared.power.store(ON, Ordering::SeqCst);
+    }
+
+    /// Lets it stand still at such a call, after so many like it.
+    pub(crate) fn stand_still_at(&self, moment: Moment, after: u64) {
+        *self.shared.awaited() = Some((moment, after));
+    }
+
+    /// Whether it stands still. If it does not, it will not any more.
+    pub(crate) fn stands_still(&self) -> bool {
+        self.shared.power.load(Ordering::SeqCst) == STILL
+    }
+
+    /// From now on every call fails. Its node has been killed, and ends once its calls are answered.
+    pub(crate) fn lose_power(&self) {
+        *self.shared.awaited() = None;
+        self.shared.power.store(OFF, Ordering::SeqCst);
     }
 
     /// From now on every sync fails, or none does.
@@ -118,12 +192,46 @@ impl Drop for FuseDisk {
     fn drop(&mut self) {
         // Whoever waits for a sync could not be unmounted.
         self.heal();
+        self.lose_power();
     }
 }
 
 impl Shared {
     fn names(&self) -> MutexGuard<'_, Names> {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn awaited(&self) -> MutexGuard<'_, Option<(Moment, u64)>> {
+        self.awaited.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a call may be done. Waits while the disk stands still, which it does from here on if this is
+    /// the call that it waits for.
+    fn passes(&self, call: CallOf, name: &str) -> Result<(), Errno> {
+        let mut awaited = self.awaited();
+        if let Some((moment, left)) = awaited.as_mut()
+            && Moment::of(call, name) == Some(*moment)
+        {
+            match left.checked_sub(1) {
+                Some(fewer) => *left = fewer,
+                None => {
+                    *awaited = None;
+                    self.power.store(STILL, Ordering::SeqCst);
+                }
+            }
+        }
+        drop(awaited);
+        self.is_on()
+    }
+
+    fn is_on(&self) -> Result<(), Errno> {
+        loop {
+            match self.power.load(Ordering::SeqCst) {
+                ON => return Ok(()),
+                STILL => std::thread::sleep(Duration::from_millis(1)),
+                _ => return Err(Errno::EIO),
+            }
+        }
     }
 }
 
@@ -172,10 +280,12 @@ impl System {
     }
 
     fn may_change(&self) -> Result<(), Errno> {
+        self.shared.is_on()?;
         if self.shared.read_only.load(Ordering::SeqCst) { Err(Errno::EROFS) } else { Ok(()) }
     }
 
     fn find(&self, name: &OsStr) -> Result<FileAttr, Errno> {
+        self.shared.is_on()?;
         let name = Self::text(name)?;
         let mut names = self.shared.names();
         let inode = match names.by_name.get(name) {
@@ -219,6 +329,12 @@ impl System {
             }
             reply(&again);
         });
+    }
+
+    fn name_of(&self, inode: INodeNo) -> String {
+        let names = self.shared.names();
+        let mut all = names.by_name.iter();
+        all.find(|(_, of)| **of == inode.0).map(|(name, _)| name.clone()).unwrap_or_default()
     }
 
     fn sync(&self, act: impl FnOnce() -> Result<(), Errno>) -> Result<(), Errno> {
@@ -352,7 +468,10 @@ impl Filesystem for System {
         _: Option<LockOwner>,
         reply: ReplyWrite,
     ) {
-        let write = || self.on_file(inode, |file| file.write_at(bytes, offset));
+        let write = || {
+            self.shared.passes(CallOf::Write, &self.name_of(inode))?;
+            self.on_file(inode, |file| file.write_at(bytes, offset))
+        };
         match self.may_change().and_then(|()| write()) {
             Ok(()) => reply.written(u32::try_from(bytes.len()).unwrap_or(u32::MAX)),
             Err(error) => reply.error(error),
@@ -360,22 +479,25 @@ impl Filesystem for System {
     }
 
     fn flush(&self, _: &Request, _: INodeNo, _: FileHandle, _: LockOwner, reply: ReplyEmpty) {
-        reply.ok();
+        // There is nothing to do, now or later. A process that is killed could not end while it is asked.
+        reply.error(Errno::ENOSYS);
     }
 
     fn fsync(&self, _: &Request, inode: INodeNo, _: FileHandle, _: bool, reply: ReplyEmpty) {
         self.when_not_stalled(move |system| {
-            empty(reply, system.sync(|| system.on_file(inode, |file| file.sync())));
+            let name = system.name_of(inode);
+            let sync = || system.sync(|| system.on_file(inode, |file| file.sync()));
+            empty(reply, system.shared.passes(CallOf::Sync, &name).and_then(|()| sync()));
         });
     }
 
     fn fsyncdir(&self, _: &Request, _: INodeNo, _: FileHandle, _: bool, reply: ReplyEmpty) {
         self.when_not_stalled(move |system| {
-            let outcome = match system.shared.fails.load(Ordering::SeqCst) {
+            let sync = || match system.shared.fails.load(Ordering::SeqCst) {
                 true => Err(Errno::EIO),
                 false => system.disk.sync_dir().map_err(|error| errno(&error)),
             };
-            empty(reply, outcome);
+            empty(reply, system.shared.is_on().and_then(|()| sync()));
         });
     }
 
@@ -383,6 +505,7 @@ impl Filesystem for System {
         let unlink = || {
             self.may_change()?;
             let name = Self::text(name)?;
+            self.shared.passes(CallOf::Remove, name)?;
             let mut names = self.shared.names();
             self.disk.remove(name).map_err(|error| errno(&error))?;
             // Whoever has it open goes on.
@@ -405,6 +528,7 @@ impl Filesystem for System {
         let rename = || {
             self.may_change()?;
             let (from, to) = (Self::text(from)?, Self::text(to)?);
+            self.shared.passes(CallOf::Rename, from)?;
             let mut names = self.shared.names();
             self.disk.rename(from, to).map_err(|error| errno(&error))?;
             if let Some(inode) = names.by_name.remove(from) {

@@ -11,16 +11,16 @@ use std::{
     time::Duration,
 };
 
-use tokio::task::JoinSet;
+use tokio::{sync::watch, task::JoinSet};
 use turnwise::{
-    client::{Call as Request, Client, Error},
+    client::{Call as Request, Client, Error, Options},
     clock,
     proto::turnwise::v1::{self as api, assign_contact_request::Via},
     routing::LogPosition,
 };
 
 use crate::{
-    cluster::{Cluster, Res, words},
+    cluster::{Cluster, Res, Roster, words},
     history::{Answer, Asked, Call, Held, NodeState},
 };
 
@@ -31,23 +31,36 @@ pub(crate) enum Workload {
     W1,
     /// 80% assigns, 10% absences, 10% linearizable reads.
     W2,
+    /// W2 while the members change: its clients are those of W2, told of every change; the row makes the
+    /// changes.
+    W3,
     /// W2 with 30% of the changes sent again to another node, at the same time or after the answer.
     W4,
-    // W3, W2 with changes of the membership, is not written yet: its clients are those of W2, the churn is
-    // the row's.
+}
+
+impl Workload {
+    /// How long a client waits on average between an answer and the next call.
+    fn think_mean_ms(self) -> u64 {
+        match self {
+            Self::W1 | Self::W2 | Self::W4 => 40,
+            // It goes on for a minute: the naive model takes the square of it.
+            Self::W3 => 80,
+        }
+    }
 }
 
 const CLIENTS: u64 = 64;
 /// Reps of the team; the first and the last of them are never away, so no absence is refused.
 pub(crate) const REPS: usize = 6;
-/// A client waits this long on average between an answer and the next call.
-const THINK_MEAN_MS: u64 = 40;
 /// The time of one try under one request id; then it begins anew.
 const TRY_MAX: Duration = Duration::from_secs(8);
 /// The same for a request that is sent once more, to one node.
 const AGAIN_MAX: Duration = Duration::from_secs(2);
 /// How many of the newest assignments readers choose from.
 const RECENT: usize = 256;
+
+/// The most assignments in one call.
+const BATCH: u64 = 1_000;
 
 /// A team of its own for each run.
 #[derive(Debug, Clone)]
@@ -112,24 +125,28 @@ impl Team {
         Ok(team)
     }
 
-    /// Assigns so many contacts, 1,000 in a call.
+    /// Assigns as many contacts as fit a call. `batch` is in their names.
+    pub(crate) async fn fill_batch(&self, client: &Client, batch: &str) -> Res<()> {
+        let item = |number: u64| api::AssignContactRequest {
+            contact: format!("many-{batch}-{number}"),
+            via: Some(Via::Campaign(format!("{}/campaigns/c", self.parent()))),
+            ..Default::default()
+        };
+        let request = api::BatchAssignContactsRequest {
+            parent: self.parent(),
+            requests: (0..BATCH).map(item).collect(),
+            ..Default::default()
+        };
+        client.call(request).await.map(drop).map_err(words)
+    }
+
+    /// Assigns so many contacts, [`BATCH`] in a call.
     pub(crate) async fn fill(&self, client: &Client, count: u64) -> Res<()> {
-        const BATCH: u64 = 1_000;
         const AT_ONCE: usize = 4;
         let mut calls: JoinSet<Res<()>> = JoinSet::new();
         for batch in 0..count / BATCH {
-            let item = |number: u64| api::AssignContactRequest {
-                contact: format!("many-{number}"),
-                via: Some(Via::Campaign(format!("{}/campaigns/c", self.parent()))),
-                ..Default::default()
-            };
-            let request = api::BatchAssignContactsRequest {
-                parent: self.parent(),
-                requests: (batch * BATCH..(batch + 1) * BATCH).map(item).collect(),
-                ..Default::default()
-            };
-            let client = client.clone();
-            calls.spawn(async move { client.call(request).await.map(drop).map_err(words) });
+            let (team, client) = (self.clone(), client.clone());
+            calls.spawn(async move { team.fill_batch(&client, &batch.to_string()).await });
             if calls.len() >= AT_ONCE
                 && let Some(call) = calls.join_next().await
             {
@@ -286,15 +303,39 @@ async fn heard<C: Request>(
 struct Shared {
     team: Team,
     workload: Workload,
-    /// Asks any node, by client.
-    clients: Vec<Client>,
-    /// Asks one node.
-    alone: Vec<Client>,
+    roster: Mutex<watch::Receiver<Roster>>,
+    known: Mutex<Arc<Known>>,
     stop: AtomicBool,
     abandon: AtomicBool,
     acknowledged: AtomicU64,
     numbers: AtomicU64,
     recent: Mutex<Vec<(String, usize)>>,
+}
+
+/// The members as the clients know them.
+struct Known {
+    /// Asks any node, by client.
+    clients: Vec<Client>,
+    /// Asks one node.
+    alone: Vec<Client>,
+}
+
+impl Known {
+    fn of(roster: &Roster) -> Res<Self> {
+        let of = |addresses: &[String], deadline| {
+            Client::new(addresses, Options { deadline, ..Options::default() }).map_err(words)
+        };
+        let mut addresses: Vec<String> =
+            roster.iter().map(|(_, address)| address.clone()).collect();
+        let alone = addresses.iter().map(|address| of(std::slice::from_ref(address), AGAIN_MAX));
+        let alone: Res<Vec<Client>> = alone.collect();
+        let mut clients = Vec::new();
+        for _ in 0..CLIENTS {
+            clients.push(of(&addresses, TRY_MAX)?);
+            addresses.rotate_left(1);
+        }
+        Ok(Self { clients, alone: alone? })
+    }
 }
 
 /// Clients at work.
@@ -311,21 +352,13 @@ pub(crate) struct Seen {
 
 impl Load {
     pub(crate) fn start(cluster: &Cluster, team: Team, workload: Workload) -> Res<Self> {
-        let mut clients = Vec::new();
-        for number in 0..CLIENTS {
-            let mut nodes = cluster.ids();
-            let turns = usize::try_from(number).unwrap_or(0) % nodes.len();
-            nodes.rotate_left(turns);
-            clients.push(cluster.client(&nodes, TRY_MAX)?);
-        }
-        let ids = cluster.ids();
-        let alone: Res<Vec<Client>> =
-            ids.iter().map(|id| cluster.client(&[*id], AGAIN_MAX)).collect();
+        let mut roster = cluster.roster();
+        let known = Known::of(&roster.borrow_and_update())?;
         let shared = Arc::new(Shared {
             team,
             workload,
-            clients,
-            alone: alone?,
+            roster: Mutex::new(roster),
+            known: Mutex::new(Arc::new(known)),
             stop: AtomicBool::new(false),
             abandon: AtomicBool::new(false),
             acknowledged: AtomicU64::new(0),
@@ -333,7 +366,7 @@ impl Load {
             recent: Mutex::default(),
         });
         let mut clients = JoinSet::new();
-        for number in 0..shared.clients.len() {
+        for number in 0..usize::try_from(CLIENTS).map_err(words)? {
             clients.spawn(work(Arc::clone(&shared), number));
         }
         Ok(Self { shared, clients })
@@ -394,16 +427,16 @@ fn request_id(asked: &Asked) -> String {
 }
 
 async fn work(shared: Arc<Shared>, number: usize) -> Vec<Call> {
-    let client = shared.clients[number].clone();
     let mut calls = Vec::new();
     while !shared.stop.load(Ordering::Relaxed) {
-        let think = rand::random_range(0..=2 * THINK_MEAN_MS);
+        let think = rand::random_range(0..=2 * shared.workload.think_mean_ms());
         tokio::time::sleep(Duration::from_millis(think)).await;
         let asked = shared.next();
         let id = request_id(&asked);
         let is_change = !id.is_empty();
         let twice = shared.workload == Workload::W4 && is_change && rand::random_range(0..10) < 3;
-        let other = shared.alone[(number + 1) % shared.alone.len()].clone();
+        let known = shared.known();
+        let other = known.alone[(number + 1) % known.alone.len()].clone();
         let at_once = twice && rand::random_bool(0.5);
         let second = async {
             match at_once {
@@ -414,6 +447,7 @@ async fn work(shared: Arc<Shared>, number: usize) -> Vec<Call> {
         let called = clock::monotonic();
         let first = async {
             let answer = loop {
+                let client = shared.known().clients[number].clone();
                 if let Some(answer) = send(&shared.team, &id, &asked, &client).await {
                     break answer;
                 }
@@ -435,6 +469,18 @@ async fn work(shared: Arc<Shared>, number: usize) -> Vec<Call> {
 }
 
 impl Shared {
+    /// The members, as the last change left them.
+    fn known(&self) -> Arc<Known> {
+        let mut roster = self.roster.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if roster.has_changed().unwrap_or(false)
+            && let Ok(new) = Known::of(&roster.borrow_and_update())
+        {
+            *known = Arc::new(new);
+        }
+        Arc::clone(&known)
+    }
+
     fn next(&self) -> Asked {
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         let assign = Asked::Assign { contact: format!("contact-{number}") };

@@ -2,32 +2,41 @@
 //! killed, paused, cut off, robbed of power and worse.
 //!
 //! ```text
-//! cargo test --release --test faults                       the short form, about five minutes
-//! TURNWISE_FAULTS=long  cargo test --release --test faults  the long form, hours
+//! cargo test --release --test faults                       the short form, at most ten minutes
+//! TURNWISE_FAULTS=long  cargo test --release --test faults  the long form, hours; goes on where it ended
 //! TURNWISE_FAULTS=table cargo test --release --test faults  what was found so far, added up
 //! ```
 //!
 //! | Variable | |
 //! |---|---|
-//! | `TURNWISE_FAULTS_ROW=1,8` | only these rows |
+//! | `TURNWISE_FAULTS_ROW=1,8,bridge` | only these rows, by number or by a part of the name |
 //! | `TURNWISE_FAULTS_RUNS=10` | so many runs of each row |
+//! | `TURNWISE_FAULTS_MINUTES=40` | ends it, between two runs; 10 in the short form |
 //! | `TURNWISE_FAULTS_OUT=file.csv` | where results are appended; `target/faults.csv` otherwise |
+//! | `TURNWISE_FAULTS_PROGRAM=path` | tests this program, and says so in the place of the commit |
+//! | `TURNWISE_FAULTS_MANY=20000` | takes so many assignments for a million, and says so |
 //! | `TURNWISE_FAULTS_COMMIT=abc` | for the table: only results of this commit |
 //!
 //! A run is one fault under load, under a team of its own; then everything is made whole, every node is
 //! asked what it holds, and the checker judges what the clients saw. A row that needs a tool or a
 //! privilege that is not there is skipped, and says so.
 //!
+//! The long form counts what the file of results and `docs/reliability/faults.csv` already hold of the same
+//! program (the last commit that changed it, and the same kind of build), and runs what is missing. It goes
+//! round twenty times, a part of each row at a time. What is missing in the end is printed.
+//!
 //! The suite puts itself into network, mount and process namespaces of its own, if it may: nothing that
 //! it does to networks and mounts is seen outside, and nothing outlives it.
 //!
 //! | File | Owns |
 //! |---|---|
+//! | `plan` | how often, in which order, until when |
 //! | `rows` | the matrix |
 //! | `run` | one run |
-//! | `cluster` | processes |
+//! | `world` | what rows need: a cluster, and what is under it |
+//! | `cluster` | processes, and who types commands |
 //! | `load` | clients |
-//! | `net`, `fuse` | networks and disks that can be broken |
+//! | `net`, `lines`, `fuse` | networks, lines and disks that can be broken |
 //! | `report` | the counts, the file of results, the table |
 //! | `../history` | what clients saw, and whether it can be; tested by `cargo test --test history` |
 
@@ -43,17 +52,20 @@ mod cluster;
 mod fuse;
 #[path = "../history/history.rs"]
 mod history;
+mod lines;
 mod load;
 #[path = "../support/memdisk.rs"]
 mod memdisk;
 #[path = "../model/mod.rs"]
 mod model;
 mod net;
+mod plan;
 #[path = "../support/ports.rs"]
 mod ports;
 mod report;
 mod rows;
 mod run;
+mod world;
 
 use std::{
     env,
@@ -64,21 +76,24 @@ use std::{
 };
 
 use cluster::Res;
+use plan::{MINUTES, Plan, Planned, ROW, RUNS};
 use report::{Provenance, Tally};
-use rows::{ROWS, Row, World};
+use rows::Row;
 use turnwise::clock;
+use world::{Ground, World};
 
 const FORM: &str = "TURNWISE_FAULTS";
-const ROW: &str = "TURNWISE_FAULTS_ROW";
-const RUNS: &str = "TURNWISE_FAULTS_RUNS";
 const OUT: &str = "TURNWISE_FAULTS_OUT";
 const COMMIT: &str = "TURNWISE_FAULTS_COMMIT";
 /// Set for the suite inside of its namespaces.
 const INSIDE: &str = "TURNWISE_FAULTS_INSIDE";
 const NAMESPACES: [&str; 6] =
     ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
-/// Results are appended after so many runs, so that little is lost if somebody ends the suite.
+/// Results are appended after so many runs, so that little is lost if somebody ends the suite; and then another
+/// cluster is begun, for a state that grows for ever would tell of nothing but its size.
 const RUNS_A_LINE: u64 = 20;
+/// Or when it has taken so long.
+const A_LINE_MAX: Duration = Duration::from_secs(60);
 /// A row that is wrong this often is wrong: the rest of its runs would tell no more.
 const FAILURES_MAX: u64 = 5;
 
@@ -87,10 +102,12 @@ const FAILURES_MAX: u64 = 5;
 pub(crate) struct Tools {
     pub(crate) namespaces: Res<()>,
     pub(crate) filters: Res<()>,
+    pub(crate) detours: Res<()>,
     pub(crate) fuse: Res<()>,
     pub(crate) faketime: Res<PathBuf>,
     pub(crate) prlimit: Res<()>,
-    pub(crate) cgroup: Res<()>,
+    pub(crate) cpu: Res<()>,
+    pub(crate) memory: Res<()>,
 }
 
 fn say(text: &str) {
@@ -99,7 +116,7 @@ fn say(text: &str) {
 
 fn main() -> ExitCode {
     let form = env::var(FORM).unwrap_or_default();
-    let asked_for = [FORM, ROW, RUNS].iter().any(|name| env::var_os(name).is_some());
+    let asked_for = [FORM, ROW, RUNS, MINUTES].iter().any(|name| env::var_os(name).is_some());
     let named: Vec<String> = env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     let is_listed = env::args().any(|word| word == "--list");
     if is_listed || named.iter().any(|word| !"faults".contains(word.as_str())) {
@@ -197,6 +214,9 @@ fn look_around() -> Tools {
     let filters = namespaces.clone().and_then(|()| {
         net::Net::new(1).and_then(|net| net.filter(1, &net::Filter::default().cut_from(&[2])))
     });
+    let detours = filters.clone().and_then(|()| {
+        net::Net::new(1).and_then(|mut net| net.lead(vec![(2, ([10, 77, 0, 254], 1).into())]))
+    });
     let fuse = namespaces.clone().and_then(|()| {
         let folder = tempfile::tempdir().map_err(cluster::words)?;
         let disk = fuse::FuseDisk::mount(&folder.path().join("probe"))
@@ -208,10 +228,12 @@ fn look_around() -> Tools {
     let faketime = libraries.into_iter().find(|library| library.exists());
     Tools {
         filters,
+        detours,
         fuse,
         faketime: faketime.ok_or_else(|| "libfaketime is not installed".to_owned()),
         prlimit: tries("prlimit", &["--version"]),
-        cgroup: rows::can_limit_cpu(),
+        cpu: rows::can_limit_cpu(),
+        memory: rows::can_limit_memory(),
         namespaces,
     }
 }
@@ -220,86 +242,142 @@ async fn matrix(form: &str) -> Res<u64> {
     let is_long = form == "long";
     let provenance = Provenance::now(if is_long { "long" } else { "short" });
     let tools = look_around();
-    let only: Option<Vec<String>> =
-        env::var(ROW).ok().map(|rows| rows.split(',').map(|row| row.trim().to_owned()).collect());
-    let runs: Option<u64> = match env::var(RUNS) {
-        Ok(text) => Some(text.parse().map_err(|_| format!("{RUNS}={text} is no number"))?),
-        Err(_) => None,
-    };
-    let begin = clock::monotonic();
-    let mut rows = Vec::new();
-    for row in &ROWS {
-        if only.as_ref().is_some_and(|only| !only.iter().any(|id| id == row.id)) {
-            continue;
-        }
-        let usual = if is_long { row.runs.1 } else { row.runs.0 };
-        let tally = of_row(row, runs.unwrap_or(usual), &tools, &provenance).await?;
-        let seconds = (clock::monotonic() - begin).as_secs();
-        let what = if tally.runs > 0 { "runs" } else { "skipped or void" };
+    let plan = Plan::new(is_long, &out(), &provenance)?;
+    let rows = plan.rows();
+    say(&format!("{}, {}, {}", provenance.date, provenance.commit, provenance.machine));
+    if rows.iter().any(|planned| planned.done > 0) {
         say(&format!(
-            "{seconds:5} s  row {:8} {:50} {} {what}, {} violations",
-            row.id,
-            row.name,
-            tally.runs,
-            tally.violations()
+            "there were runs of it before; {}",
+            plan::missing(rows, &vec![0; rows.len()])
         ));
-        rows.push(tally);
     }
+    let mut session = Session {
+        tools,
+        provenance,
+        plan: &plan,
+        standing: None,
+        totals: rows.iter().map(|planned| empty(planned.row)).collect(),
+        begin: clock::monotonic(),
+    };
+    session.skip()?;
+    for (place, runs) in plan.slices() {
+        if plan.is_over() {
+            break;
+        }
+        session.slice(place, runs).await?;
+    }
+    let Session { totals, provenance, .. } = session;
     say(&format!("\n{}, {}, {}", provenance.date, provenance.commit, provenance.machine));
-    say(&report::table(&rows));
+    say(&report::table(&totals));
     say(&format!("appended to {}", out().display()));
-    Ok(rows.iter().map(Tally::violations).sum())
+    let more: Vec<u64> = totals.iter().map(|tally| tally.runs).collect();
+    say(&plan::missing(rows, &more));
+    Ok(totals.iter().map(Tally::violations).sum())
 }
 
-/// All runs of a row; a cluster on which something went wrong is not used again.
-async fn of_row(row: &Row, runs: u64, tools: &Tools, provenance: &Provenance) -> Res<Tally> {
-    let empty = || Tally { row: row.id.to_owned(), name: row.name.to_owned(), ..Tally::default() };
-    let mut total = empty();
-    let only_long = (runs == 0).then(|| "in the long form only".to_owned());
-    if let Some(why) = row.missing(tools).or(only_long) {
-        total.skipped = why;
-        report::append(&out(), provenance, &total)?;
-        return Ok(total);
+fn empty(row: &Row) -> Tally {
+    Tally { row: row.id.to_owned(), name: row.name.to_owned(), ..Tally::default() }
+}
+
+/// What goes on from row to row.
+struct Session<'a> {
+    tools: Tools,
+    provenance: Provenance,
+    plan: &'a Plan,
+    /// The cluster that stands, on which ground. One on which something went wrong is not used again.
+    standing: Option<(Ground, World)>,
+    /// By place in the plan.
+    totals: Vec<Tally>,
+    begin: Duration,
+}
+
+impl Session<'_> {
+    /// Counts the rows that can't be run, or are not meant to be.
+    fn skip(&mut self) -> Res<()> {
+        for (planned, total) in self.plan.rows().iter().zip(&mut self.totals) {
+            let only_long = (planned.wanted == 0).then(|| "in the long form only".to_owned());
+            if let Some(why) = planned.row.missing(&self.tools).or(only_long) {
+                total.skipped = why;
+                report::append(&out(), &self.provenance, total)?;
+            }
+        }
+        Ok(())
     }
-    let mut world = None;
-    let mut line = empty();
-    for round in 0..runs {
-        let ran = one(row, round, tools, &mut world, &mut line).await;
+
+    /// Some runs of a row.
+    async fn slice(&mut self, place: usize, runs: u64) -> Res<()> {
+        let plan = self.plan;
+        let Planned { row, done, .. } = &plan.rows()[place];
+        if runs == 0 || !self.totals[place].skipped.is_empty() {
+            return Ok(());
+        }
+        let mut left = runs;
+        while left > 0 && !plan.is_over() && self.totals[place].violations() < FAILURES_MAX {
+            let now = left.min(RUNS_A_LINE);
+            left -= now;
+            let mut line = empty(row);
+            line.note_load();
+            let line_begin = clock::monotonic();
+            for _ in 0..now {
+                let round = done + self.totals[place].runs + line.runs;
+                self.run(row, round, &mut line).await;
+                let is_long = clock::monotonic() > line_begin + A_LINE_MAX;
+                if is_long || plan.is_over() || line.violations() > 0 {
+                    left += now - (line.runs + line.void).min(now);
+                    break;
+                }
+            }
+            line.note_load();
+            report::append(&out(), &self.provenance, &line)?;
+            let seconds = (clock::monotonic() - self.begin).as_secs();
+            say(&format!(
+                "{seconds:5} s  row {:8} {:55} {} runs, {} void, {} violations",
+                row.id,
+                row.name,
+                line.runs,
+                line.void,
+                line.violations()
+            ));
+            self.totals[place].add_up(&line);
+            if self.standing.as_ref().is_some_and(|(_, world)| world.teams >= RUNS_A_LINE) {
+                self.standing = None;
+            }
+        }
+        Ok(())
+    }
+
+    /// One run, whatever comes of it.
+    async fn run(&mut self, row: &Row, round: u64, line: &mut Tally) {
+        let ran = one(row, round, &self.tools, &mut self.standing, line).await;
         if let Err(why) = ran {
             line.failed += 1;
             line.runs += 1;
             line.note(&why);
         }
         if line.violations() > 0 {
-            let last = format!("row {} run {round}: {}", row.id, line.notes);
+            let last = format!("row {} ({}) run {round}: {}", row.id, row.name, line.notes);
             say(&last);
-            if let Some(world) = world.take() {
+            if let Some((_, world)) = self.standing.take() {
                 keep(&world, row, round, &last);
             }
         }
-        if (round + 1) % RUNS_A_LINE == 0 || round + 1 == runs || line.violations() > 0 {
-            report::append(&out(), provenance, &line)?;
-            total.add_up(&std::mem::replace(&mut line, empty()));
-        }
-        if total.violations() >= FAILURES_MAX {
-            break;
-        }
     }
-    Ok(total)
 }
 
 async fn one(
     row: &Row,
     round: u64,
     tools: &Tools,
-    world: &mut Option<World>,
+    standing: &mut Option<(Ground, World)>,
     line: &mut Tally,
 ) -> Res<()> {
-    if world.is_none() {
-        *world = Some(row.world(tools).await?);
+    if standing.as_ref().is_none_or(|(ground, _)| *ground != row.ground) {
+        // The old one first: networks have names.
+        drop(standing.take());
+        *standing = Some((row.ground, row.ground.build(tools).await?));
     }
-    let Some(world) = world else { return Err("no cluster".to_owned()) };
-    let run = tokio::time::timeout(RUN_MAX, run::run(world, row, round));
+    let Some((_, world)) = standing else { return Err("no cluster".to_owned()) };
+    let run = tokio::time::timeout(row.takes_at_most(), run::run(world, row, round));
     let ran = run.await.map_err(|_| "it took too long".to_owned())??;
     if ran.is_void() && ran.verdict.is_clean() {
         line.void += 1;
@@ -309,6 +387,9 @@ async fn one(
     line.runs += 1;
     line.add(&ran.verdict);
     line.failed += u64::from(!ran.broken.is_empty());
+    for what in &ran.counts {
+        line.count(what);
+    }
     for note in ran.broken.iter().chain(&ran.notes) {
         line.note(note);
     }
@@ -317,9 +398,6 @@ async fn one(
     }
     Ok(())
 }
-
-/// The longest that anything may take: filling a cluster with a million assignments.
-const RUN_MAX: Duration = Duration::from_secs(600);
 
 /// What one needs to look into a violation.
 fn keep(world: &World, row: &Row, round: u64, why: &str) {

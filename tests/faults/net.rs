@@ -1,21 +1,32 @@
 //! Network namespaces: one for each node, on a bridge that the clients are on too, and packet filters
 //! in them.
 //!
+//! Links of any length come from [`Lines`](crate::lines), through which packet filters lead the nodes'
+//! connections: the kernel here delays nothing.
+//!
 //! All of it lies in a network and a mount namespace of the suite's own (see `main`), so nothing of it
 //! is ever seen outside, and it is gone when the suite is.
 
 use std::{
     io::Write as _,
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     process::{Command, Stdio},
 };
 
-use crate::cluster::Res;
+use crate::{cluster::Res, ports::PEER_PORT};
 
-/// The namespaces of one cluster.
+/// The namespaces of one cluster, by seat, which for founders is the node id.
 pub(crate) struct Net {
     count: u64,
+    /// Where connections to a node's peer port are led in its place, by node.
+    detours: Vec<(u64, SocketAddr)>,
 }
+
+/// The most nodes that one network has addresses for.
+pub(crate) const SEATS_MAX: u64 = 250;
+
+/// Where the suite itself is.
+pub(crate) const OUTSIDE: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 254);
 
 /// Where a node is.
 pub(crate) fn address(node: u64) -> IpAddr {
@@ -66,20 +77,37 @@ impl Net {
     /// Namespaces for the nodes from 1 on.
     pub(crate) fn new(count: u64) -> Res<Self> {
         run("ip link add bridge0 type bridge")?;
-        let net = Self { count };
+        let mut net = Self { count: 0, detours: Vec::new() };
         run("ip link set bridge0 up")?;
-        run("ip addr add 10.77.0.254/24 dev bridge0")?;
-        for node in 1..=count {
-            run(&format!("ip netns add node{node}"))?;
-            run(&format!("ip link add out{node} type veth peer name in{node}"))?;
-            run(&format!("ip link set in{node} netns node{node}"))?;
-            run(&format!("ip link set out{node} master bridge0"))?;
-            run(&format!("ip link set out{node} up"))?;
-            run(&format!("ip -n node{node} addr add {}/24 dev in{node}", address(node)))?;
-            run(&format!("ip -n node{node} link set in{node} up"))?;
-            run(&format!("ip -n node{node} link set lo up"))?;
+        run(&format!("ip addr add {OUTSIDE}/24 dev bridge0"))?;
+        while net.count < count {
+            net.add()?;
         }
         Ok(net)
+    }
+
+    /// One more, for the next node.
+    pub(crate) fn add(&mut self) -> Res<()> {
+        let node = self.count + 1;
+        if node > SEATS_MAX {
+            return Err(format!("a network of ours has {SEATS_MAX} addresses"));
+        }
+        self.count = node;
+        run(&format!("ip netns add node{node}"))?;
+        run(&format!("ip link add out{node} type veth peer name in{node}"))?;
+        run(&format!("ip link set in{node} netns node{node}"))?;
+        run(&format!("ip link set out{node} master bridge0"))?;
+        run(&format!("ip link set out{node} up"))?;
+        run(&format!("ip -n node{node} addr add {}/24 dev in{node}", address(node)))?;
+        run(&format!("ip -n node{node} link set in{node} up"))?;
+        run(&format!("ip -n node{node} link set lo up"))?;
+        Ok(())
+    }
+
+    /// From now on connections of nodes to a node's peer port end there. Those that stand go on as they are.
+    pub(crate) fn lead(&mut self, detours: Vec<(u64, SocketAddr)>) -> Res<()> {
+        self.detours = detours;
+        self.heal()
     }
 
     /// What runs a node in its namespace.
@@ -95,8 +123,19 @@ impl Net {
                 rules.join("\n")
             )
         };
+        let lead = |(other, to): &(u64, SocketAddr)| {
+            format!("ip daddr {} tcp dport {PEER_PORT} dnat to {to}\n", address(*other))
+        };
+        let others = self.detours.iter().filter(|(other, _)| *other != node);
+        let leads: String = others.map(lead).collect();
+        let leads = match leads.is_empty() {
+            true => leads,
+            false => format!(
+                "table ip lines {{\nchain output {{\ntype nat hook output priority -100\n{leads}}}\n}}\n"
+            ),
+        };
         let rules = format!(
-            "flush ruleset\ntable inet faults {{\n{}{}}}\n",
+            "flush ruleset\n{leads}table inet faults {{\n{}{}}}\n",
             chain("input", &filter.input),
             chain("output", &filter.output)
         );

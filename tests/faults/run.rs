@@ -9,7 +9,8 @@ use crate::{
     cluster::{PATIENCE, Res, words},
     history::Call,
     load::{Load, REPS, Team},
-    rows::{Row, World},
+    rows::Row,
+    world::World,
 };
 
 /// A run below this rate outside of the fault shows nothing.
@@ -33,6 +34,8 @@ pub(crate) struct Struck {
     pub(crate) expects: Vec<Expect>,
     /// What must hold and did not, where the row has seen it itself.
     pub(crate) broken: Vec<String>,
+    /// What it came to, or which kind of it this was: counted.
+    pub(crate) counts: Vec<String>,
     /// What else is to be told of the row.
     pub(crate) notes: Vec<String>,
 }
@@ -60,6 +63,7 @@ pub(crate) struct Ran {
     pub(crate) recovery: Option<Duration>,
     /// What the row says must hold and did not.
     pub(crate) broken: Vec<String>,
+    pub(crate) counts: Vec<String>,
     pub(crate) notes: Vec<String>,
 }
 
@@ -94,6 +98,8 @@ pub(crate) async fn run(world: &mut World, row: &Row, round: u64) -> Res<Ran> {
     calm(&load).await?;
     let before = clock::monotonic();
     let struck = row.strike(world, round).await?;
+    // Not always the same as before.
+    let ids = world.cluster.ids();
     world.cluster.ready(&ids).await?;
     let whole = clock::monotonic();
     calm(&load).await?;
@@ -127,6 +133,7 @@ pub(crate) async fn run(world: &mut World, row: &Row, round: u64) -> Res<Ran> {
         rate: f64::from(count) / outside,
         recovery,
         broken,
+        counts: struck.counts,
         notes: struck.notes,
     })
 }
@@ -141,14 +148,12 @@ fn next_success(calls: &[Call], at: Duration) -> Option<Duration> {
     first.map(|answered| answered - at)
 }
 
-/// The longest time without an answer to any change.
+/// The longest time between an answer to any change and the next, of which a part at least is in the window.
 fn longest_gap(calls: &[Call], at: Duration, within: Duration) -> Option<Duration> {
-    let mut answers: Vec<Duration> = changes(calls)
-        .map(|call| call.answered)
-        .filter(|answered| (at..at + within).contains(answered))
-        .collect();
+    let mut answers: Vec<Duration> = changes(calls).map(|call| call.answered).collect();
     answers.sort_unstable();
-    answers.windows(2).map(|two| two[1] - two[0]).max()
+    let touches = |two: &&[Duration]| two[1] > at && two[0] < at + within;
+    answers.windows(2).filter(touches).map(|two| two[1] - two[0]).max()
 }
 
 fn percentile_99(mut times: Vec<Duration>) -> Duration {

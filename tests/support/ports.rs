@@ -8,6 +8,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use tokio::net::TcpSocket;
 
+/// The peer port of a node that is alone on its machine.
+pub(crate) const PEER_PORT: u16 = 7401;
+
 /// Reserved for as long as this lives.
 pub(crate) struct Ports {
     pub(crate) client: SocketAddr,
@@ -31,7 +34,7 @@ impl Ports {
 
     /// In a network namespace of the node's own, where nobody else is.
     pub(crate) fn alone(ip: IpAddr) -> Self {
-        let [client, peer, admin] = [7400, 7401, 7402].map(|port| SocketAddr::new(ip, port));
+        let [client, peer, admin] = [7400, PEER_PORT, 7402].map(|port| SocketAddr::new(ip, port));
         Self { client, peer, admin, _reserved: None }
     }
 }

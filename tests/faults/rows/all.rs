@@ -12,11 +12,15 @@ pub(super) async fn all(world: &mut World) -> Res<Struck> {
         let others = world.cluster.others(victim);
         let runs = world.cluster.is_running(victim);
         match between(0, 8) {
-            0 | 1 => world.cluster.kill(victim),
-            2 => {
+            0 | 1 => {
+                if runs {
+                    world.cluster.strike_down(victim)?;
+                }
+                // Whoever waits for the disk could not end.
+                world.disk(victim)?.stall_syncs(false);
                 world.cluster.kill(victim);
-                world.disk(victim)?.cut_power(rand::random());
             }
+            2 => world.cut_power(victim)?,
             3 if runs && !paused.contains(&victim) => {
                 world.cluster.pause(victim)?;
                 paused.push(victim);

@@ -28,7 +28,7 @@ fn file(folder: &Path, node: u64) -> PathBuf {
 }
 
 /// The environment of nodes whose clocks are set by files in `folder`.
-pub(super) fn env(tools: &Tools, folder: &Path) -> Res<BTreeMap<u64, Vec<(String, String)>>> {
+pub(crate) fn env(tools: &Tools, folder: &Path) -> Res<BTreeMap<u64, Vec<(String, String)>>> {
     let library = tools.faketime.as_ref().map_err(Clone::clone)?;
     let mut env = BTreeMap::new();
     for node in 1..=3 {
@@ -55,7 +55,7 @@ pub(super) async fn jump(world: &mut World, round: u64) -> Res<Struck> {
     let ids = world.cluster.ids();
     let client = world.cluster.client(&ids, Duration::from_secs(5))?;
     let probe = Team::found(&client, format!("probe-{}", world.teams)).await?;
-    let clock = file(world._folder.path(), victim);
+    let clock = file(world.folder.path(), victim);
     let struck = now();
     fs::write(&clock, jump).map_err(words)?;
     for number in 0..20 {

@@ -40,6 +40,8 @@ pub struct Config {
     pub join: Option<Join>,
     /// Whether an empty data directory may form a cluster.
     pub bootstrap: bool,
+    /// Whether a node that finds its data damaged comes back by itself under a new id.
+    pub rejoin: bool,
     /// Heartbeat and election.
     pub timing: Timing,
     /// Threads of the network runtime, at least 1.
@@ -267,6 +269,7 @@ impl Config {
             members,
             join,
             bootstrap: values.parse("bootstrap", switch)?,
+            rejoin: !values.parse("no_rejoin", switch)?,
             timing: timing(&values)?,
             worker_threads: values.parse("worker_threads", at_least_one)?,
             limits: Limits {

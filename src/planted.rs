@@ -56,6 +56,8 @@ bugs! {
     TokenNotSpent = "a join token is not spent by the node it admits",
     RemovedLeaderStays = "a leader that was removed goes on leading",
     EmptyDiskRejoins = "an emptied disk rejoins under the old id",
+    OldCopyLetIn = "an old copy of a disk is let in",
+    RottenKeepsItsId = "a node whose log is rotten comes back under its old id",
     LocalRead = "a read without ReadIndex",
     LeaseRead = "a read by lease, under pauses",
     ReadBeforeOwnCommit = "a new leader reads before it committed in its term",

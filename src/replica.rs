@@ -13,7 +13,7 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use crate::consensus::{
-    Change, Changed, Incarnation, NotChanged, Role, TokenHash, Versions,
+    Change, Changed, Incarnation, NotChanged, Role, Ticket, TokenHash, Versions,
     driver::Status,
     log::VERSION as LOG_VERSION,
     peers::{Address, Addresses, PROTOCOL_VERSION},

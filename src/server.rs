@@ -21,12 +21,15 @@ use crate::{
     api::{self, ClusterView, ConnectionLimits, Gateway, Members, Peers, PublicApi},
     config::Config,
     consensus::{
-        NodeConfig, NodeId, Role,
-        driver::{self, Ended, JoinError, Joined, Joining, Setup, StartError, Status},
-        peers::{Addresses, FRAME_LEN_MAX},
+        NodeConfig, Role,
+        driver::{
+            self, Ended, JoinError, Joined, Joining, Note, Rejoining, Setup, StartError, Status,
+        },
+        log::{LogError, RealDisk},
+        peers::{Addresses, FRAME_LEN_MAX, PeerService},
     },
     credentials,
-    events::{self, Bounds},
+    events::{self, Bounds, EventLog, Keeper},
     proto::turnwise::peer::v1::raft_service_server::RaftServiceServer,
     replica::Replica,
     routing::{SecretHash, State},
@@ -103,17 +106,18 @@ async fn serve(config: Config) -> Result<(), ServeError> {
     let admin = listen(config.admin_address, "admin_address").await?;
 
     let metrics = Arc::new(Metrics::new());
-    let (feed, keeper, events) = events::events(Bounds::default());
-    let joined = tokio::select! {
-        joined = identity(&config) => joined?,
+    let client_address = match &config.join {
+        Some(join) => join.client_address.clone(),
+        None => clients.local_addr()?.to_string(),
+    };
+    let started = tokio::select! {
+        started = start(&config, &client_address, &metrics) => started?,
         signal = told(&mut terminate, &mut interrupt) => {
             tracing::info!(signal, "stopping before a member admitted this node");
             return Ok(());
         }
     };
-    let setup = setup(&config, joined);
-    let (cluster_id, node_id): (u128, NodeId) = (setup.cluster_id, setup.node_id);
-    let (running, raft) = driver::start::<State>(setup, Arc::clone(&metrics), Box::new(feed))?;
+    let Started { is: Joined { cluster_id, node_id }, running, raft, keeper, events } = started;
     let replica = Replica::new(running.requests.clone(), running.status.clone());
     // They end with the consensus thread.
     let mut companions = JoinSet::new();
@@ -123,10 +127,6 @@ async fn serve(config: Config) -> Result<(), ServeError> {
     let links = Peers::new(addresses.clone());
     let gateway = Gateway::new(replica.clone(), links.clone(), config.timing.election() * 2);
     let members = Members::new(replica.clone(), links.clone(), cluster_id);
-    let client_address = match &config.join {
-        Some(join) => join.client_address.clone(),
-        None => clients.local_addr()?.to_string(),
-    };
 
     let (stop_now, stopping) = watch::channel(false);
     let stopped = |mut stopping: watch::Receiver<bool>| async move {
@@ -289,8 +289,107 @@ fn readiness(status: &Status) -> Readiness {
     })
 }
 
+/// A node whose consensus thread runs.
+struct Started {
+    is: Joined,
+    running: driver::Running<State>,
+    raft: PeerService<RealDisk>,
+    keeper: Keeper,
+    events: EventLog,
+}
+
+/// Starts it. One that finds its data damaged comes back under another id first.
+async fn start(
+    config: &Config,
+    client_address: &str,
+    metrics: &Arc<Metrics>,
+) -> Result<Started, ServeError> {
+    let rejoining = rejoining(config, client_address);
+    let rejoin = async |damage: StartError, mine: Option<Joined>| {
+        if !config.rejoin {
+            return Err(JoinError::from(damage));
+        }
+        driver::rejoin::<State>(&rejoining, damage, mine).await
+    };
+    let mut is = match identity(config, &rejoining).await {
+        Err(ServeError::Join(JoinError::Start(damage))) if damage.is_rot() => {
+            known_as(config, &rejoin(damage, None).await?)?
+        }
+        known => known?,
+    };
+    let mut was_damaged = false;
+    loop {
+        let (feed, keeper, events) = events::events(Bounds::default());
+        let setup = setup(config, is);
+        match driver::start::<State>(setup, Arc::clone(metrics), Box::new(feed)) {
+            Ok((running, raft)) => return Ok(Started { is, running, raft, keeper, events }),
+            Err(damage) if damage.is_rot() && !was_damaged => {
+                is = known_as(config, &rejoin(damage, Some(is)).await?)?;
+                was_damaged = true;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Where this node is, and whom it may ask for another id.
+fn rejoining<'a>(config: &'a Config, client_address: &str) -> Rejoining<'a> {
+    let peer_address = own_peer_address(config);
+    let others = config
+        .members
+        .iter()
+        .filter(|(node, address)| Some(**node) != config.node_id && **address != peer_address);
+    Rejoining {
+        data_dir: &config.data_dir,
+        ask: others.map(|(_, address)| address.clone()).collect(),
+        peer_address,
+        client_address: client_address.to_owned(),
+    }
+}
+
+/// Where the other nodes find this one.
+fn own_peer_address(config: &Config) -> String {
+    let member = config.node_id.and_then(|node| config.members.get(&node)).cloned();
+    let joined = config.join.as_ref().map(|join| join.peer_address.clone());
+    joined.or(member).unwrap_or_else(|| config.peer_address.to_string())
+}
+
+/// Who a node is now that lost its data, by what its directory says of that.
+fn known_as(config: &Config, note: &Note) -> Result<Joined, ServeError> {
+    let path = config.data_dir.clone();
+    let refused = |source| Err(StartError::Log { path, source }.into());
+    let Some(joined) = note.back() else {
+        return Err(StartError::Rejoining { path: config.data_dir.clone() }.into());
+    };
+    if let Some(says) = config.cluster_id
+        && says.0 != joined.cluster_id
+    {
+        let (found, expected) = (joined.cluster_id, says.0);
+        return refused(LogError::WrongCluster { found, expected });
+    }
+    if let Some(says) = config.node_id
+        && says != joined.node_id
+        && !note.was.contains(&says)
+    {
+        let (found, expected) = (joined.node_id.0, says.0);
+        return refused(LogError::WrongNode { found, expected });
+    }
+    Ok(joined)
+}
+
 /// Which node of which cluster this one is. One that is to join asks its way in, unless it has done so.
-async fn identity(config: &Config) -> Result<Joined, ServeError> {
+async fn identity(config: &Config, rejoining: &Rejoining<'_>) -> Result<Joined, ServeError> {
+    if let Some(note) = driver::go_on::<State>(rejoining, config.rejoin).await? {
+        let is = known_as(config, &note)?;
+        if let Some(was) = config.node_id.filter(|was| *was != is.node_id) {
+            tracing::info!(
+                was = was.0,
+                node = is.node_id.0,
+                "its data was damaged once: under a new id since"
+            );
+        }
+        return Ok(is);
+    }
     let Some(join) = &config.join else {
         let (Some(node_id), Some(cluster_id)) = (config.node_id, config.cluster_id) else {
             // The configuration has both where it has no join.
@@ -318,9 +417,9 @@ async fn identity(config: &Config) -> Result<Joined, ServeError> {
 
 fn setup(config: &Config, Joined { cluster_id, node_id }: Joined) -> Setup {
     let mut members = config.members.clone();
-    if let Some(join) = &config.join {
-        members.insert(node_id, join.peer_address.clone());
-    }
+    // It may have another id by now than the one that the configuration says.
+    members.retain(|node, _| Some(*node) != config.node_id);
+    members.insert(node_id, own_peer_address(config));
     let ticks = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     // The id and the incarnation are filled in from the data directory.
     let mut node = NodeConfig::new(node_id, crate::consensus::Incarnation(0));

@@ -125,6 +125,8 @@ pub fn verify(path: &Path, mut progress: impl FnMut(Progress)) -> Result<Report,
         | StartError::Snapshot { .. }
         | StartError::Empty { .. }
         | StartError::Gap { .. }
+        | StartError::Note { .. }
+        | StartError::Rejoining { .. }
         | StartError::Version { .. }
         | StartError::State { .. }
         | StartError::NotAMember { .. }

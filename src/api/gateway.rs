@@ -186,7 +186,7 @@ impl Gateway {
     ) -> Result<Begun, Status> {
         let Checked { command, validate_only } = read(call, principal)?;
         if validate_only {
-            return self.try_out(call, command, time).await.map(Begun::Tried);
+            return self.try_out(call, command, time).await.map(Box::new).map(Begun::Tried);
         }
         match now.leader {
             None => Err(status::unavailable(Unavailable::NoLeader)),
@@ -206,7 +206,7 @@ impl Gateway {
     ) -> Result<Begun, Status> {
         let Checked { command, validate_only } = read(call, principal)?;
         if validate_only {
-            return self.try_out(call, command, time).await.map(Begun::Tried);
+            return self.try_out(call, command, time).await.map(Box::new).map(Begun::Tried);
         }
         let replica::Status { node_id, leader, .. } = self.replica.status();
         if leader != Some(node_id) {
@@ -248,7 +248,7 @@ impl Gateway {
     async fn finish(&self, call: &Call, begun: Begun) -> Result<Answer, Status> {
         let (team, submitted) = match begun {
             Begun::There(passed) => return passed.answer().await,
-            Begun::Tried(answer) => return Ok(answer),
+            Begun::Tried(answer) => return Ok(*answer),
             Begun::Here { team, submitted } => (team, submitted),
         };
         match submitted.answer().await.map_err(status::unavailable)? {
@@ -298,7 +298,7 @@ enum Begun {
     },
     There(Passed),
     /// Nothing was begun: it was only tried out.
-    Tried(Answer),
+    Tried(Box<Answer>),
 }
 
 /// A call that nobody could do yet, waiting for somebody to lead.

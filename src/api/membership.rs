@@ -21,7 +21,7 @@ use crate::{
         v1::{CreateJoinTokenRequest, CreateJoinTokenResponse, ErrorReason, RemoveMemberResponse},
     },
     replica::{
-        Change, Changed, Incarnation, LOG_VERSION, NotChanged, PROTOCOL_VERSION, Replica,
+        Change, Changed, Incarnation, LOG_VERSION, NotChanged, PROTOCOL_VERSION, Replica, Ticket,
         TokenHash, Versions,
     },
     routing::Time,
@@ -185,26 +185,27 @@ impl Members {
         }
         let versions =
             Versions { min: request.engine_version_min, max: request.engine_version_max };
-        let secret = credentials::join_secret(&request.token);
-        let secret = secret.ok_or_else(|| status::not_changed(&NotChanged::Token))?;
         let mut wrong = Violations::default();
-        let incarnation = <[u8; 16]>::try_from(request.incarnation.as_ref());
-        let incarnation = incarnation.map_err(|_| Wrong::new("16 bytes"));
-        let incarnation = wrong.take("incarnation", incarnation);
+        let ticket = match NodeId::some(request.lost_node_id) {
+            Some(node) => {
+                let lost = wrong.take("lost_incarnation", incarnation(&request.lost_incarnation));
+                lost.map(|incarnation| Ticket::Lost { node, incarnation })
+            }
+            None => {
+                let secret = credentials::join_secret(&request.token);
+                let secret = secret.ok_or_else(|| status::not_changed(&NotChanged::Token))?;
+                Some(Ticket::Token(TokenHash(credentials::hash(secret))))
+            }
+        };
+        let incarnation = wrong.take("incarnation", incarnation(&request.incarnation));
         let peer_address = wrong.take("peer_address", address(request.peer_address));
         let client_address = wrong.take("client_address", address(request.client_address));
-        let (Some(incarnation), Some(peer_address), Some(client_address)) =
-            (incarnation, peer_address, client_address)
+        let (Some(ticket), Some(incarnation), Some(peer_address), Some(client_address)) =
+            (ticket, incarnation, peer_address, client_address)
         else {
             return Err(status::invalid(&wrong));
         };
-        let change = Change::Join {
-            token: TokenHash(credentials::hash(secret)),
-            incarnation: Incarnation(u128::from_be_bytes(incarnation)),
-            peer_address,
-            client_address,
-            versions,
-        };
+        let change = Change::Join { ticket, incarnation, peer_address, client_address, versions };
         let Changed::Joined { node, membership } = self.change(change).await? else {
             return Err(status::internal());
         };
@@ -216,6 +217,11 @@ impl Members {
             members: membership.introduction(address_of),
         }))
     }
+}
+
+fn incarnation(bytes: &[u8]) -> Result<Incarnation, Wrong> {
+    let bytes = <[u8; 16]>::try_from(bytes).map_err(|_| Wrong::new("16 bytes"))?;
+    Ok(Incarnation(u128::from_be_bytes(bytes)))
 }
 
 fn address(text: String) -> Result<String, Wrong> {

@@ -178,7 +178,7 @@ pub(super) fn not_changed(not: &NotChanged) -> Status {
     let (answer, advice) = match not {
         NotChanged::NotLeader => return unavailable(Unavailable::NotLeader { leader: None }),
         NotChanged::LeadershipLost => return unavailable(Unavailable::LeadershipLost),
-        NotChanged::Busy | NotChanged::HandingOver { .. } => {
+        NotChanged::Busy | NotChanged::HandingOver { .. } | NotChanged::StillHeard { .. } => {
             let mut answer = Answer::new(Code::Unavailable, R::MembersChanging);
             answer.details.set_retry_info(Some(std::time::Duration::from_millis(100)));
             return answer.say(format!("{not}; nothing was changed, try again"));
@@ -196,6 +196,12 @@ pub(super) fn not_changed(not: &NotChanged) -> Status {
             let answer = Answer::new(Code::FailedPrecondition, R::NodeRemoved);
             let advice =
                 "empty its --data-dir, and start it with a new token of `turnwise cluster add`";
+            (answer.about("node", node), advice)
+        }
+        NotChanged::CameBack { node, .. } | NotChanged::OtherData { node } => {
+            let answer = Answer::new(Code::FailedPrecondition, R::NodeRemoved);
+            let advice = "a machine comes back once; start it with an empty --data-dir and a new token of \
+                          `turnwise cluster add`";
             (answer.about("node", node), advice)
         }
         NotChanged::NoSuchNode { node } => {

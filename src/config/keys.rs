@@ -114,6 +114,13 @@ pub const KEYS: &[Key] = &[
         "Lets a node with an empty data directory form a new cluster; without effect afterwards",
     ),
     key(
+        ["no_rejoin", "no-rejoin", "TURNWISE_NO_REJOIN"],
+        Some("false"),
+        SWITCH,
+        "A node that finds its data damaged ends and says what to type, rather than come back by itself under a \
+         new number",
+    ),
+    key(
         ["tick", "tick", "TURNWISE_TICK"],
         Some("30ms"),
         "duration",

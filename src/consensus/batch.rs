@@ -11,12 +11,14 @@ use super::{
     input::{Proposal, ProposalId},
     membership::{self, OpenToken, Record, Step, TokenHash},
 };
-use crate::proto::turnwise::log::v1::{Batch, ConfChange, MemberChange, MemberRecord};
+use crate::proto::turnwise::log::v1::{Batch, ConfChange, MemberChange, MemberRecord, NodeMark};
 
 /// Room for the stamp, of 9 bytes, and the version, of 6, in an encoded batch.
 const HEAD_LEN: usize = 15;
 /// Room for the framing of one command.
 const COMMAND_FRAME_LEN: usize = 6;
+/// The framing of one mark, which has less than 128 bytes.
+const MARK_FRAME_LEN: usize = 2;
 
 /// The longest command that an entry can carry, in bytes.
 pub const COMMAND_LEN_MAX: usize = Entry::DATA_LEN_MAX - HEAD_LEN - COMMAND_FRAME_LEN;
@@ -28,13 +30,25 @@ pub(super) struct Packed {
     pub(super) proposals: Vec<ProposalId>,
 }
 
-/// Packs proposals in order into as few entries as fit. Each command is at most [`COMMAND_LEN_MAX`].
-pub(super) fn pack(stamp_us: u64, cluster_version: u32, proposals: Vec<Proposal>) -> Vec<Packed> {
+/// Packs proposals in order into as few entries as fit. Each command is at most [`COMMAND_LEN_MAX`]. The marks go
+/// into the first entry, if they fit there.
+pub(super) fn pack(
+    stamp_us: u64,
+    cluster_version: u32,
+    marks: Vec<NodeMark>,
+    proposals: Vec<Proposal>,
+) -> Vec<Packed> {
     let mut packed = Vec::new();
     let empty = || Batch { stamp_us, cluster_version, ..Batch::default() };
     let mut batch = empty();
     let mut ids = Vec::with_capacity(proposals.len());
     let mut len = HEAD_LEN;
+    let marks_len: usize = marks.iter().map(|mark| mark.encoded_len() + MARK_FRAME_LEN).sum();
+    let first = proposals.first().map_or(0, |it| it.command.len() + COMMAND_FRAME_LEN);
+    if HEAD_LEN + marks_len + first <= Entry::DATA_LEN_MAX {
+        len += marks_len;
+        batch.marks = marks;
+    }
     for proposal in proposals {
         let added = proposal.command.len() + COMMAND_FRAME_LEN;
         if len + added > Entry::DATA_LEN_MAX && !ids.is_empty() {
@@ -80,6 +94,11 @@ pub(super) fn raise(stamp_us: u64, cluster_version: u32) -> Bytes {
 
 pub(super) fn member_records(stamp_us: u64, member_records: Vec<MemberRecord>) -> Bytes {
     Batch { stamp_us, member_records, ..Batch::default() }.encode_to_vec().into()
+}
+
+/// An entry that says what nodes hold, and nothing else.
+pub(super) fn marks(stamp_us: u64, marks: Vec<NodeMark>) -> Bytes {
+    Batch { stamp_us, marks, ..Batch::default() }.encode_to_vec().into()
 }
 
 pub(super) fn join_token(stamp_us: u64, hash: TokenHash, token: &OpenToken) -> Bytes {
@@ -151,7 +170,10 @@ mod tests {
             vec![300_000, 200_000, 30_000, 5, 500_000],
             vec![10; 100_000],
         ] {
-            let packed = pack(5, u32::MAX, proposals(&lens));
+            let mark = NodeMark { node_id: u64::MAX, log_index: u64::MAX, term: u64::MAX };
+            let marks = vec![mark; 7];
+            let packed = pack(5, u32::MAX, marks.clone(), proposals(&lens));
+            let mut put = Vec::new();
             let mut ids = Vec::new();
             let mut read = Vec::new();
             for one in packed {
@@ -161,8 +183,11 @@ mod tests {
                 assert_eq!(batch.commands.len(), one.proposals.len());
                 read.extend(batch.commands.iter().map(Bytes::len));
                 ids.extend(one.proposals.iter().map(|id| id.0));
+                put.extend(batch.marks);
             }
             assert_eq!(read, lens);
+            let have_room = lens.first() != Some(&COMMAND_LEN_MAX);
+            assert_eq!(put, if have_room { marks } else { Vec::new() }, "{:?}", lens.first());
             assert!(ids.into_iter().eq(0..u64::try_from(lens.len()).unwrap()));
         }
     }

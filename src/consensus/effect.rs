@@ -127,6 +127,26 @@ pub enum NotChanged {
         /// It.
         node: NodeId,
     },
+    /// The machine of a node that lost its data came back already.
+    #[error("the machine of node {node} has lost its data, and came back as node {by}")]
+    CameBack {
+        /// The node that it was.
+        node: NodeId,
+        /// The one that it is.
+        by: NodeId,
+    },
+    /// The data directory that was damaged is not the one that is recorded for the node.
+    #[error("the data directory is not the one that this cluster knows for node {node}")]
+    OtherData {
+        /// It.
+        node: NodeId,
+    },
+    /// Whose data is said to be lost runs. Nothing was done.
+    #[error("node {node}, whose data is said to be damaged, is running")]
+    StillHeard {
+        /// It.
+        node: NodeId,
+    },
     /// Not a member.
     #[error("node {node} is not a member")]
     NoSuchNode {

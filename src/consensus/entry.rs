@@ -1,5 +1,7 @@
 //! What a log holds, in types of our own: the disk and the network never see raft-rs's.
 
+use std::fmt;
+
 use bytes::Bytes;
 
 /// A node's number in its cluster, from 1. Never used again after its data was lost.
@@ -14,15 +16,22 @@ impl NodeId {
     }
 }
 
-impl std::fmt::Display for NodeId {
+impl fmt::Display for NodeId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(f)
     }
 }
 
-/// Drawn at random for each data directory, so that an emptied one is told from the one it replaces.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Drawn at random for each data directory, so that an emptied one is told from the one it replaces. Who knows it may
+/// come back in its place, so `Debug` shows the end of it only.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Incarnation(pub u128);
+
+impl fmt::Debug for Incarnation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Incarnation(…{:04x})", self.0 & 0xffff)
+    }
+}
 
 /// One entry of the Raft log.
 #[derive(Debug, Clone, PartialEq, Eq)]

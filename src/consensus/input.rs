@@ -36,10 +36,10 @@ pub enum Change {
         /// The member whose place the new node takes.
         replaces: Option<NodeId>,
     },
-    /// A node shows a token.
+    /// A node shows why it is to be admitted.
     Join {
-        /// What is kept of its secret.
-        token: TokenHash,
+        /// Why.
+        ticket: Ticket,
         /// Its data directory. Asking again with the same one gives the same answer.
         incarnation: Incarnation,
         /// Where it will serve the other nodes, `host:port`.
@@ -53,6 +53,20 @@ pub enum Change {
     Remove {
         /// Which.
         node: NodeId,
+    },
+}
+
+/// What admits a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ticket {
+    /// What is kept of a join token's secret.
+    Token(TokenHash),
+    /// Its machine was this member until the data there was damaged, and will never be again.
+    Lost {
+        /// Which member.
+        node: NodeId,
+        /// Of the data directory that was damaged.
+        incarnation: Incarnation,
     },
 }
 

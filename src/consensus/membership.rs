@@ -9,7 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use subtle::ConstantTimeEq as _;
 
-use super::entry::{Incarnation, NodeId};
+use super::{
+    entry::{Incarnation, NodeId},
+    marks::{self, Marks},
+};
 use crate::{
     planted::{self, Bug},
     proto::turnwise::log::v1::{Batch, JoinToken, MemberRecord, SnapshotMeta},
@@ -35,6 +38,8 @@ pub struct Record {
     pub removed: bool,
     /// In whose place it came.
     pub replaces: Option<NodeId>,
+    /// It is that one's machine, whose data was damaged: that one is not heard any more.
+    pub rejoined: bool,
     /// Leader time when it was admitted, microseconds since the Unix epoch; 0 = a founder.
     pub admitted_us: u64,
 }
@@ -69,6 +74,8 @@ pub(super) enum Step {
 pub enum Standing {
     /// A member.
     Member,
+    /// A member still, but what it acknowledged is lost: its machine came back under another id.
+    Lost,
     /// Not known; its id is greater than any known one, so it may have been admitted since.
     Newer,
     /// It was removed.
@@ -84,6 +91,8 @@ pub struct Membership {
     learners: BTreeSet<NodeId>,
     records: BTreeMap<NodeId, Record>,
     tokens: BTreeMap<TokenHash, OpenToken>,
+    /// Of members.
+    marks: Marks,
 }
 
 impl Membership {
@@ -97,6 +106,7 @@ impl Membership {
             membership.note(record);
         }
         membership.tokens.extend(meta.join_tokens.iter().filter_map(read_token));
+        membership.marks = Marks::read(&meta.marks);
         membership
     }
 
@@ -107,6 +117,7 @@ impl Membership {
         meta.learners = ids(&self.learners);
         meta.member_records = self.records.iter().map(|(id, it)| written(*id, it)).collect();
         meta.join_tokens = self.tokens.iter().map(|(hash, it)| written_token(*hash, it)).collect();
+        meta.marks = self.marks.iter().map(|(id, mark)| marks::written(id, mark)).collect();
     }
 
     /// Whether an ordinary entry does anything here. Nearly none does.
@@ -114,6 +125,7 @@ impl Membership {
         self.tokens.values().any(|token| token.expires_us <= batch.stamp_us)
             || !batch.member_records.is_empty()
             || !batch.join_tokens.is_empty()
+            || !batch.marks.is_empty()
     }
 
     /// What an ordinary entry does.
@@ -125,6 +137,12 @@ impl Membership {
         for (hash, token) in batch.join_tokens.iter().filter_map(read_token) {
             if self.tokens.len() < JOIN_TOKENS_MAX && token.expires_us > batch.stamp_us {
                 self.tokens.insert(hash, token);
+            }
+        }
+        for (node, mark) in batch.marks.iter().map(marks::read) {
+            // It may have been removed since it was written.
+            if self.voters.contains(&node) || self.learners.contains(&node) {
+                self.marks.note(node, mark);
             }
         }
     }
@@ -156,6 +174,10 @@ impl Membership {
                 if node.0 == 0 || self.greatest() >= Some(node) {
                     return false;
                 }
+                let lost = record.replaces.filter(|_| record.rejoined);
+                if lost.is_some_and(|lost| self.standing(lost) != Standing::Member) {
+                    return false;
+                }
                 if let Some(token) = token
                     && !planted::is(Bug::TokenNotSpent)
                 {
@@ -178,9 +200,16 @@ impl Membership {
                     return false;
                 }
                 self.records.entry(node).or_default().removed = true;
+                self.marks.forget(node);
             }
         }
         true
+    }
+
+    /// What its members are known to have on their disks.
+    #[must_use]
+    pub fn marks(&self) -> &Marks {
+        &self.marks
     }
 
     /// Those with a vote.
@@ -214,10 +243,24 @@ impl Membership {
         self.records.get(&node)?.incarnation
     }
 
+    /// Whether this data directory is recorded for a node. Takes as long whatever is wrong about it.
+    #[must_use]
+    pub fn is_data_of(&self, node: NodeId, incarnation: Incarnation) -> bool {
+        let recorded = self.incarnation(node);
+        recorded.is_some_and(|it| it.0.to_be_bytes().ct_eq(&incarnation.0.to_be_bytes()).into())
+    }
+
     /// Who has this data directory.
     #[must_use]
     pub fn node_of(&self, incarnation: Incarnation) -> Option<NodeId> {
         let same = |(_, it): &(&NodeId, &Record)| it.incarnation == Some(incarnation);
+        self.records.iter().find(same).map(|(id, _)| *id)
+    }
+
+    /// As whom the machine of a node came back that lost its data.
+    #[must_use]
+    pub fn came_back_as(&self, node: NodeId) -> Option<NodeId> {
+        let same = |(_, it): &(&NodeId, &Record)| it.rejoined && it.replaces == Some(node);
         self.records.iter().find(same).map(|(id, _)| *id)
     }
 
@@ -236,11 +279,11 @@ impl Membership {
     /// What a node is to this one.
     #[must_use]
     pub fn standing(&self, node: NodeId) -> Standing {
-        if self.voters.contains(&node) || self.learners.contains(&node) {
-            return Standing::Member;
-        }
+        let is_member = self.voters.contains(&node) || self.learners.contains(&node);
         match self.records.get(&node) {
             Some(record) if record.removed => Standing::Removed,
+            _ if self.came_back_as(node).is_some() => Standing::Lost,
+            _ if is_member => Standing::Member,
             Some(_) if self.voters.is_empty() => Standing::Member,
             Some(_) | None if self.greatest() < Some(node) => Standing::Newer,
             Some(_) | None => Standing::Stranger,
@@ -299,6 +342,7 @@ pub(super) fn read(record: &MemberRecord) -> (NodeId, Record) {
         client_address: record.client_address.clone(),
         removed: record.removed,
         replaces: NodeId::some(record.replaces_node_id),
+        rejoined: record.rejoined,
         admitted_us: record.admitted_us,
     };
     (NodeId(record.node_id), read)
@@ -316,6 +360,7 @@ pub fn written(node: NodeId, record: &Record) -> MemberRecord {
         removed: record.removed,
         replaces_node_id: record.replaces.map_or(0, |id| id.0),
         admitted_us: record.admitted_us,
+        rejoined: record.rejoined,
     }
 }
 
@@ -413,6 +458,28 @@ mod tests {
         late.stamp_us = 60;
         members.batch(&late);
         assert_eq!(members.open_tokens(60), 1);
+    }
+
+    #[test]
+    fn marks_of_members_only_grow_and_go_with_a_member() {
+        use crate::consensus::Mark;
+        let mut members = three();
+        let put = |node, index, term| Batch {
+            marks: vec![marks::written(NodeId(node), Mark { index, term })],
+            ..Batch::default()
+        };
+        for (node, index, term) in [(2, 9, 4), (2, 7, 5), (9, 9, 4)] {
+            let batch = put(node, index, term);
+            assert!(members.is_touched_by(&batch));
+            members.batch(&batch);
+        }
+        assert_eq!(again(&members), members);
+        let all: Vec<_> = members.marks().iter().collect();
+        assert_eq!(all, [(NodeId(2), Mark { index: 9, term: 5 })], "nobody else is a member");
+        assert!(members.change(NodeId(2), &Step::Remove));
+        members.batch(&put(2, 12, 6));
+        assert_eq!(members.marks(), &Marks::default());
+        assert_eq!(again(&members), members);
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //! | `reads` | which linearizable reads wait for which confirmation |
 //! | `leader_clock` | leader time |
 //! | `membership` | who is and was a member, and open join tokens |
+//! | `marks` | what each node is known to have had on its disk |
 //! | `beginning` | what a node has before its first entry |
 //! | `versions` | the version of the cluster, and which ones a build understands |
 //! | `state_machine` | what it asks of the thing it replicates |
@@ -30,6 +31,7 @@ mod fault;
 mod input;
 mod leader_clock;
 pub mod log;
+mod marks;
 mod membership;
 mod node;
 pub mod peers;
@@ -47,8 +49,11 @@ pub use effect::{
 };
 pub use entry::{Entry, EntryKind, HardState, Incarnation, NodeId};
 pub use fault::Fault;
-pub use input::{Change, ChangeId, Input, NodeConfig, Proposal, ProposalId, ReadId, Recovered};
+pub use input::{
+    Change, ChangeId, Input, NodeConfig, Proposal, ProposalId, ReadId, Recovered, Ticket,
+};
 pub use leader_clock::Now;
+pub use marks::{Mark, Marks};
 pub use membership::{
     JOIN_TOKENS_MAX, Membership, OpenToken, Record, Standing, TokenHash, written,
 };

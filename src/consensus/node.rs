@@ -11,6 +11,8 @@
 //! that they were appended; what is applied is durable here and on a majority.
 
 mod changes;
+mod leadership;
+mod marks;
 #[cfg(test)]
 mod tests;
 mod timeout;
@@ -79,6 +81,7 @@ pub struct Node {
     /// As of the last index handed out.
     membership: Arc<Membership>,
     changes: changes::Changes,
+    marks: marks::Marking,
     bytes_since_snapshot: u64,
     snapshot_under_way: bool,
     /// The Ready that brings a snapshot, and that snapshot's index.
@@ -163,12 +166,14 @@ impl Node {
             stamp_us: 0,
             version: 0,
             membership: Arc::default(),
+            marks: marks::Marking::default(),
             bytes_since_snapshot: 0,
             snapshot_under_way: false,
             installing: None,
             config,
         };
         node.adopt_meta(index, &decoded)?;
+        node.marks.note_entries(&recovered.entries);
         node.draw_election_timeout();
         Ok(node)
     }
@@ -284,6 +289,7 @@ impl Node {
         if !given_up.is_empty() {
             effects.push(Effect::ReadsFailed(given_up));
         }
+        self.tend_marks()?;
         self.tend_members(effects)
     }
 
@@ -301,7 +307,7 @@ impl Node {
         // Also from one that was admitted since: what it sends may be what tells of that.
         let is_heard = match self.membership.standing(from) {
             Standing::Member | Standing::Newer => sender == from.0,
-            Standing::Removed | Standing::Stranger => false,
+            Standing::Lost | Standing::Removed | Standing::Stranger => false,
         };
         if is_heard {
             self.understands(&message)?;
@@ -345,7 +351,8 @@ impl Node {
             return Ok(());
         }
         let stamp_us = self.clock.stamp_us(self.now);
-        for packed in batch::pack(stamp_us, self.version, proposals) {
+        let marks = self.marks_to_put(stamp_us);
+        for packed in batch::pack(stamp_us, self.version, marks, proposals) {
             if self.append(packed.data)? {
                 let index = self.raw.raft.raft_log.last_index();
                 self.waiting.push_back((index, packed.proposals));
@@ -438,26 +445,6 @@ impl Node {
         Ok(())
     }
 
-    fn hand_over(&mut self, to: Option<NodeId>) {
-        let raft = &self.raw.raft;
-        // A change that is under way may be the end of whoever is chosen.
-        if raft.state != StateRole::Leader || self.is_change_under_way() {
-            return;
-        }
-        let voters = raft.prs().conf().voters();
-        // Who was heard lately comes first. What raft-rs knows of that, it forgets once per election timeout,
-        // and just then every peer looks idle.
-        let may = |id: u64| {
-            id != self.config.id.0 && voters.contains(id) && to.is_none_or(|to| to.0 == id)
-        };
-        let best = raft.prs().iter().filter(|(id, _)| may(**id));
-        let best =
-            best.max_by_key(|(id, it)| (self.is_heard_within(NodeId(**id), 1), it.matched, **id));
-        if let Some(successor) = best.map(|(id, _)| *id) {
-            self.raw.transfer_leader(successor);
-        }
-    }
-
     /// Lets raft-rs do all it can now, turning each Ready into effects.
     fn settle(&mut self, effects: &mut Vec<Effect>) -> Result<(), Fault> {
         self.draw_election_timeout();
@@ -500,30 +487,6 @@ impl Node {
         }
     }
 
-    fn notice_leadership(&mut self, effects: &mut Vec<Effect>) {
-        let raft = &self.raw.raft;
-        let leading_term = (raft.state == StateRole::Leader).then_some(raft.term);
-        let leader = raft.leader_id;
-        if leader != self.leader || leading_term != self.leading_term {
-            self.leader = leader;
-            self.reads.leader_changed();
-        }
-        if leading_term == self.leading_term {
-            return;
-        }
-        self.leading_term = leading_term;
-        let told = planted::choose(Bug::WaitersOutliveLeadership, 0, self.waiting.len());
-        let lost: Vec<ProposalId> = self.waiting.drain(..told).flat_map(|(_, ids)| ids).collect();
-        if !lost.is_empty() {
-            let why = NotProposed::LeadershipLost;
-            effects.push(Effect::ProposalsFailed { proposals: lost, why });
-        }
-        self.changes.leadership_lost(effects);
-        if leading_term.is_some() {
-            self.clock.elected(self.stamp_us, self.now);
-        }
-    }
-
     /// raft-rs drops a read index without a word where nobody can answer it (RAFT 20).
     fn ask_for_reads(&mut self) {
         let raft = &self.raw.raft;
@@ -554,7 +517,8 @@ impl Node {
             Some(self.accept_snapshot(wire::snapshot_from_raft(ready.snapshot()))?)
         };
         let entries = ready.take_entries();
-        let to_disk = entries.iter().map(wire::entry_from_raft).collect();
+        let to_disk: Vec<_> = entries.iter().map(wire::entry_from_raft).collect();
+        self.marks.note_entries(&to_disk);
         self.raw.mut_store().append(entries);
         if let Some(hard_state) = ready.hs() {
             self.unsaved_hard_state = Some(wire::hard_state_from_raft(hard_state));
@@ -609,6 +573,7 @@ impl Node {
         self.adopt_version(index, meta)?;
         self.stamp_us = self.stamp_us.max(meta.stamp_us);
         self.membership = Arc::new(Membership::of(meta));
+        self.marks.note(self.membership.marks());
         self.clock.set_members(self.membership.voters());
         Ok(())
     }

@@ -28,7 +28,7 @@ fn says(said: &str, words: &[&str]) {
 }
 
 /// The same command line with another value of one flag.
-fn with(command: &Command, flag: &str, value: &str) -> Command {
+pub(crate) fn with(command: &Command, flag: &str, value: &str) -> Command {
     let mut words: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
     let place = words.iter().position(|word| word == flag).unwrap();
     words[place + 1] = value.into();

@@ -16,6 +16,7 @@
 //! | `events` | every node tells the same; a watcher misses nothing while nodes die |
 //! | `timers` | what happens by time alone, on an idle cluster |
 //! | `membership` | nodes join, are replaced and removed, under load |
+//! | `rejoin` | a node whose disk lost what was durable comes back by itself, under a new id |
 //! | `upgrade` | two builds in one cluster, where they are compiled in |
 //! | `verify` | a node's data against its own log |
 //! | `backups` | a backup under load, restored; a survivor of three, recovered |
@@ -50,6 +51,7 @@ mod ports;
 mod preload;
 mod races;
 mod reference;
+mod rejoin;
 mod service;
 mod stale_reads;
 mod stopping;

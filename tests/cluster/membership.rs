@@ -248,3 +248,59 @@ async fn an_old_copy_of_a_disk_is_refused_with_what_to_type() {
     cluster.restart(victim).await;
     check_nodes(&cluster, &team, &answers).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_old_copy_is_refused_though_nobody_remembers_what_the_newest_disk_acknowledged() {
+    let mut cluster = Cluster::start().await;
+    let team = Team::create(&cluster.client(&cluster.ids()), "sales", 2).await;
+    let client = cluster.client(&cluster.ids());
+    let mut answers = vec![team.assign(&client, "before").await];
+    cluster.agreed_hash().await;
+    let victim = cluster.follower().await;
+    let others = cluster.others(victim);
+    cluster.kill(victim);
+    let (copy, kept) = (cluster.path("copy"), cluster.path("kept"));
+    copy_dir(&cluster.data_dir(victim), &copy);
+    cluster.restart(victim).await;
+    answers.push(team.assign(&client, "after").await);
+    // A second after the last command, what everybody has is written down.
+    let last = answers[1].position.as_ref().unwrap().log_index;
+    let written = eventually(async || {
+        let members = cluster.seen_by(others[0]).await.members;
+        members.iter().all(|member| member.applied_index > last).then_some(())
+    });
+    written.await.expect("a mark behind the last command");
+    for id in cluster.ids() {
+        cluster.kill(id);
+    }
+    fs::rename(cluster.data_dir(victim), &kept).unwrap();
+    copy_dir(&copy, &cluster.data_dir(victim));
+    for id in &others {
+        cluster.spawn(*id);
+    }
+    cluster.ready(&others).await;
+    cluster.spawn(victim);
+    assert_eq!(cluster.exited(victim).await.code(), Some(EXIT_FAULT));
+    let said = cluster.log(victim);
+    assert!(said.contains("is an old copy"), "{said}");
+    assert!(said.contains("Put the newest directory back under --data-dir"), "{said}");
+    assert!(said.contains(&format!("turnwise cluster replace {victim}")), "{said}");
+
+    // The one thing that it says to do, and then the other.
+    fs::remove_dir_all(cluster.data_dir(victim)).unwrap();
+    fs::rename(&kept, cluster.data_dir(victim)).unwrap();
+    cluster.restart(victim).await;
+    check_nodes(&cluster, &team, &answers).await;
+    cluster.kill(victim);
+    fs::remove_dir_all(cluster.data_dir(victim)).unwrap();
+    fs::rename(&copy, cluster.data_dir(victim)).unwrap();
+    cluster.spawn(victim);
+    assert_eq!(cluster.exited(victim).await.code(), Some(EXIT_FAULT));
+    cluster.forget(victim);
+    let token = token(&cluster, 60, victim).await.token;
+    cluster.join(4, &token);
+    let now: Vec<u64> = others.into_iter().chain([4]).collect();
+    cluster.ready(&now).await;
+    voters(&cluster, &now).await;
+    check_nodes(&cluster, &team, &answers).await;
+}

@@ -97,17 +97,21 @@ async fn s4_10e4_a_wait_ends_by_time_alone_and_then_the_log_stands_still() {
     let assigned = seen.last().unwrap();
     assert_eq!(assigned.assignment.as_ref().unwrap().rep, "teams/sales/reps/last");
     assert_eq!(assigned.principal, "", "nobody asked");
-    // Ticks only when there is something due: one. An election or two may have come between.
+    // Ticks only when there is something due: one. An election or two may have come between, and marks.
     let position = assigned.position.as_ref().unwrap();
-    assert!(position.log_index <= index + 4, "a second of waiting from {index}: {position:?}");
+    assert!(position.log_index <= index + 6, "a second of waiting from {index}: {position:?}");
     let (made, moved) = (waiting.create_time.unwrap(), assigned.time.unwrap());
     let micros = |at: prost_types::Timestamp| at.seconds * 1_000_000 + i64::from(at.nanos) / 1_000;
     assert!(micros(moved) - micros(made) >= 1_000_000, "not before its time, in log time");
 
-    // Nothing is due, so nothing is written: not in a hundred looks.
-    for _ in 0..5 {
+    // Nothing is due, so nothing is written, but once what each node has of it: not in a hundred looks.
+    let (mut at, mut still) = (next, 0);
+    while still < 5 {
         let message = stream.message().await.unwrap().unwrap();
-        assert_eq!((message.events.len(), message.next_index), (0, next));
+        assert_eq!(message.events, []);
+        still = if message.next_index == at { still + 1 } else { 0 };
+        at = message.next_index;
+        assert!(at <= next + 4, "from {next} to {at}: the log does not come to rest");
     }
 }
 
@@ -219,8 +223,10 @@ async fn s2_6e2_presence_and_an_absence_that_are_over_are_shown_so_and_nothing_i
     for (before, after) in
         [(before.applied_index, after.applied_index), (before.commit_index, after.commit_index)]
     {
-        // A new leader writes an entry of its own; nobody else writes any.
-        assert!(after - before <= elections, "{before} to {after} in {elections} elections");
+        // A new leader writes an entry of its own, and a second after what was last asked for, what each node
+        // has of it; that may take two. Nobody else writes any.
+        let most = 2 + 3 * elections;
+        assert!(after - before <= most, "{before} to {after} in {elections} elections");
     }
     assert_eq!(after.state_hash.unwrap().hash, before.state_hash.unwrap().hash);
     cluster.agreed_hash().await;

@@ -20,8 +20,10 @@ use turnwise::{
 use crate::{memdisk::MemDisk, model::entries};
 
 const LAST: u64 = 11;
+pub(crate) const CLUSTER_ID: u128 = 7;
+pub(crate) const SEGMENT_BYTES: u64 = 4 << 10;
 
-fn open(disk: &MemDisk, founds: bool) -> Result<Opened<State, MemDisk>, StartError> {
+pub(crate) fn open(disk: &MemDisk, founds: bool) -> Result<Opened<State, MemDisk>, StartError> {
     open_with(disk, founds, VERSIONS)
 }
 
@@ -30,20 +32,29 @@ fn open_with(
     founds: bool,
     versions: Versions,
 ) -> Result<Opened<State, MemDisk>, StartError> {
+    open_as(disk, 1, founds, versions)
+}
+
+pub(crate) fn open_as(
+    disk: &MemDisk,
+    node: u64,
+    founds: bool,
+    versions: Versions,
+) -> Result<Opened<State, MemDisk>, StartError> {
     let voters = vec![NodeId(1), NodeId(2), NodeId(3)];
     let dir = DataDir {
         path: Path::new("memory"),
-        cluster_id: 7,
-        node_id: NodeId(1),
+        cluster_id: CLUSTER_ID,
+        node_id: NodeId(node),
         versions,
-        log: LogConfig { segment_bytes: 4 << 10 },
+        log: LogConfig { segment_bytes: SEGMENT_BYTES },
         founding: founds.then_some(Founding { voters, incarnation: Incarnation(9) }),
     };
     dir.open(Arc::new(disk.clone()))
 }
 
 /// Ten entries, of which a snapshot holds the first four. All of it is durable, and the log says so.
-fn directory() -> MemDisk {
+pub(crate) fn directory() -> MemDisk {
     let disk = MemDisk::new();
     let Opened { store, mut log, recovered, machine, .. } = open(&disk, true).unwrap();
     for first in [2, 6, 9] {

@@ -15,5 +15,6 @@ mod data_dir;
 mod golden;
 mod log;
 mod model;
+mod rejoin;
 mod salvage;
 mod snapshot;

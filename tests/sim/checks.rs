@@ -133,8 +133,9 @@ impl Checks {
         let (now, ever) = self.builds.entry(node).or_default();
         *now = newest;
         *ever = newest.max(*ever);
-        let had = self.builds.values().filter(|(_, ever)| *ever == VERSIONS.max).count();
-        self.may_be_raised = had == self.nodes && VERSIONS.min < VERSIONS.max;
+        let all_had = self.builds.values().all(|(_, ever)| *ever == VERSIONS.max);
+        let are_all_there = self.builds.len() >= self.nodes;
+        self.may_be_raised = are_all_there && all_had && VERSIONS.min < VERSIONS.max;
     }
 
     fn is_at(&self, node: NodeId, index: u64, version: u32) {
@@ -319,6 +320,26 @@ impl Checks {
     pub(crate) fn wiped(&mut self, node: NodeId) {
         self.lost.extend(self.durable.remove(&node).map(|durable| (node, durable)));
         self.applied.remove(&node);
+    }
+
+    /// The newest of what was lost is there again.
+    pub(crate) fn found_again(&mut self, node: NodeId) {
+        let at = self.lost.iter().rposition(|(lost, _)| *lost == node).expect("it was lost");
+        self.durable.insert(node, self.lost.remove(at).1);
+        self.applied.remove(&node);
+    }
+
+    /// Some node has an entry that says this of a node's disk.
+    pub(crate) fn marked(&mut self, node: NodeId, index: u64, term: u64) {
+        self.count += 1;
+        let lost = self.lost.iter().filter(|(lost, _)| *lost == node).map(|(_, it)| it);
+        let mut disks = self.durable.get(&node).into_iter().chain(lost);
+        assert!(
+            disks.any(|it| it.last() >= index && it.hard_state.term >= term),
+            "node {node} is said to have had index {index} and term {term} on its disk, which has {:?} {:?}",
+            self.durable.get(&node).map(|it| (it.last(), it.hard_state)),
+            self.lost.iter().filter(|(lost, _)| *lost == node).count()
+        );
     }
 
     /// A node starts again with this.

@@ -4,7 +4,7 @@
 //! knows the configuration at every index, which every node at that index must have, and what may never
 //! happen:
 //!
-//! - a node id, a data directory or a join token is used for two nodes;
+//! - a node id, a data directory or a join token is used for two nodes, or a rotten disk comes back as two;
 //! - a change is proposed by a leader that has not committed in its term (Ongaro 2015), or a learner
 //!   promoted that is far behind;
 //! - a change is acknowledged that is not committed, or not known to be on the disk of who says so.
@@ -23,7 +23,13 @@ use turnwise::{
 pub(crate) enum Step {
     Promoted,
     Removed,
-    Added { incarnation: Option<u128>, token: Bytes, replaces: Option<NodeId> },
+    /// A machine comes in; `rejoined` in the place of what it was itself.
+    Added {
+        incarnation: Option<u128>,
+        token: Bytes,
+        replaces: Option<NodeId>,
+        rejoined: bool,
+    },
 }
 
 /// Those who are there at one index.
@@ -61,6 +67,8 @@ pub(crate) struct Configs {
     removed: BTreeMap<NodeId, u64>,
     spent: BTreeMap<Bytes, NodeId>,
     replaces: BTreeMap<NodeId, NodeId>,
+    /// Whose disk was rotten, and as whom its machine came back.
+    lost: BTreeMap<NodeId, NodeId>,
     greatest: NodeId,
     /// For the world to take.
     pub(crate) taken: Vec<Taken>,
@@ -77,6 +85,7 @@ impl Configs {
             removed: BTreeMap::new(),
             spent: BTreeMap::new(),
             replaces: BTreeMap::new(),
+            lost: BTreeMap::new(),
             greatest: NodeId(founders),
             taken: Vec::new(),
         }
@@ -122,6 +131,16 @@ impl Configs {
         self.replaces.values().any(|whom| *whom == node)
     }
 
+    /// As whom a machine came back whose disk was rotten when it was this node.
+    pub(crate) fn came_back_as(&self, node: NodeId) -> Option<NodeId> {
+        self.lost.get(&node).copied()
+    }
+
+    /// Whether its machine was another node before.
+    pub(crate) fn came_back(&self, node: NodeId) -> bool {
+        self.lost.values().any(|by| *by == node)
+    }
+
     /// A node has a change in its log; true, with whom it is about, if nobody had it there before.
     pub(crate) fn written(
         &mut self,
@@ -145,14 +164,21 @@ impl Configs {
         let Some((node, step)) = self.written.get(&(index, term)).cloned() else { return };
         let mut config = self.latest().clone();
         let has_place = match &step {
-            Step::Added { incarnation, token, replaces } => {
-                let is_new = node > self.greatest;
+            Step::Added { incarnation, token, replaces, rejoined } => {
+                let lost = replaces.filter(|_| *rejoined);
+                let is_lost = |lost| !config.has(lost) || self.lost.contains_key(&lost);
+                let is_new = node > self.greatest && !lost.is_some_and(is_lost);
                 if is_new {
                     self.greatest = node;
                     let other = self.admitted.iter().find(|(_, (_, it))| it == incarnation);
                     assert!(other.is_none(), "{node} has the data directory of {other:?}");
-                    let twin = self.spent.insert(token.clone(), node);
-                    assert!(twin.is_none(), "one token admits {twin:?} and {node}");
+                    assert_eq!(token.is_empty(), *rejoined, "{node} comes with a token, or back");
+                    if let Some(lost) = lost {
+                        self.lost.insert(lost, node);
+                    } else {
+                        let twin = self.spent.insert(token.clone(), node);
+                        assert!(twin.is_none(), "one token admits {twin:?} and {node}");
+                    }
                     self.admitted.insert(node, (index, *incarnation));
                     self.replaces.extend(replaces.map(|whom| (node, whom)));
                     config.learners.insert(node);
@@ -219,6 +245,7 @@ fn read(data: &Bytes) -> (NodeId, Step) {
                 incarnation: incarnation.map(u128::from_be_bytes),
                 token: with.token_hash,
                 replaces: (record.replaces_node_id > 0).then_some(NodeId(record.replaces_node_id)),
+                rejoined: record.rejoined,
             }
         }
         other => panic!("nobody writes a change of kind {other}"),

@@ -30,8 +30,6 @@
 //!
 //! That it bites: with the feature `planted`, bugs are put into the production code one by one, and each
 //! must be found (`planted`; the table is in `docs/RELIABILITY.md`).
-//!
-//! Not here yet: an old copy of a disk restored.
 
 #![expect(
     clippy::unwrap_used,
@@ -69,6 +67,7 @@ use std::{
 };
 
 use marks::{Mark, Marks};
+use plan::Worlds;
 use turnwise::clock;
 use world::{Report, World};
 
@@ -87,8 +86,8 @@ fn number(variable: &str) -> Option<u64> {
 }
 
 /// Runs one seed; a violation comes back as its message.
-fn run(seed: u64) -> Result<Report, String> {
-    catch_unwind(AssertUnwindSafe(|| World::new(seed).run())).map_err(|panic| text(&*panic))
+fn run(seed: u64, worlds: Worlds) -> Result<Report, String> {
+    catch_unwind(AssertUnwindSafe(|| World::new(seed, worlds).run())).map_err(|panic| text(&*panic))
 }
 
 fn text(panic: &(dyn Any + Send)) -> String {
@@ -133,7 +132,7 @@ fn no_fault_breaks_a_promise() {
     let kept = KEPT.iter().map(|(seed, _)| *seed).filter(|seed| *seed >= count);
     let seeds = one.map_or_else(|| (0..count).chain(kept).collect(), |seed| vec![seed]);
     let began = clock::monotonic();
-    let all = in_parallel(&seeds, run);
+    let all = in_parallel(&seeds, |seed| run(seed, Worlds::ORDINARY));
     let (mut simulated_us, mut operations, mut checks) = (0, 0, 0);
     let mut marks = Marks::default();
     let mut violations = Vec::new();
@@ -179,7 +178,7 @@ fn no_fault_breaks_a_promise() {
 #[test]
 fn a_seed_is_one_history() {
     for seed in 0..8 {
-        let (once, again) = (run(seed).unwrap(), run(seed).unwrap());
+        let [once, again] = [(); 2].map(|()| run(seed, Worlds::ORDINARY).unwrap());
         assert_eq!(once.trace, again.trace, "two runs of seed {seed}");
     }
 }

@@ -1,4 +1,5 @@
-//! Who changes the members: an operator, and machines that join. Only some seeds have them.
+//! Who changes the members: an operator, and machines that join, with a token or because their disks are
+//! rotten. Only some seeds have them.
 //!
 //! It decides what is wanted and remembers what was asked; the world carries it out (`world::members`).
 //! It never does what no cluster could come back from: a disk is lost only where a majority of others has
@@ -7,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use turnwise::{
-    consensus::{Change, Incarnation, NodeId, TokenHash},
+    consensus::{Change, Incarnation, NodeId, Ticket, TokenHash, Versions, driver::Note},
     proto::turnwise::peer::v1::Admitted,
     replica::VERSIONS,
 };
@@ -30,20 +31,26 @@ pub(crate) struct Growth {
 }
 
 impl Growth {
-    pub(crate) fn draw(seed: u64) -> Option<Self> {
+    /// In some seeds; in each if `always`.
+    pub(crate) fn draw(seed: u64, always: bool) -> Option<Self> {
         let mut rng = Rng::stream(seed, "growth");
-        rng.chance(180).then(|| Self {
+        (rng.chance(180) || always).then(|| Self {
             spares: 12,
             sizes: rng.pick(&[&[3, 5][..], &[3, 5], &[3, 4, 5], &[1, 3], &[1, 2, 3, 5]]).to_vec(),
             gap_max_us: rng.pick(&[500 * MS, 2 * S, 4 * S]),
         })
     }
 
+    /// Nobody wants anything; machines come back by themselves.
+    pub(crate) fn none(nodes: usize, rejoins: usize) -> Self {
+        Self { spares: rejoins, sizes: vec![nodes], gap_max_us: S }
+    }
+
     /// Rot and wrong clocks strike a minority that is drawn once; here a minority is another one now and
     /// then. A lost disk is the operator's affair.
     pub(crate) fn goes_with(&self, fault: Fault, founders: usize) -> bool {
         let smallest = self.sizes.iter().copied().min().unwrap_or_default().min(founders);
-        let is_of_minority = matches!(fault, Fault::Rot | Fault::Wipe);
+        let is_of_minority = matches!(fault, Fault::Rot | Fault::Wipe | Fault::OldCopy);
         let is_clock = matches!(fault, Fault::ClockJump | Fault::ClockRate);
         !is_of_minority && (!is_clock || smallest >= 3)
     }
@@ -82,7 +89,9 @@ pub(crate) struct Task {
 #[derive(Debug)]
 pub(crate) struct Joiner {
     pub(crate) disk: MemDisk,
-    pub(crate) token: TokenHash,
+    /// The newest version that its build has.
+    pub(crate) newest: u32,
+    pub(crate) by: By,
     pub(crate) replaces: Option<NodeId>,
     /// Of the present run of its process.
     pub(crate) incarnation: Option<Incarnation>,
@@ -90,23 +99,62 @@ pub(crate) struct Joiner {
     pub(crate) asked: Asked,
 }
 
+/// What a machine shows to be admitted.
+#[derive(Debug)]
+pub(crate) enum By {
+    Token(TokenHash),
+    /// It was this node, and what its directory says of that in the present run of its process.
+    Rot(NodeId, Option<Note>),
+}
+
 impl Joiner {
+    pub(crate) fn with_token(newest: u32, token: TokenHash, replaces: Option<NodeId>) -> Self {
+        Self::new(MemDisk::new(), newest, By::Token(token), replaces)
+    }
+
+    /// Its disk is rotten, under this id.
+    pub(crate) fn rotten(disk: MemDisk, newest: u32, lost: NodeId) -> Self {
+        Self::new(disk, newest, By::Rot(lost, None), Some(lost))
+    }
+
+    fn new(disk: MemDisk, newest: u32, by: By, replaces: Option<NodeId>) -> Self {
+        let (incarnation, admitted, asked) = (None, None, Asked::default());
+        Self { disk, newest, by, replaces, incarnation, admitted, asked }
+    }
+
+    /// Operations of its disk after which its power may fail.
+    pub(crate) fn steps(&self) -> u64 {
+        match self.by {
+            By::Token(_) => 25,
+            By::Rot(..) => 50,
+        }
+    }
+
     /// Its machine loses power, and starts again.
     pub(crate) fn crash(&mut self, seed: u64) {
         self.disk.crash(seed);
         self.incarnation = None;
+        if let By::Rot(_, note) = &mut self.by {
+            *note = None;
+        }
         self.admitted = None;
         self.asked = Asked::default();
     }
 
     pub(crate) fn change(&self) -> Option<Change> {
         let incarnation = self.incarnation.filter(|_| self.admitted.is_none())?;
+        let ticket = match &self.by {
+            By::Token(token) => Ticket::Token(*token),
+            By::Rot(node, note) => {
+                Ticket::Lost { node: *node, incarnation: note.as_ref()?.lost_incarnation }
+            }
+        };
         Some(Change::Join {
-            token: self.token,
+            ticket,
             incarnation,
             peer_address: String::new(),
             client_address: String::new(),
-            versions: VERSIONS,
+            versions: Versions { max: self.newest, ..VERSIONS },
         })
     }
 }
@@ -116,6 +164,8 @@ impl Joiner {
 pub(crate) struct Operator {
     pub(crate) rng: Rng,
     pub(crate) growth: Growth,
+    /// Otherwise it only leads in machines that come back.
+    pub(crate) has_ideas: bool,
     pub(crate) tasks: Vec<Task>,
     pub(crate) joiners: Vec<Joiner>,
     /// Machines that may still join.
@@ -136,13 +186,14 @@ pub(crate) struct Operator {
 }
 
 impl Operator {
-    pub(crate) fn new(seed: u64, growth: Growth) -> Self {
+    pub(crate) fn new(seed: u64, growth: Growth, has_ideas: bool) -> Self {
         let mut rng = Rng::stream(seed, "members");
         Self {
             want: rng.pick(&growth.sizes),
             rng,
             spares: growth.spares,
             growth,
+            has_ideas,
             tasks: Vec::new(),
             joiners: Vec::new(),
             idea_at_us: 2 * S,

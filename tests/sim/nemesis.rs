@@ -64,6 +64,10 @@ pub(crate) enum Strike {
         node: usize,
         founds: bool,
     },
+    /// Copies its disk, or puts the copy back.
+    OldCopy {
+        node: usize,
+    },
     /// By so much a second.
     ClockRate {
         node: usize,
@@ -152,7 +156,9 @@ impl Nemesis {
             Fault::PowerCutAll => Strike::PowerCutAll,
             Fault::Pause => Strike::Pause { node, for_us: self.lasts_us() },
             // There is no minority.
-            Fault::ClockJump | Fault::ClockRate | Fault::Rot | Fault::Wipe if self.nodes < 3 => {
+            Fault::ClockJump | Fault::ClockRate | Fault::Rot | Fault::Wipe | Fault::OldCopy
+                if self.nodes < 3 =>
+            {
                 return None;
             }
             Fault::ClockRate => {
@@ -168,6 +174,7 @@ impl Nemesis {
                 let node = self.of_minority(self.bad_disks);
                 Strike::Wipe { node, founds: self.rng.chance(500) }
             }
+            Fault::OldCopy => Strike::OldCopy { node: self.of_minority(self.bad_disks) },
             Fault::DiskFull => {
                 // Too little for a snapshot may be enough for the log.
                 let bytes_left = self.rng.pick(&[0, 0, 4 << 10, 8 << 10]);

@@ -3,12 +3,16 @@
 //! Swarm testing: a seed draws a random subset of the faults. A world with every fault at once spends
 //! its time electing leaders; a world with two of them reaches states that the other never sees.
 
+use turnwise::replica::VERSIONS;
+
 use crate::{members::Growth, rng::Rng};
 
 /// One millisecond of simulated time; all times are microseconds.
 pub(crate) const MS: u64 = 1_000;
 /// One second.
 pub(crate) const S: u64 = 1_000_000;
+
+const REJOINS_MAX: usize = 10;
 
 /// Something that the nemesis does to the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,10 +45,12 @@ pub(crate) enum Fault {
     /// A disk has no room for a while.
     DiskFull,
     /// Bits of what was synced turn over, on the disks of a minority that is drawn once. The machine
-    /// may refuse to come back.
+    /// may come back under another id, or refuse to.
     Rot,
     /// A disk is emptied, of the same minority, and the machine started as ever, or founded anew.
     Wipe,
+    /// A disk of that minority is copied, and later the copy put back, where that must be noticed.
+    OldCopy,
     /// A wall clock runs faster or slower for good; of the minority with wrong clocks.
     ClockRate,
     /// A client does not hear a node, or the node does not hear it.
@@ -57,7 +63,7 @@ pub(crate) enum Fault {
 
 impl Fault {
     /// All of them.
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::Cut,
         Self::CutOneWay,
         Self::Isolate,
@@ -73,11 +79,44 @@ impl Fault {
         Self::DiskFull,
         Self::Rot,
         Self::Wipe,
+        Self::OldCopy,
         Self::ClockRate,
         Self::CutClient,
         Self::HandOver,
         Self::Storm,
     ];
+}
+
+/// Which worlds seeds are drawn from: asked for, so that one build of the tests has all of them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Worlds {
+    two_builds: bool,
+    members_change: bool,
+}
+
+/// The newest version of a build without the feature `next`.
+const RELEASED: u32 = if cfg!(feature = "next") { VERSIONS.max - 1 } else { VERSIONS.max };
+
+impl Worlds {
+    /// One build, without what the feature `next` adds, whether that is compiled in or not. In some of them the
+    /// members change.
+    pub(crate) const ORDINARY: Self = Self { two_builds: false, members_change: false };
+    /// The same, and in all of them the members change.
+    #[cfg(feature = "planted")]
+    pub(crate) const CHANGING_MEMBERS: Self = Self { two_builds: false, members_change: true };
+    /// Two builds that differ in an outcome: in most of them all begin with the older one, and get the newer one
+    /// by one; in the others all have the newer one.
+    #[cfg(feature = "next")]
+    pub(crate) const TWO_BUILDS: Self = Self { two_builds: true, members_change: false };
+
+    /// Whether there is an upgrade in this seed, and the newest version that the first build has.
+    fn builds(self, seed: u64) -> (bool, u32) {
+        match (self.two_builds, Rng::stream(seed, "upgrade").chance(800)) {
+            (false, _) => (false, RELEASED),
+            (true, true) => (true, VERSIONS.min),
+            (true, false) => (false, VERSIONS.max),
+        }
+    }
 }
 
 /// What links do to messages.
@@ -100,6 +139,8 @@ pub(crate) struct Plan {
     pub(crate) slots: usize,
     /// How the members change, if they do.
     pub(crate) growth: Option<Growth>,
+    /// How often machines may come back under a new id because their disks are rotten.
+    pub(crate) rejoins: usize,
     pub(crate) clients: usize,
     pub(crate) operations_per_client: u64,
     /// A client waits up to this long between two operations.
@@ -125,11 +166,13 @@ pub(crate) struct Plan {
     pub(crate) segment_bytes: u64,
     /// All begin with an older build, and get the newer one by one.
     pub(crate) upgrade: bool,
+    /// The newest version that the build has which machines begin with.
+    pub(crate) newest: u32,
 }
 
 impl Plan {
     /// The plan of a seed.
-    pub(crate) fn draw(seed: u64) -> Self {
+    pub(crate) fn draw(seed: u64, worlds: Worlds) -> Self {
         let mut rng = Rng::stream(seed, "plan");
         let mut faults: Vec<Fault> = Fault::ALL.into_iter().filter(|_| rng.chance(300)).collect();
         if faults.is_empty() && !rng.chance(200) {
@@ -147,15 +190,18 @@ impl Plan {
         let sync_min_us = rng.pick(&[50, 200, MS]);
         let nodes = rng.pick(&[3, 3, 3, 3, 3, 3, 3, 5, 5, 1]);
         // Members change in other worlds than builds do.
-        let upgrade = cfg!(feature = "next") && Rng::stream(seed, "upgrade").chance(800);
-        let growth = Growth::draw(seed).filter(|_| !upgrade);
+        let (upgrade, newest) = worlds.builds(seed);
+        let growth = Growth::draw(seed, worlds.members_change).filter(|_| !upgrade);
         if let Some(growth) = &growth {
             faults.retain(|fault| growth.goes_with(*fault, nodes));
         }
+        let may_rot = faults.contains(&Fault::Rot) && nodes >= 3;
+        let rejoins = if may_rot && growth.is_none() && !upgrade { REJOINS_MAX } else { 0 };
         Self {
             nodes,
-            slots: nodes + growth.as_ref().map_or(0, |growth| growth.spares),
+            slots: nodes + growth.as_ref().map_or(rejoins, |growth| growth.spares),
             growth,
+            rejoins,
             clients: rng.pick(&[2, 4, 8, 16]),
             operations_per_client: 250,
             think_max_us: rng.pick(&[5 * MS, 20 * MS, 100 * MS]),
@@ -175,6 +221,7 @@ impl Plan {
             snapshot_every_bytes: rng.pick(&[2 << 10, 8 << 10, 40 << 10]),
             segment_bytes: rng.pick(&[4 << 10, 8 << 10, 64 << 10]),
             upgrade,
+            newest,
         }
     }
 }

@@ -12,12 +12,19 @@ use std::{
 };
 
 use bytes::Bytes;
+use prost::Message as _;
 use turnwise::consensus::{
     Change, ChangeId, Changed, Committed, Effect, Entry, EntryKind, Fault, Incarnation, Input,
-    LogRequest, Membership, Node, NodeConfig, NodeId, NotChanged, NotProposed, Now, Persist,
-    Proposal, ProposalId, ReadId, Role, StateMachine,
+    LogRequest, Membership, Node, NodeConfig, NodeId, NodeStatus, NotChanged, NotProposed, Now,
+    Persist, Proposal, ProposalId, ReadId, Role, StateMachine,
 };
-use turnwise::{proto::turnwise::peer::v1::RaftMessage, routing::State};
+use turnwise::{
+    proto::turnwise::{
+        log::v1::{BatchMarks, NodeMark},
+        peer::v1::RaftMessage,
+    },
+    routing::State,
+};
 
 use crate::{
     checks::{Checks, Outcome, Written},
@@ -145,6 +152,8 @@ struct Waiter {
 pub(crate) struct Process {
     id: NodeId,
     node: Node,
+    /// As of the last input: asked for by many, changed by nothing else.
+    status: NodeStatus,
     machine: State,
     store: Store,
     disk: MemDisk,
@@ -192,9 +201,11 @@ impl Process {
         context.checks.recovered(id, &opened.recovered);
         context.checks.loaded(id, applied, &opened.machine);
         let logger = slog::Logger::root(slog::Discard, slog::o!());
+        let node = Node::new(config, opened.recovered, &logger)?;
         Ok(Self {
             id,
-            node: Node::new(config, opened.recovered, &logger)?,
+            status: node.status(),
+            node,
             machine: opened.machine,
             store: Store::new(opened.log, opened.store),
             disk: disk.clone(),
@@ -215,6 +226,11 @@ impl Process {
 
     pub(crate) fn node(&self) -> &Node {
         &self.node
+    }
+
+    /// What the node knew of itself after its last input.
+    pub(crate) fn status(&self) -> &NodeStatus {
+        &self.status
     }
 
     pub(crate) fn machine(&self) -> &State {
@@ -334,7 +350,8 @@ impl Process {
             for effect in self.node.handle(context.clock, input)? {
                 self.perform(context, effect, &mut inputs)?;
             }
-            let status = self.node.status();
+            self.status = self.node.status();
+            let status = &self.status;
             let leads = status.role == Role::Leader;
             if leads && context.checks.leads(self.id, status.term) {
                 context.marks.hit(Mark::LeaderChange);
@@ -435,6 +452,12 @@ impl Process {
             }
             self.machine = machine;
             self.applied = install.index;
+        }
+        for entry in persist.entries.iter().filter(|it| it.kind == EntryKind::Normal) {
+            let marks = BatchMarks::decode(entry.data.clone()).expect("a batch").marks;
+            for NodeMark { node_id, log_index, term } in marks {
+                context.checks.marked(NodeId(node_id), log_index, term);
+            }
         }
         for entry in persist.entries.iter().filter(|it| it.kind == EntryKind::ConfChange) {
             let status = self.node.status();

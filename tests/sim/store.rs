@@ -59,6 +59,11 @@ impl StoreError {
         matches!(self, Self::Start(StartError::Version { .. }))
     }
 
+    /// Whether it says that what was durable is lost.
+    pub(crate) fn is_rot(&self) -> bool {
+        matches!(self, Self::Start(error) if error.is_rot())
+    }
+
     fn io(&self) -> Option<&io::Error> {
         let mut error: &(dyn std::error::Error + 'static) = self;
         loop {

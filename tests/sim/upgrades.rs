@@ -6,7 +6,7 @@
 //! back, it is not raised before every node has had a build that has it, and no build applies an entry of
 //! a version that it lacks.
 
-use super::{Mark, Marks, in_parallel, number, run, say};
+use super::{Mark, Marks, Worlds, in_parallel, number, run, say};
 
 const SEEDS_DEFAULT: u64 = 40;
 /// What must happen in so many of them. The others are printed.
@@ -18,7 +18,7 @@ fn a_rolling_upgrade_breaks_no_promise() {
     let count = number("TURNWISE_SIM_SEEDS").unwrap_or(SEEDS_DEFAULT);
     let seeds = number("TURNWISE_SIM_SEED").map_or_else(|| (0..count).collect(), |it| vec![it]);
     let (mut marks, mut violations) = (Marks::default(), Vec::new());
-    for (seed, result) in in_parallel(&seeds, run) {
+    for (seed, result) in in_parallel(&seeds, |seed| run(seed, Worlds::TWO_BUILDS)) {
         match result {
             Ok(report) => marks.add(&report.marks),
             Err(violation) => violations.push((seed, violation)),

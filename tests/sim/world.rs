@@ -11,27 +11,30 @@ mod faults;
 mod finish;
 mod links;
 mod members;
+mod old_copies;
 
 use std::collections::BTreeMap;
 
 use turnwise::{
     consensus::{Incarnation, Input, NodeConfig, NodeId, Now},
-    replica::VERSIONS,
     routing::State,
 };
 use xxhash_rust::xxh3::Xxh3;
 
-use self::event::{Event, Letter, node_of};
+use self::{
+    event::{Event, Letter, node_of},
+    old_copies::OldDisks,
+};
 
 use crate::{
     checks::Checks,
     client::{Client, Told, Wish},
     marks::{Mark, Marks},
-    members::Operator,
+    members::{Growth, Operator},
     memdisk::MemDisk,
     nemesis::Nemesis,
     network::Network,
-    plan::{MS, Plan, S},
+    plan::{MS, Plan, S, Worlds},
     process::{Context, Down, Out, Process, incarnation},
     rng::Rng,
 };
@@ -50,7 +53,13 @@ struct Machinery {
     newest: u32,
     /// What was done to its disk for good.
     is_rotten: bool,
+    /// Emptied, or an old copy: what it acknowledged is lost.
     is_wiped: bool,
+    old: OldDisks,
+    /// By peer: in which run of its own it has checked which run of the peer, and the other way round.
+    greeted: BTreeMap<usize, (u64, u64)>,
+    /// Where its disk is, since that came back as another node's.
+    moved_to: Option<usize>,
     /// It was refused, by itself or by its peers, and stays away.
     is_gone: bool,
     process: Option<Process>,
@@ -108,8 +117,8 @@ pub(crate) struct Report {
 }
 
 impl World {
-    pub(crate) fn new(seed: u64) -> Self {
-        let plan = Plan::draw(seed);
+    pub(crate) fn new(seed: u64, worlds: Worlds) -> Self {
+        let plan = Plan::draw(seed, worlds);
         let mut clock_rng = Rng::stream(seed, "clock");
         let offset_max = plan.clock_offset_max_us;
         let machines = (0..plan.nodes).map(|node| {
@@ -119,9 +128,12 @@ impl World {
                 disk: MemDisk::new(),
                 incarnation: incarnation(id_of(node)),
                 founds: true,
-                newest: if plan.upgrade { VERSIONS.min } else { VERSIONS.max },
+                newest: plan.newest,
                 is_rotten: false,
                 is_wiped: false,
+                old: OldDisks::default(),
+                greeted: BTreeMap::new(),
+                moved_to: None,
                 is_gone: false,
                 process: None,
                 boot: 0,
@@ -135,7 +147,7 @@ impl World {
                 disk_stalls_until_us: 0,
             }
         });
-        let spares = (plan.nodes..plan.slots).map(|_| Machinery::spare());
+        let spares = (plan.nodes..plan.slots).map(|_| Machinery::spare(plan.newest));
         let machines = machines.chain(spares).collect();
         let clients = (0..plan.clients).map(|id| {
             Client::new(id, seed, plan.nodes, plan.operations_per_client, plan.think_max_us)
@@ -157,7 +169,13 @@ impl World {
             disk_rng: Rng::stream(seed, "disk"),
             clock_rng,
             build_rng: Rng::stream(seed, "build"),
-            operator: plan.growth.clone().map(|growth| Operator::new(seed, growth)),
+            operator: match plan.growth.clone() {
+                Some(growth) => Some(Operator::new(seed, growth, true)),
+                None if plan.rejoins > 0 => {
+                    Some(Operator::new(seed, Growth::none(plan.nodes, plan.rejoins), false))
+                }
+                None => None,
+            },
             trace: Xxh3::new(),
             healed: false,
             plan,
@@ -398,7 +416,12 @@ impl World {
             Err(Down::Disk(error)) if error.is_version() => {
                 self.outdated(node, Mark::OldBuildDoesNotStart);
             }
-            Err(Down::Disk(error)) if self.refuses(node, &error) => self.leave(node),
+            Err(Down::Disk(error)) if self.refuses(node, &error) => {
+                self.leave(node);
+                if error.is_rot() {
+                    self.sets_out_again(node);
+                }
+            }
             Err(down) => self.down(node, down),
         }
     }
@@ -418,12 +441,13 @@ impl World {
         context.checks.now_us = self.now_us;
         let Some(process) = &mut self.machines[node].process else { return };
         let result = step(process, &mut context);
-        let status = process.node().status();
+        let status = process.status();
+        let numbers = [status.term, status.commit, status.applied, status.last_index];
         let hash = process.machine().hash();
         let out = context.out;
         self.note("step", node);
         self.trace.update(&hash.to_le_bytes());
-        for number in [status.term, status.commit, status.applied, status.last_index] {
+        for number in numbers {
             self.trace.update(&number.to_le_bytes());
         }
         self.carry_out(node, out);
@@ -450,7 +474,7 @@ impl World {
                 Out::Send(message) => {
                     let to = index_of(NodeId(message.to));
                     let wall_us = self.clock(node).wall_us;
-                    let letter = Letter::Raft { message, wall_us };
+                    let letter = Letter::Raft { message, wall_us, said: self.said(node) };
                     if !self.post(node, to, letter) && self.disk_rng.chance(300) {
                         let peer = id_of(to);
                         self.later(MS, Event::Unreachable { node, boot, peer });

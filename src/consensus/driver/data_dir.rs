@@ -14,7 +14,7 @@ use std::{
 use bytes::Bytes;
 use prost::Message as _;
 
-use super::{Ended, StartError};
+use super::{Ended, StartError, rejoin};
 use crate::{
     consensus::{
         Entry, EntryKind, Incarnation, Install, NodeId, Recovered, StateMachine, Versions,
@@ -88,6 +88,10 @@ impl DataDir<'_> {
         let path = self.path();
         let log_error = |source| StartError::Log { path: path.clone(), source };
         let snapshot_error = |source| StartError::Snapshot { path: path.clone(), source };
+        // Whatever lies there meanwhile is nobody's.
+        if rejoin::note(disk.as_ref(), self.path)?.is_some_and(|note| note.back().is_none()) {
+            return Err(StartError::Rejoining { path });
+        }
         let store = SnapshotStore::open(Arc::clone(&disk), self.cluster_id, GROUP_ID)
             .map_err(snapshot_error)?;
         if !Log::exists(disk.as_ref()).map_err(log_error)? {
@@ -98,17 +102,21 @@ impl DataDir<'_> {
         if let Some(torn) = &found.torn_tail {
             tracing::warn!(?torn, "a write that a crash interrupted was cut off the log's end");
         }
+        // It may be sound, and of a later build.
+        let mut unread = None;
         for error in newest.damaged {
             tracing::error!(%error, "a damaged snapshot is passed over");
+            unread = unread.or(Some(error).filter(|error| !error.is_damage()));
         }
-        let gap =
-            |snapshot| StartError::Gap { path: path.clone(), snapshot, base: found.base_index };
-        let newest = newest.snapshot.ok_or_else(|| gap(0))?;
+        let base = found.base_index;
+        let end = newest.snapshot.as_ref().map_or(0, |snapshot| snapshot.id().index);
+        let newest = match (newest.snapshot, unread) {
+            (Some(newest), _) if end >= base => newest,
+            (_, Some(unread)) => return Err(snapshot_error(unread)),
+            (_, None) => return Err(StartError::Gap { path, snapshot: end, base }),
+        };
         let id = newest.id();
         let meta = newest.meta().to_vec();
-        if id.index < found.base_index {
-            return Err(gap(id.index));
-        }
         let mut recovered = Recovered {
             snapshot: Install { index: id.index, term: id.term, meta: meta.into() },
             base: (found.base_index, found.base_term),

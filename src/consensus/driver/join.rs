@@ -13,6 +13,7 @@ use std::{
 };
 
 use tonic::{Code, Status, transport::Endpoint};
+use tonic_types::StatusExt as _;
 
 use super::{
     StartError,
@@ -37,10 +38,18 @@ use crate::{
 const DRAWN: &str = "joining";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
-/// Between two rounds of asking.
-const PAUSE: Duration = Duration::from_millis(200);
-/// Rounds of asking: about a minute, where nobody is there.
-const ROUNDS_MAX: u32 = 60;
+/// With a token.
+const PATIENCE: Patience = Patience { rounds: 60, pause: Duration::from_millis(200) };
+/// Rounds of asking for each line about it in the log.
+const ROUNDS_PER_LINE: u32 = 10;
+
+/// How long to ask: a round takes longer where nobody answers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    pub(super) rounds: u32,
+    /// Between two of them.
+    pub(super) pause: Duration,
+}
 
 /// What admits one node, once. `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
@@ -106,6 +115,37 @@ pub enum JoinError {
         /// In the leader's words.
         why: String,
     },
+    /// The cluster said no to one that wants to come back under a new id.
+    #[error(
+        "the data directory {path} is damaged: {found}. The cluster does not take the node back by itself: \
+         {why}. Keep the directory for analysis, and let another take this node's place with `turnwise cluster replace {node}`"
+    )]
+    NotTakenBack {
+        /// The data directory.
+        path: PathBuf,
+        /// What was found in it.
+        found: String,
+        /// Whose it was.
+        node: NodeId,
+        /// In the leader's words.
+        why: String,
+    },
+    /// Nobody could say anything to one that wants to come back.
+    #[error(
+        "the data directory {path} is damaged: {found}. No member has taken the node back yet: {last}. Start it \
+         again once a majority of the others ({asked}) is up; its log and its snapshots were left as they are. \
+         If the others are lost for good, `turnwise recover` makes a new cluster of the best directory there is"
+    )]
+    NotYetBack {
+        /// The data directory.
+        path: PathBuf,
+        /// What was found in it.
+        found: String,
+        /// Who was asked.
+        asked: String,
+        /// What was heard last.
+        last: String,
+    },
     /// Nobody who was asked could say anything.
     #[error(
         "no member admitted this node: {last}. Are the addresses in --members those of running members' peer \
@@ -139,7 +179,20 @@ pub async fn join<S: StateMachine>(joining: &Joining) -> Result<Joined, JoinErro
         Road::Joined(joined) => return Ok(joined),
         Road::Asks(incarnation) => incarnation,
     };
-    let admitted = ask::<S>(joining, incarnation).await?;
+    let request = JoinRequest {
+        token: joining.token.0.clone(),
+        incarnation: incarnation.0.to_be_bytes().to_vec().into(),
+        peer_address: joining.peer_address.clone(),
+        client_address: joining.client_address.clone(),
+        ..request::<S>()
+    };
+    let admitted = match ask(&joining.ask, &request, PATIENCE).await {
+        Admission::Granted(admitted) => admitted,
+        Admission::Refused { why } => return Err(JoinError::Refused { why }),
+        Admission::Nobody { last } => {
+            return Err(JoinError::Nobody { asked: joining.ask.join(", "), last });
+        }
+    };
     let joined = enter::<S, _>(&disk, path, LogConfig::default(), incarnation, admitted)?;
     tracing::info!(node = joined.node_id.0, "admitted to the cluster; waiting for the leader");
     Ok(joined)
@@ -232,44 +285,56 @@ fn is_drawn<D: Disk>(disk: &D) -> io::Result<bool> {
     Ok(disk.list()?.iter().any(|name| name == DRAWN))
 }
 
-/// Asks one member after the other, and whoever they say leads.
-async fn ask<S: StateMachine>(
-    joining: &Joining,
-    incarnation: Incarnation,
-) -> Result<Admitted, JoinError> {
-    let request = JoinRequest {
+/// What the members say to one that asks.
+pub(super) enum Admission {
+    Granted(Admitted),
+    Refused {
+        why: String,
+    },
+    Nobody {
+        /// What was heard last.
+        last: String,
+    },
+}
+
+/// What every request says of the build.
+pub(super) fn request<S: StateMachine>() -> JoinRequest {
+    JoinRequest {
         protocol_version: PROTOCOL_VERSION,
         log_version_max: log::VERSION,
         engine_version_min: S::versions().min,
         engine_version_max: S::versions().max,
-        token: joining.token.0.clone(),
-        incarnation: incarnation.0.to_be_bytes().to_vec().into(),
-        peer_address: joining.peer_address.clone(),
-        client_address: joining.client_address.clone(),
-    };
+        ..JoinRequest::default()
+    }
+}
+
+/// Asks one member after the other, and whoever they say leads.
+pub(super) async fn ask(to: &[String], request: &JoinRequest, patience: Patience) -> Admission {
     let mut last = String::new();
-    for _ in 0..ROUNDS_MAX {
-        let mut next: VecDeque<String> = joining.ask.iter().cloned().collect();
+    for round in 0..patience.rounds {
+        let mut next: VecDeque<String> = to.iter().cloned().collect();
         // A leader that says who leads is none any more: the next round asks again.
         let mut hops = 2;
         while let Some(address) = next.pop_front() {
-            match ask_one(&address, &request).await {
-                Ok(Some(Answer::Admitted(admitted))) => return Ok(admitted),
+            match ask_one(&address, request).await {
+                Ok(Some(Answer::Admitted(admitted))) => return Admission::Granted(admitted),
                 Ok(Some(Answer::Leader(leader))) if hops > 0 && !leader.peer_address.is_empty() => {
                     hops -= 1;
                     next.push_front(leader.peer_address);
                 }
                 Ok(Some(Answer::Leader(_)) | None) => last = format!("{address} knows no leader"),
                 Err(status) if is_refusal(&status) => {
-                    return Err(JoinError::Refused { why: status.message().to_owned() });
+                    return Admission::Refused { why: status.message().to_owned() };
                 }
                 Err(status) => last = format!("{address}: {}", status.message()),
             }
         }
-        tracing::info!(%last, "not admitted yet; asking again");
-        tokio::time::sleep(PAUSE).await;
+        if round % ROUNDS_PER_LINE == 0 {
+            tracing::info!(%last, "not admitted yet; asking again");
+        }
+        tokio::time::sleep(patience.pause).await;
     }
-    Err(JoinError::Nobody { asked: joining.ask.join(", "), last })
+    Admission::Nobody { last }
 }
 
 async fn ask_one(address: &str, request: &JoinRequest) -> Result<Option<Answer>, Status> {
@@ -283,6 +348,11 @@ async fn ask_one(address: &str, request: &JoinRequest) -> Result<Option<Answer>,
 }
 
 fn is_refusal(status: &Status) -> bool {
+    // The others may only be late.
+    let reason = status.get_details_error_info().map(|info| info.reason);
+    if reason.is_some_and(|reason| reason == "QUORUM_AT_RISK") {
+        return false;
+    }
     [Code::FailedPrecondition, Code::InvalidArgument, Code::PermissionDenied]
         .contains(&status.code())
 }

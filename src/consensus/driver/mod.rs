@@ -11,6 +11,7 @@
 //! | `start` | from a configuration to a running node |
 //! | `data_dir` | from a data directory to what a node starts with; over any disk |
 //! | `join` | from an empty directory to a member of a running cluster |
+//! | `rejoin` | from a directory that lost what was durable to a member under a new id |
 //! | `look` | what a data directory holds, without changing it |
 //! | `refound` | from a state to a member of a new cluster |
 //! | `survivor` | what can be had of a cluster from one directory alone |
@@ -26,6 +27,7 @@ mod data_dir;
 mod join;
 mod look;
 mod refound;
+mod rejoin;
 mod snapshots;
 mod start;
 mod survivor;
@@ -48,6 +50,7 @@ pub use data_dir::{
 pub use join::{JoinError, JoinToken, Joined, Joining, Road, enter, join, set_out};
 pub use look::Contents;
 pub use refound::{Member, Origin, RefoundError, is_free, refound, refound_on};
+pub use rejoin::{Note, Rejoining, come_back, give_up, go_on, note, rejoin};
 pub use start::{Setup, StartError, start};
 pub use survivor::{Loss, Survivor, SurvivorError};
 

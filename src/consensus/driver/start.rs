@@ -101,6 +101,24 @@ pub enum StartError {
         /// Where the log begins.
         base: u64,
     },
+    /// What the directory says of coming back under a new id is damaged.
+    #[error(
+        "the file `rejoin` in the data directory {path} is damaged, and it alone says which node this is. Keep \
+         the directory for analysis, and let another take this node's place with `turnwise cluster replace`"
+    )]
+    Note {
+        /// Which directory.
+        path: PathBuf,
+    },
+    /// The directory is on its way back under a new id.
+    #[error(
+        "the data directory {path} was found damaged, and its node is on its way back under a new id: start it \
+         without --no-rejoin"
+    )]
+    Rejoining {
+        /// Which directory.
+        path: PathBuf,
+    },
     /// The directory is of a version of the cluster that this build does not have.
     #[error(
         "the data directory {path} is of a cluster at version {version}, and this build has {versions}. Start a \
@@ -131,6 +149,26 @@ pub enum StartError {
     /// No thread could be started.
     #[error("no thread could be started")]
     Thread(#[from] std::io::Error),
+}
+
+impl StartError {
+    /// Whether something that was durable is gone or changed: whoever starts there must not be heard as before.
+    #[must_use]
+    pub fn is_rot(&self) -> bool {
+        match self {
+            Self::Log { source, .. } => matches!(source, LogError::Rot { .. }),
+            Self::Gap { .. } => true,
+            Self::Disk { .. }
+            | Self::Snapshot { .. }
+            | Self::Empty { .. }
+            | Self::Note { .. }
+            | Self::Rejoining { .. }
+            | Self::Version { .. }
+            | Self::State { .. }
+            | Self::NotAMember { .. }
+            | Self::Thread(_) => false,
+        }
+    }
 }
 
 /// Opens the data directory and starts the consensus thread, which tells `events` what happens.

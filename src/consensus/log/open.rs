@@ -310,11 +310,43 @@ impl<D: Disk> Log<D> {
     pub fn whose(disk: &D) -> Result<Option<Identity>, LogError> {
         let names = disk.list().map_err(LogError::io("list", "the data directory"))?;
         let Some(newest) = generations(&names).pop() else { return Ok(None) };
-        let name = name(newest);
+        Self::header(disk, newest).map(|header| Some(header.identity))
+    }
+
+    fn header(disk: &D, generation: u64) -> Result<Header, LogError> {
+        let name = name(generation);
         let file = disk.open(&name).map_err(LogError::io("open", &name))?;
+        let len = file.len().map_err(LogError::io("measure", &name))?;
+        if len < HEADER_LEN {
+            let damage = Damage::Length { len, expected: HEADER_LEN };
+            return Err(LogError::rot(&name, 0, damage));
+        }
         let mut first = [0; 512];
         file.read_exact_at(&mut first, 0).map_err(LogError::io("read", &name))?;
-        Ok(Some(Header::decode(&name, &first)?.0.identity))
+        Ok(Header::decode(&name, &first)?.0)
+    }
+
+    /// Whose log it is, by every segment whose header is sound, for a log that is damaged elsewhere; `None`
+    /// where there is none such, or they contradict each other.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError::Io`]; [`LogError::Version`].
+    pub fn whose_if_sound(disk: &D) -> Result<Option<Identity>, LogError> {
+        let names = disk.list().map_err(LogError::io("list", "the data directory"))?;
+        let mut whose = None;
+        for generation in generations(&names) {
+            match Self::header(disk, generation) {
+                Ok(Header { identity, .. }) => {
+                    if *whose.get_or_insert(identity) != identity {
+                        return Ok(None);
+                    }
+                }
+                Err(LogError::Rot { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(whose)
     }
 
     /// What is left of a log that may be damaged, without changing anything.

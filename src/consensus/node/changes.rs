@@ -4,7 +4,7 @@
 //! a leader that has committed in its term, with no other on its way, and only if those who are left could
 //! go on. A leader promotes a learner that has caught up by itself, and then removes whom it replaces.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, iter, sync::Arc};
 
 use bytes::Bytes;
 use raft::StateRole;
@@ -16,8 +16,8 @@ use crate::{
         effect::{Changed, Effect, NotChanged},
         entry::{Incarnation, NodeId},
         fault::Fault,
-        input::{Change, ChangeId, NodeConfig},
-        membership::{self, JOIN_TOKENS_MAX, OpenToken, Record, Step, TokenHash},
+        input::{Change, ChangeId, NodeConfig, Ticket},
+        membership::{self, JOIN_TOKENS_MAX, OpenToken, Record, Standing, Step, TokenHash},
         versions::Versions,
         wire,
     },
@@ -146,7 +146,7 @@ impl Node {
                 Change::CreateToken { hash, ttl_us, replaces } => {
                     self.create_token(id, hash, ttl_us, replaces)?
                 }
-                Change::Join { token, incarnation, peer_address, client_address, versions } => {
+                Change::Join { ticket, incarnation, peer_address, client_address, versions } => {
                     let record = Record {
                         incarnation: Some(incarnation),
                         peer_address,
@@ -154,7 +154,7 @@ impl Node {
                         ..Record::default()
                     };
                     match self.may_have(versions) {
-                        Ok(()) => self.admit(id, token, incarnation, record)?,
+                        Ok(()) => self.admit(id, ticket, incarnation, record)?,
                         Err(not) => Err(not),
                     }
                 }
@@ -216,7 +216,7 @@ impl Node {
     fn admit(
         &mut self,
         id: ChangeId,
-        hash: TokenHash,
+        ticket: Ticket,
         incarnation: Incarnation,
         record: Record,
     ) -> Result<Result<Option<Changed>, NotChanged>, Fault> {
@@ -231,13 +231,47 @@ impl Node {
         if self.is_change_under_way() {
             return Ok(Err(NotChanged::Busy));
         }
-        let Some(token) = self.membership.token(hash, now_us) else {
-            return Ok(Err(NotChanged::Token));
-        };
         // Zero is the mark of a founder.
-        let record = Record { replaces: token.replaces, admitted_us: now_us.max(1), ..record };
-        let step = Step::AddLearner { record, token: Some(hash) };
+        let record = Record { admitted_us: now_us.max(1), ..record };
+        let step = match ticket {
+            Ticket::Token(hash) => {
+                let Some(token) = self.membership.token(hash, now_us) else {
+                    return Ok(Err(NotChanged::Token));
+                };
+                let record = Record { replaces: token.replaces, ..record };
+                Step::AddLearner { record, token: Some(hash) }
+            }
+            Ticket::Lost { node, incarnation } => {
+                if let Err(not) = self.may_come_back(node, incarnation) {
+                    return Ok(Err(not));
+                }
+                let record = Record { replaces: Some(node), rejoined: true, ..record };
+                Step::AddLearner { record, token: None }
+            }
+        };
         self.propose_step(Some(id), self.membership.next_id(), step)
+    }
+
+    /// Whether a machine may be taken in under a new id that was `node` until its data was damaged, and that
+    /// knows whose that was.
+    fn may_come_back(&self, node: NodeId, incarnation: Incarnation) -> Result<(), NotChanged> {
+        match self.membership.standing(node) {
+            Standing::Member => {}
+            Standing::Removed => return Err(NotChanged::WasRemoved { node }),
+            Standing::Lost | Standing::Newer | Standing::Stranger => {
+                let by = self.membership.came_back_as(node);
+                let stranger = NotChanged::NoSuchNode { node };
+                return Err(by.map_or(stranger, |by| NotChanged::CameBack { node, by }));
+            }
+        }
+        if !self.membership.is_data_of(node, incarnation) {
+            return Err(NotChanged::OtherData { node });
+        }
+        // Then this is a copy, or the others have not noticed yet that it ended.
+        if self.is_reachable(node) {
+            return Err(NotChanged::StillHeard { node });
+        }
+        self.may_remove(node)
     }
 
     fn remove(
@@ -400,6 +434,10 @@ impl Node {
             return Ok(());
         }
         self.propose_raise()?;
+        // Before the newcomer has a vote: of those who vote, one less is down then.
+        if let Some(lost) = self.lost_member() {
+            return self.propose_step(None, lost, Step::Remove).map(drop);
+        }
         if let Some(learner) = self.caught_up_learner() {
             // Dropped where too much waits: tried again at the next tick.
             return self.propose_step(None, learner, Step::Promote).map(drop);
@@ -433,10 +471,23 @@ impl Node {
         self.membership.learners().iter().copied().find(is_caught_up)
     }
 
+    /// A member whose machine came back under another id.
+    fn lost_member(&self) -> Option<NodeId> {
+        let is_lost = |node: &NodeId| {
+            *node != self.config.id && self.membership.standing(*node) == Standing::Lost
+        };
+        self.membership.members().find(|node| is_lost(node) && self.may_remove(*node).is_ok())
+    }
+
     fn replaced_member(&self) -> Option<NodeId> {
-        let records = self.membership.voters().iter().map(|id| self.membership.record(*id));
-        let replaced = records.filter_map(|record| record?.replaces);
-        replaced.into_iter().find(|node| {
+        // Whoever is replaced may have come in somebody's place itself, and not have lived to vote.
+        let replaces = |node: &NodeId| {
+            let replaced = self.membership.record(*node)?.replaces;
+            replaced.filter(|replaced| replaced < node)
+        };
+        let voters = self.membership.voters().iter();
+        let mut replaced = voters.flat_map(|voter| iter::successors(replaces(voter), replaces));
+        replaced.find(|node| {
             self.membership.members().any(|member| member == *node)
                 && self.may_remove(*node).is_ok()
         })

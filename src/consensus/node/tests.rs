@@ -1,5 +1,7 @@
 //! Changes of the members over a few nodes in memory: disks that are done at once, and letters in order.
 
+mod marks;
+mod rejoin;
 mod upgrade;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -11,8 +13,8 @@ use crate::{
     consensus::{
         Change, ChangeId, Changed, Effect, Fault, HardState, Incarnation, Input, Install,
         Membership, NodeConfig, NodeId, NodeStatus, NotChanged, Now, Proposal, ProposalId,
-        Recovered, Role, Standing, TokenHash, Versions, founding_snapshot, joining_snapshot,
-        written,
+        Recovered, Role, Standing, Ticket, TokenHash, Versions, founding_snapshot,
+        joining_snapshot, written,
     },
     proto::turnwise::{
         log::v1::{Batch, MemberRecord, SnapshotMeta},
@@ -333,7 +335,7 @@ fn join(token: TokenHash, id: u64) -> Change {
 fn join_with(versions: Versions, token: TokenHash, id: u64) -> Change {
     let address = format!("10.0.0.{id}");
     Change::Join {
-        token,
+        ticket: Ticket::Token(token),
         incarnation: incarnation(id),
         peer_address: format!("{address}:7401"),
         client_address: format!("{address}:7400"),
@@ -582,6 +584,7 @@ fn the_golden_files_of_members_read_and_write_as_ever() {
         client_address: "10.0.0.4:7400".to_owned(),
         removed: false,
         replaces: Some(NodeId(2)),
+        rejoined: false,
         admitted_us: 1_800_000_000_000_000,
     };
     let removed = Record { removed: true, ..record.clone() };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::consensus::{Membership, NodeId};
+use crate::consensus::{Membership, NodeId, Standing};
 
 /// Where a node is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -29,8 +29,11 @@ pub(in crate::consensus) fn addresses(
     let member = |node: NodeId| {
         let record = members.record(node);
         let peer = configured.get(&node).cloned();
+        let peer = peer.or(record.map(|it| it.peer_address.clone()));
+        // Another node serves there now: nobody is to be found under this id any more.
+        let peer = peer.filter(|_| members.standing(node) != Standing::Lost);
         let address = Address {
-            peer: peer.or(record.map(|it| it.peer_address.clone())).unwrap_or_default(),
+            peer: peer.unwrap_or_default(),
             client: record.map(|it| it.client_address.clone()).unwrap_or_default(),
             is_learner: members.learners().contains(&node),
             is_member: true,
@@ -77,5 +80,25 @@ mod tests {
         ];
         assert_eq!(seen, expected);
         assert!(all[&NodeId(4)].is_learner);
+    }
+
+    #[test]
+    fn nobody_is_to_be_found_under_an_id_whose_machine_came_back_as_another() {
+        let rejoined = Record {
+            peer_address: "here:1".to_owned(),
+            replaces: Some(NodeId(2)),
+            rejoined: true,
+            ..Record::default()
+        };
+        let members = Membership::of(&SnapshotMeta {
+            voters: vec![1, 2],
+            learners: vec![3],
+            member_records: vec![written(NodeId(3), &rejoined)],
+            ..SnapshotMeta::default()
+        });
+        let configured = [1, 2].map(|id| (NodeId(id), format!("config:{id}"))).into();
+        let all = addresses(&members, &configured, &BTreeMap::new());
+        let seen: Vec<&str> = all.values().map(|it| &*it.peer).collect();
+        assert_eq!(seen, ["config:1", "", "here:1"]);
     }
 }

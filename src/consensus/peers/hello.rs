@@ -4,7 +4,7 @@
 //! group, membership, that the data directory is the one recorded for the node id, that it holds what it
 //! acknowledged, and that its build has the cluster's version. A node whose directory was emptied draws a
 //! new incarnation and so is refused for ever under its old id: it may have forgotten a vote or an
-//! acknowledgement.
+//! acknowledgement. So may an old copy of a directory, which is told by what the log knows it had.
 
 use bytes::Bytes;
 use tonic::{Code, Status};
@@ -26,6 +26,40 @@ const INCARNATION: &str = "incarnation";
 const REMOVED: &str = "removed";
 const BEHIND: &str = "behind";
 const OUTDATED: &str = "outdated";
+
+/// The header in which a refusal of an old copy says what was held: three numbers.
+const HELD_KEY: &str = "turnwise-held";
+
+/// What a node is known to have had on its disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Held {
+    /// Its log reached this far.
+    index: u64,
+    /// It was in this term.
+    term: u64,
+    /// Later than this term, another leader may have cut its log.
+    until: u64,
+}
+
+impl Held {
+    /// Whether a node that has this much now has less than it had.
+    fn is_lost_by(self, last_index: u64, term: u64) -> bool {
+        term < self.term || (last_index < self.index && term <= self.until)
+    }
+
+    fn write(self, status: &mut Status) {
+        let Self { index, term, until } = self;
+        let text = format!("{index} {term} {until}");
+        status.metadata_mut().insert(HELD_KEY, text.parse().expect("digits and spaces"));
+    }
+
+    fn read(status: &Status) -> Option<Self> {
+        let text = status.metadata().get(HELD_KEY)?.to_str().ok()?;
+        let mut numbers = text.split(' ').map(str::parse);
+        let mut next = || numbers.next()?.ok();
+        Some(Self { index: next()?, term: next()?, until: next()? })
+    }
+}
 
 /// Who this node is.
 #[derive(Debug, Clone)]
@@ -124,21 +158,7 @@ impl Local {
         };
         self.check_member(&speaker, view)?;
         self.check_versions(&speaker, hello.cluster_version, view.version)?;
-        // In a later term its log may have been cut by another leader.
-        let of_peer = view.matched.iter().find(|(node, _)| *node == peer);
-        let acknowledged = of_peer.map_or(0, |(_, index)| *index);
-        if hello.term != 0 && hello.term <= view.term && hello.last_index < acknowledged {
-            return Err(refusal(
-                BEHIND,
-                format!(
-                    "the data directory of node {peer} is an old copy: its log ends at index {}, and \
-                     it acknowledged {acknowledged}. Put the newest directory back under --data-dir, or \
-                     {}",
-                    hello.last_index,
-                    instead(peer)
-                ),
-            ));
-        }
+        check_held(peer, hello.last_index, hello.term, view)?;
         Ok(speaker)
     }
 
@@ -178,6 +198,19 @@ impl Local {
             Standing::Member => {}
             // Admitted since, or so it says: this node learns the rest from it.
             Standing::Newer if speaker.is_admitted => return Ok(()),
+            // Whatever it holds is an old copy: the machine found its data damaged, and gave up this id.
+            Standing::Lost => {
+                let by = view.members.came_back_as(peer).unwrap_or(peer);
+                return Err(refusal(
+                    REMOVED,
+                    format!(
+                        "node {peer} has lost what it acknowledged, and its machine came back as node {by}: \
+                         this is an old copy of its data directory, of no use any more. To use this machine, \
+                         type `turnwise cluster add`, and start a node with an empty --data-dir and the \
+                         --join token that it prints"
+                    ),
+                ));
+            }
             Standing::Removed => {
                 return Err(refusal(
                     REMOVED,
@@ -217,6 +250,40 @@ impl Local {
     }
 }
 
+/// Whether a peer with this much log, in this term, still has all that it is known to have had: by the marks in
+/// our log, and, where we lead, by what it acknowledged to us.
+///
+/// # Errors
+/// `FAILED_PRECONDITION`, which is final for a peer that finds that it has less now, too: what it said of
+/// itself may be from before it acknowledged that ([`is_final`]).
+pub fn check_held(peer: NodeId, last_index: u64, term: u64, view: &PeerView) -> Result<(), Status> {
+    let mark = view.marks.of(peer);
+    // What was committed is never cut.
+    let marked = Held { index: mark.index, term: mark.term, until: u64::MAX };
+    let matched = view.matched.iter().find(|(node, index)| *node == peer && *index > 0);
+    let matched =
+        matched.map(|(_, index)| Held { index: *index, term: view.term, until: view.term });
+    let mut held = [Some(marked), matched].into_iter().flatten();
+    let Some(held) = held.find(|it| it.is_lost_by(last_index, term)) else { return Ok(()) };
+    // An emptied disk is one that holds less, too.
+    if planted::is(Bug::OldCopyLetIn) || planted::is(Bug::EmptyDiskRejoins) {
+        return Ok(());
+    }
+    let mut status = refusal(
+        BEHIND,
+        format!(
+            "the data directory of node {peer} is an old copy, or was emptied or replaced: its log ends at index \
+             {last_index} in term {term}, and it had index {} in term {}. Put the newest directory back under \
+             --data-dir, or {}",
+            held.index,
+            held.term,
+            instead(peer)
+        ),
+    );
+    held.write(&mut status);
+    Err(status)
+}
+
 fn instead(peer: NodeId) -> String {
     format!(
         "leave this node stopped, type `turnwise cluster replace {peer}`, and start a node with an empty \
@@ -231,12 +298,16 @@ fn refusal(check: &'static str, message: String) -> Status {
 }
 
 /// Whether a refusal is for good: we were removed, the peer knows that what our data directory held is lost,
-/// or our build is too old.
+/// or our build is too old. `view` is what we are now. That our directory is an old copy is only so if we have
+/// less than we had now, too: the hello that was refused may have been on its way while we acknowledged more.
 #[must_use]
-pub fn is_final(status: &Status) -> bool {
-    status.metadata().get(REFUSAL_KEY).is_some_and(|check| {
-        [INCARNATION, REMOVED, BEHIND, OUTDATED].iter().any(|last| check == last)
-    })
+pub fn is_final(status: &Status, view: &PeerView) -> bool {
+    let Some(check) = status.metadata().get(REFUSAL_KEY) else { return false };
+    if check == BEHIND {
+        let held = Held::read(status);
+        return held.is_none_or(|held| held.is_lost_by(view.last_index, view.term));
+    }
+    [INCARNATION, REMOVED, OUTDATED].iter().any(|last| check == last)
 }
 
 pub(super) fn read_u128(bytes: &[u8]) -> Option<u128> {
@@ -249,7 +320,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        consensus::{Membership, Record, written},
+        consensus::{Mark, Marks, Membership, Record, written},
         proto::turnwise::log::v1::SnapshotMeta,
     };
 
@@ -302,13 +373,24 @@ mod tests {
     }
 
     #[test]
+    fn a_copy_of_a_disk_that_was_given_up_is_refused_for_good_and_told_who_came_back() {
+        let rejoined = Record { rejoined: true, replaces: Some(NodeId(2)), ..recorded(15) };
+        let view = members(&[1, 2, 3], &[(2, recorded(12)), (5, rejoined)]);
+        let hello = local(2, 7, 12).hello(NodeId(1), &PeerView::default(), 0);
+        let refused = local(1, 7, 11).check(&hello, &view).unwrap_err();
+        assert!(is_final(&refused, &view), "{refused:?}");
+        assert!(refused.message().contains("came back as node 5"), "{refused:?}");
+    }
+
+    #[test]
     fn who_was_welcome_before_a_record_was_known_is_not_any_more_where_it_says_otherwise() {
         let before = members(&[2], &[]);
         let hello = local(2, 7, 99).hello(NodeId(1), &PeerView::default(), 0);
         let here = local(1, 7, 11);
         let speaker = here.check(&hello, &before).unwrap();
         here.check_member(&speaker, &before).unwrap();
-        assert!(is_final(&here.check_member(&speaker, &view()).unwrap_err()));
+        let refused = here.check_member(&speaker, &view()).unwrap_err();
+        assert!(is_final(&refused, &PeerView::default()));
         here.check_member(&Speaker { incarnation: Incarnation(12), ..speaker }, &view()).unwrap();
     }
 
@@ -321,18 +403,54 @@ mod tests {
         assert_eq!(refused(&speaker, 1), "member");
     }
 
+    fn has(term: u64, last_index: u64) -> PeerView {
+        PeerView { term, last_index, ..PeerView::default() }
+    }
+
+    /// What node 2 is told that says it has so much.
+    fn said(knows: &PeerView, term: u64, last_index: u64) -> Result<(), Status> {
+        let hello = local(2, 7, 12).hello(NodeId(1), &has(term, last_index), 0);
+        local(1, 7, 11).check(&hello, knows).map(drop)
+    }
+
     #[test]
     fn an_old_copy_of_a_disk_is_told_by_what_it_acknowledged() {
         let leads = PeerView { term: 6, matched: vec![(NodeId(2), 50)], ..view() };
-        let says = |term, last_index| {
-            let view = PeerView { term, last_index, ..PeerView::default() };
-            local(1, 7, 11).check(&local(2, 7, 12).hello(NodeId(1), &view, 0), &leads).map(drop)
-        };
-        says(6, 50).unwrap();
-        says(7, 49).expect("another leader may have cut its log");
-        for term in [5, 6] {
-            assert!(is_final(&says(term, 49).unwrap_err()), "term {term}");
+        said(&leads, 6, 50).unwrap();
+        said(&leads, 7, 49).expect("another leader may have cut its log");
+        for (term, last_index) in [(5, 49), (6, 49), (5, 50)] {
+            let refused = said(&leads, term, last_index).unwrap_err();
+            assert!(is_final(&refused, &has(term, last_index)), "{term}, {last_index}");
         }
+        let silent = PeerView { term: 6, matched: vec![(NodeId(2), 0)], ..view() };
+        said(&silent, 5, 0).expect("it acknowledged nothing yet");
+    }
+
+    #[test]
+    fn an_old_copy_of_a_disk_is_told_by_its_mark_whoever_leads() {
+        let mut marks = Marks::default();
+        marks.note(NodeId(2), Mark { index: 50, term: 6 });
+        let knows = PeerView { term: 9, marks: Arc::new(marks), ..view() };
+        said(&knows, 6, 50).unwrap();
+        said(&knows, 8, 60).unwrap();
+        for (term, last_index) in [(6, 49), (5, 50), (8, 49), (0, 0)] {
+            let refused = said(&knows, term, last_index).unwrap_err();
+            assert!(is_final(&refused, &has(term, last_index)), "{term}, {last_index}");
+            assert!(refused.message().contains("turnwise cluster replace 2"), "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn a_hello_that_was_overtaken_by_what_was_acknowledged_since_ends_nobody() {
+        let mut marks = Marks::default();
+        marks.note(NodeId(2), Mark { index: 50, term: 6 });
+        let knows = PeerView { marks: Arc::new(marks), ..view() };
+        let refused = said(&knows, 6, 40).unwrap_err();
+        assert!(!is_final(&refused, &has(6, 50)), "it has it by now");
+        assert!(is_final(&refused, &has(6, 49)));
+        let leads = PeerView { term: 6, matched: vec![(NodeId(2), 50)], ..view() };
+        let refused = said(&leads, 6, 40).unwrap_err();
+        assert!(!is_final(&refused, &has(7, 45)), "another leader has cut its log since");
     }
 
     /// As a build says it that knows nothing of versions of the cluster.
@@ -351,11 +469,15 @@ mod tests {
         let hello = old.hello(NodeId(1), &at(2), 0);
         assert_eq!(new.check(&hello, &at(2)).unwrap().versions, old.versions);
         let refused = new.check(&hello, &at(3)).unwrap_err();
-        assert!(is_final(&refused) && refused.message().contains("has version 3"), "{refused:?}");
-        assert!(is_final(&new.check(&silent(&hello), &at(3)).unwrap_err()));
+        assert!(
+            is_final(&refused, &at(2)) && refused.message().contains("has version 3"),
+            "{refused:?}"
+        );
+        let refused = new.check(&silent(&hello), &at(3)).unwrap_err();
+        assert!(is_final(&refused, &at(2)), "{refused:?}");
         // The other way round it is not the new one's fault.
         let refused = old.check(&new.hello(NodeId(2), &at(3), 0), &at(2)).unwrap_err();
-        assert!(!is_final(&refused), "{refused:?}");
+        assert!(!is_final(&refused, &at(3)), "{refused:?}");
         // One that lags behind is no older for that.
         new.check(&build(2, 12, 3).hello(NodeId(1), &at(2), 0), &at(3)).unwrap();
     }

@@ -117,7 +117,7 @@ impl Link {
             if connected {
                 back_off = shortest;
             }
-            if hello::is_final(&status) {
+            if hello::is_final(&status, &self.view.borrow()) {
                 let why = status.message().to_owned();
                 let refused = PeerEvent::Refused { by: self.peer, why };
                 if self.events.send(refused).await.is_err() {

@@ -23,12 +23,12 @@ use tokio::sync::oneshot;
 
 pub(super) use addresses::addresses;
 pub use addresses::{Address, Addresses};
-pub use hello::{Local, PROTOCOL_VERSION, Speaker, is_final};
+pub use hello::{Local, PROTOCOL_VERSION, Speaker, check_held, is_final};
 pub use link::Links;
 pub use service::PeerService;
 pub use transfer::{PeerAddress, send_snapshot};
 
-use super::{Membership, Node, NodeId, NodeStatus, log::snapshot::SnapshotError};
+use super::{Marks, Membership, Node, NodeId, NodeStatus, log::snapshot::SnapshotError};
 use crate::proto::turnwise::peer::v1::RaftMessage;
 
 /// The largest frame and the largest message that a peer may send: 4 MiB.
@@ -101,6 +101,8 @@ pub struct PeerView {
     pub term: u64,
     /// If it leads: what each member acknowledged in this term.
     pub matched: Vec<(NodeId, u64)>,
+    /// What nodes are known to have on their disks, by all that is in this node's log.
+    pub marks: Arc<Marks>,
     /// The version of the cluster, as far as this node has read the log.
     pub version: u32,
     /// The newest checkpoint.
@@ -112,7 +114,7 @@ impl PeerView {
     #[must_use]
     pub fn of(node: &Node, checkpoint: Option<(u64, u128)>) -> Self {
         let NodeStatus { last_index, term, matched, version, .. } = node.status();
-        let members = Arc::clone(node.membership());
-        Self { members, last_index, term, matched, version, checkpoint }
+        let (members, marks) = (Arc::clone(node.membership()), Arc::clone(node.marks()));
+        Self { members, last_index, term, matched, marks, version, checkpoint }
     }
 }

@@ -24,7 +24,8 @@ impl World {
         let from = if goes_back { VERSIONS.max } else { VERSIONS.min };
         let of_build = |node: &usize| {
             let machine = &self.machines[*node];
-            machine.newest == from && !machine.is_gone
+            // Who has an old copy of its disk is to hear that, and no other reason.
+            machine.newest == from && !machine.is_gone && !machine.old.is_in()
         };
         let machines: Vec<usize> = (0..self.machines.len()).filter(of_build).collect();
         if !machines.is_empty() {

@@ -6,7 +6,7 @@
 
 use turnwise::consensus::{Fault::Version, Incarnation};
 
-use super::{World, id_of};
+use super::{World, id_of, old_copies::OldDisks};
 use crate::{
     marks::Mark,
     memdisk::MemDisk,
@@ -111,18 +111,23 @@ impl World {
         }
         self.marks.hit(Mark::Wipe);
         self.crash(node, true);
-        // Nothing that it said before is under way any more: its connections are gone.
-        for other in 0..self.machines.len() {
-            self.network.cut(node, other);
-            self.network.mend(node, other);
-        }
+        self.hang_up(node);
         let drawn = u128::from(self.disk_rng.next());
         let machine = &mut self.machines[node];
         machine.disk = MemDisk::new();
         machine.failed_syncs = 0;
         machine.is_wiped = true;
+        machine.old = OldDisks::default();
         machine.founds = founds;
         machine.incarnation = Incarnation(drawn);
         self.checks.wiped(id);
+    }
+
+    /// Nothing that a node said before is under way any more: its connections are gone.
+    pub(super) fn hang_up(&mut self, node: usize) {
+        for other in 0..self.machines.len() {
+            self.network.cut(node, other);
+            self.network.mend(node, other);
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! What can happen in the world, and to which process.
 
 use bytes::Bytes;
+use tonic::Status;
 use turnwise::{
     consensus::{Change, LogRequest, NodeId},
     proto::turnwise::peer::v1::{Hello, RaftMessage},
@@ -13,6 +14,14 @@ use crate::{
     process::{Answer, Call, Save},
 };
 
+/// What the hello says that stands before a letter on its stream, as far as it counts here.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Said {
+    pub(super) boot: u64,
+    pub(super) last_index: u64,
+    pub(super) term: u64,
+}
+
 /// What goes over a link between nodes.
 #[derive(Debug, Clone)]
 pub(super) enum Letter {
@@ -20,18 +29,22 @@ pub(super) enum Letter {
     Raft {
         message: RaftMessage,
         wall_us: u64,
+        said: Said,
     },
     /// The handshake.
     Hello {
         hello: Hello,
     },
-    /// The handshake was refused for good.
-    Refused,
+    /// The handshake was refused.
+    Refused {
+        status: Box<Status>,
+    },
     /// A snapshot file, whole.
     Snapshot {
         message: Box<RaftMessage>,
         file: Bytes,
         transfer: u64,
+        said: Said,
     },
     SnapshotSafe {
         transfer: u64,

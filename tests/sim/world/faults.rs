@@ -22,10 +22,10 @@ impl World {
 
     /// Who leads in the latest term.
     pub(super) fn leader(&self) -> Option<usize> {
-        let running = |node: &usize| self.machines[*node].process.as_ref().map(Process::node);
+        let status = |node: &usize| self.machines[*node].process.as_ref().map(Process::status);
         (0..self.machines.len())
-            .filter(|node| running(node).is_some_and(|it| it.status().role == Role::Leader))
-            .max_by_key(|node| running(node).map(|it| it.status().term))
+            .filter(|node| status(node).is_some_and(|it| it.role == Role::Leader))
+            .max_by_key(|node| status(node).map(|it| it.term))
     }
 
     fn carry_out_strike(&mut self, strike: Strike) {
@@ -62,6 +62,7 @@ impl World {
             }
             Strike::Rot { .. }
             | Strike::Wipe { .. }
+            | Strike::OldCopy { .. }
             | Strike::ClockRate { .. }
             | Strike::Kill { .. }
             | Strike::PowerCut { .. }
@@ -107,8 +108,15 @@ impl World {
                 self.marks.hit(Mark::HandOver);
                 self.input(node, Input::HandOver { to: None });
             }
-            Strike::Rot { node, bytes } => self.rot(node, bytes),
+            Strike::Rot { node, bytes } => {
+                let mut node = node;
+                while let Some(now) = self.machines[node].moved_to {
+                    node = now;
+                }
+                self.rot(node, bytes);
+            }
             Strike::Wipe { node, founds } => self.wipe(node, founds),
+            Strike::OldCopy { node } => self.old_copy(node),
             Strike::ClockRate { node, ppm } => {
                 self.marks.hit(Mark::ClockRate);
                 self.machines[node].wall_rate = (ppm, now_us);
@@ -156,6 +164,7 @@ impl World {
             }
             Strike::Rot { .. }
             | Strike::Wipe { .. }
+            | Strike::OldCopy { .. }
             | Strike::ClockRate { .. }
             | Strike::Kill { .. }
             | Strike::PowerCut { .. }

@@ -27,14 +27,14 @@ impl World {
         if !self.clients.iter().all(Client::is_done) || !self.members_have_settled() {
             return false;
         }
-        let statuses: Option<Vec<NodeStatus>> = self
+        let statuses: Option<Vec<&NodeStatus>> = self
             .machines
             .iter()
             .filter(|machine| !machine.is_gone)
-            .map(|machine| machine.process.as_ref().map(|it| it.node().status()))
+            .map(|machine| machine.process.as_ref().map(Process::status))
             .collect();
         statuses.is_some_and(|statuses| {
-            let first = &statuses[0];
+            let first = statuses[0];
             (!self.plan.upgrade || self.is_raised())
                 && statuses.iter().all(|status| {
                     status.caught_up

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tonic::Status;
 use turnwise::{
     consensus::{
-        Input, NodeId,
-        peers::{Local, PeerView, Speaker, is_final},
+        Input, NodeId, NodeStatus,
+        peers::{Local, PeerView, Speaker, check_held, is_final},
     },
     proto::turnwise::peer::v1::{RaftMessage, RaftMessageType},
 };
 
 use super::{
     World,
-    event::{Event, Letter},
+    event::{Event, Letter, Said},
     id_of, index_of,
 };
 use crate::{
@@ -59,7 +60,7 @@ impl World {
         self.next_transfer += 1;
         let (transfer, boot) = (self.next_transfer, self.machines[node].boot);
         self.transfers.insert(transfer, (node, boot, to));
-        let letter = Letter::Snapshot { message, file, transfer };
+        let letter = Letter::Snapshot { message, file, transfer, said: self.said(node) };
         self.post(node, index_of(to), letter);
         let event = Event::TransferEnds { node, boot, transfer, delivered: false };
         self.later(2 * S, event);
@@ -79,9 +80,15 @@ impl World {
     /// What a running node lets its peers know.
     fn view(&self, node: usize) -> Option<PeerView> {
         let node = self.machines[node].process.as_ref()?.node();
-        // A letter may come after younger ones, as no frame does behind its stream's hello: what a peer
-        // acknowledged is not held against it here.
-        Some(PeerView { matched: Vec::new(), ..PeerView::of(node, None) })
+        Some(PeerView::of(node, None))
+    }
+
+    /// What a running node says of itself now.
+    pub(super) fn said(&self, node: usize) -> Said {
+        let boot = self.machines[node].boot;
+        let status = self.machines[node].process.as_ref().map(|it| it.node().status());
+        let NodeStatus { last_index, term, .. } = status.unwrap_or_default();
+        Said { boot, last_index, term }
     }
 
     pub(super) fn greet(&mut self, node: usize) {
@@ -96,13 +103,13 @@ impl World {
     }
 
     /// Each side of a stream looks at who the other is; refuses for good what is not who it was.
-    fn is_welcome(&self, node: usize, peer: usize) -> bool {
+    fn welcomes(&self, node: usize, peer: usize) -> Result<(), Status> {
         let incarnation = self.machines[peer].incarnation;
         let known = self.machines[node].process.as_ref().map(|process| {
             let members = Arc::clone(process.node().membership());
             PeerView { members, ..PeerView::default() }
         });
-        known.is_none_or(|view| {
+        known.map_or(Ok(()), |view| {
             let speaker = Speaker {
                 peer: id_of(peer),
                 incarnation,
@@ -110,8 +117,34 @@ impl World {
                 versions: self.build(peer),
                 is_admitted: peer >= self.plan.nodes,
             };
-            self.local(node).check_member(&speaker, &view).is_ok()
+            self.local(node).check_member(&speaker, &view)
         })
+    }
+
+    fn refuse(&mut self, node: usize, peer: usize, status: Status) {
+        self.post(node, peer, Letter::Refused { status: Box::new(status) });
+    }
+
+    /// Before the first letter of a stream that counts, both sides have looked at what the other one has. What
+    /// the sender says is as old as its letter; what the receiver answers is not.
+    fn is_greeted(&mut self, from: usize, to: usize, said: Said) -> bool {
+        let runs = (self.machines[to].boot, said.boot);
+        if self.machines[to].greeted.get(&from) == Some(&runs) {
+            return true;
+        }
+        let Some(view) = self.view(to) else { return false };
+        if let Err(status) = check_held(id_of(from), said.last_index, said.term, &view) {
+            self.refuse(to, from, status);
+            return false;
+        }
+        if self.machines[from].boot == said.boot
+            && let Some(caller) = self.view(from)
+            && check_held(id_of(to), view.last_index, view.term, &caller).is_err()
+        {
+            return false;
+        }
+        self.machines[to].greeted.insert(from, runs);
+        true
     }
 
     pub(super) fn arrive(&mut self, from: usize, to: usize, letter: Letter) {
@@ -120,25 +153,33 @@ impl World {
         }
         // Where no disk was ever emptied and nobody changes the members, everybody is who they were.
         let may_change = self.operator.is_some() || self.machines.iter().any(|it| it.is_wiped);
-        if !matches!(letter, Letter::Refused) && may_change {
-            if !self.is_welcome(to, from) {
-                self.post(to, from, Letter::Refused);
+        if !matches!(letter, Letter::Refused { .. }) && may_change {
+            if let Err(status) = self.welcomes(to, from) {
+                self.refuse(to, from, status);
                 return;
             }
             // A letter that left before the sender read of a removal is delivered all the same.
             let is_hello = matches!(letter, Letter::Hello { .. });
             let was_removed = self.checks.configs.is_removed(id_of(to));
-            if (is_hello || !was_removed) && !self.is_welcome(from, to) {
-                self.refused(to);
+            if (is_hello || !was_removed)
+                && let Err(status) = self.welcomes(from, to)
+            {
+                self.refused(to, &status);
                 return;
             }
         }
+        if let Letter::Raft { said, .. } | Letter::Snapshot { said, .. } = &letter
+            && !self.is_greeted(from, to, *said)
+        {
+            return;
+        }
         match letter {
-            Letter::Raft { message, wall_us } => {
+            Letter::Raft { message, wall_us, said: _ } => {
                 let is_grant = GRANTS.map(i32::from).contains(&message.r#type) && !message.reject;
-                let is_emptied = self.machines[from].is_wiped;
+                // By whom that has not lost what it knew.
+                let is_emptied = self.machines[from].is_wiped && !self.machines[to].is_wiped;
                 let from = id_of(from);
-                assert!(!(is_grant && is_emptied), "{from} was emptied and is heard in a quorum");
+                assert!(!(is_grant && is_emptied), "{from} lost its disk and is heard in a quorum");
                 self.input(to, Input::PeerClock { peer: from, wall_us });
                 self.input(to, Input::Receive { from, message });
             }
@@ -148,19 +189,17 @@ impl World {
                 let Speaker { peer, incarnation, peer_address, versions, is_admitted: _ } =
                     match checked {
                         Ok(speaker) => speaker,
-                        // All but the versions was looked at above.
-                        Err(status) if is_final(&status) => {
-                            self.post(to, from, Letter::Refused);
+                        // Whether it is final, the other one knows: it may be this one whose build is too old.
+                        Err(status) => {
+                            self.refuse(to, from, status);
                             return;
                         }
-                        // It is this one whose build is too old, and it will be told.
-                        Err(_) => return,
                     };
                 self.input(to, Input::PeerSeen { peer, incarnation, peer_address, versions });
                 self.input(to, Input::PeerClock { peer, wall_us: hello.wall_clock_us });
             }
-            Letter::Refused => self.refused(to),
-            Letter::Snapshot { message, file, transfer } => {
+            Letter::Refused { status } => self.refused(to, &status),
+            Letter::Snapshot { message, file, transfer, said: _ } => {
                 if self.disk_rng.chance(200) && !self.healed {
                     return;
                 }
@@ -191,16 +230,32 @@ impl World {
     }
 
     /// A peer will never talk to this data directory: the node ends, and stays away.
-    fn refused(&mut self, node: usize) {
+    fn refused(&mut self, node: usize, status: &Status) {
+        let Some(view) = self.view(node) else { return };
+        if !is_final(status, &view) {
+            if is_final(status, &PeerView::default()) {
+                self.marks.hit(Mark::HelloOvertaken);
+            }
+            return;
+        }
         if self.checks.configs.is_removed(id_of(node)) {
             self.sent_away(node, Mark::RefusedAfterRemoval);
+            return;
+        }
+        if self.machines[node].old.is_in() {
+            self.refused_as_old(node);
             return;
         }
         if !self.machines[node].is_wiped && self.plan.upgrade {
             self.outdated(node, Mark::OldBuildTurnedAway);
             return;
         }
-        assert!(self.machines[node].is_wiped, "node {} is refused by its peers", id_of(node));
+        let why = status.message();
+        assert!(
+            self.machines[node].is_wiped,
+            "node {} is refused by its peers: {why}",
+            id_of(node)
+        );
         self.marks.hit(Mark::FoundedAnewRefused);
         self.leave(node);
     }

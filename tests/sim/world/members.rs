@@ -1,12 +1,12 @@
 //! Carrying out what the operator wants: calls about the members, machines that join by the production
 //! road, disks that are lost, machines that come back after they were removed.
 
-use std::{path::Path, rc::Rc, sync::Arc};
+use std::{collections::BTreeMap, path::Path, rc::Rc, sync::Arc};
 
 use turnwise::{
     consensus::{
-        Change, ChangeId, Changed, Incarnation, NodeId, NotChanged,
-        driver::{Joined, Road, enter, set_out},
+        Change, ChangeId, Changed, Incarnation, NodeId, NotChanged, Versions,
+        driver::{JoinError, Joined, Road, StartError, come_back, enter, give_up, note, set_out},
         log::LogConfig,
     },
     proto::turnwise::peer::v1::Admitted,
@@ -14,14 +14,15 @@ use turnwise::{
     routing::State,
 };
 
-use super::{Machinery, World, event::Event, id_of, index_of};
+use super::{Machinery, World, event::Event, id_of, index_of, old_copies::OldDisks};
 use crate::{
     configs::Step,
     marks::Mark,
-    members::{Asked, Joiner, Operator, Wanted},
+    members::{Asked, By, Joiner, Operator, Wanted},
     memdisk::MemDisk,
     plan::{MS, S},
-    store::CLUSTER_ID,
+    process::Process,
+    store::{self, CLUSTER_ID, StoreError},
 };
 
 const PATH: &str = "memory";
@@ -39,7 +40,7 @@ impl World {
     pub(super) fn operate(&mut self) {
         let Some(mut operator) = self.operator.take() else { return };
         self.note_changes(&mut operator);
-        if self.now_us >= operator.idea_at_us {
+        if operator.has_ideas && self.now_us >= operator.idea_at_us {
             let gap = if self.healed { 300 * MS } else { operator.growth.gap_max_us };
             operator.idea_at_us = self.now_us + operator.rng.between(100 * MS, gap);
             self.have_an_idea(&mut operator);
@@ -64,6 +65,7 @@ impl World {
             self.note("change", index_of(taken.node));
             let mark = match taken.step {
                 Step::Added { .. } => Mark::Joined,
+                Step::Promoted if self.checks.configs.came_back(taken.node) => Mark::Rejoined,
                 Step::Promoted => Mark::Promoted,
                 Step::Removed => Mark::Removed,
             };
@@ -122,7 +124,11 @@ impl World {
         match operator.rng.next() % 100 {
             0..15 if operator.spares > 0 => operator.wants_token(Some(some)),
             15..35 if self.may_lose_a_disk(operator) && latest.voters.contains(&some) => {
-                self.wipe(index_of(some), false);
+                if operator.rng.chance(500) {
+                    self.wipe(index_of(some), false);
+                } else {
+                    self.old_copy(index_of(some));
+                }
             }
             _ if count < operator.want && operator.spares > 0 => operator.wants_token(None),
             _ if count > operator.want => operator.wants(Wanted::Remove { node: some }),
@@ -148,30 +154,26 @@ impl World {
     fn lead_in(&mut self, operator: &mut Operator) {
         let mut joiners = std::mem::take(&mut operator.joiners);
         joiners.retain_mut(|joiner| {
+            if self.healed {
+                joiner.disk.limit(None);
+            }
             if joiner.change().is_some() && operator.rng.chance(980) {
                 return true;
             }
             if operator.rng.chance(300) && !self.healed {
-                joiner.disk.fail_after(operator.rng.between(0, 25));
+                joiner.disk.fail_after(operator.rng.between(0, joiner.steps()));
             }
-            let stepped = match joiner.admitted.clone().zip(joiner.incarnation) {
-                None => set_out(&joiner.disk, Path::new(PATH), || {
-                    u128::from(operator.rng.next()) << 64 | u128::from(operator.rng.next())
-                }),
-                Some((admitted, incarnation)) => {
-                    let disk = Arc::new(joiner.disk.clone());
-                    let log = LogConfig { segment_bytes: self.plan.segment_bytes };
-                    enter::<State, _>(&disk, Path::new(PATH), log, incarnation, admitted)
-                        .map(Road::Joined)
-                }
-            };
-            match stepped {
+            match self.step(joiner, &mut operator.rng) {
                 Ok(Road::Asks(incarnation)) => joiner.incarnation = Some(incarnation),
                 Ok(Road::Joined(joined)) => {
                     joiner.disk.restart();
                     self.take_in(&mut operator.rng, joined, &joiner.disk);
+                    if let By::Rot(lost, _) = joiner.by {
+                        self.machines[index_of(lost)].moved_to = Some(index_of(joined.node_id));
+                    }
                     return false;
                 }
+                Err(JoinError::Start(error @ StartError::Note { .. })) => panic!("{error}"),
                 Err(_) => {
                     self.marks.hit(Mark::JoinInterrupted);
                     joiner.crash(operator.rng.next());
@@ -180,6 +182,77 @@ impl World {
             true
         });
         operator.joiners.extend(joiners);
+    }
+
+    /// The next step of a machine on its way, by the production road.
+    fn step(&self, joiner: &mut Joiner, rng: &mut crate::rng::Rng) -> Result<Road, JoinError> {
+        let path = Path::new(PATH);
+        let draw = || u128::from(rng.next()) << 64 | u128::from(rng.next());
+        let log = LogConfig { segment_bytes: self.plan.segment_bytes };
+        let answer = joiner.admitted.clone().zip(joiner.incarnation);
+        let disk = Arc::new(joiner.disk.clone());
+        match (&mut joiner.by, answer) {
+            (By::Token(_), None) => set_out(&*disk, path, draw),
+            (By::Token(_), Some((admitted, incarnation))) => {
+                enter::<State, _>(&disk, path, log, incarnation, admitted).map(Road::Joined)
+            }
+            (By::Rot(lost, known), None) => {
+                let before = note(&*disk, path)?.filter(|note| note.lost() == *lost);
+                let note = match before {
+                    Some(note) => note,
+                    None => {
+                        let mine = Joined { cluster_id: CLUSTER_ID, node_id: *lost };
+                        let damage = self.rotten(*lost, &disk);
+                        let damage =
+                            damage.unwrap_or_else(|| panic!("{lost} is rotten, and started"));
+                        give_up(&*disk, path, damage, Some(mine), draw)?
+                    }
+                };
+                let road = note.back().map_or(Road::Asks(note.incarnation), Road::Joined);
+                *known = Some(note);
+                Ok(road)
+            }
+            (By::Rot(_, note), Some((admitted, _))) => {
+                let note = note.take().expect("it has asked with it");
+                come_back::<State, _>(&disk, path, log, note, admitted).map(Road::Joined)
+            }
+        }
+    }
+
+    /// Why a node does not start from this disk.
+    fn rotten(&self, node: NodeId, disk: &MemDisk) -> Option<StartError> {
+        let Machinery { incarnation, newest, .. } = self.machines[index_of(node)];
+        let versions = Versions { max: newest, ..VERSIONS };
+        let segment_bytes = self.plan.segment_bytes;
+        match store::open(disk, node, incarnation, versions, &[], segment_bytes, false) {
+            Ok(_) => None,
+            Err(StoreError::Start(damage)) => Some(damage),
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    /// A machine whose disk is rotten asks to be taken back, where the plan has room for it. Its disk as it is
+    /// stays where it was, and may be started again: a copy, of no use to anybody.
+    pub(super) fn sets_out_again(&mut self, node: usize) {
+        if self.plan.rejoins == 0 {
+            return;
+        }
+        // With nothing on its way to the disk: an older snapshot may still come to light, and all be well.
+        let disk = self.machines[node].disk.fork();
+        disk.crash(self.disk_rng.next());
+        let Some(damage) = self.rotten(id_of(node), &disk.fork()) else { return };
+        // Where nothing sound says whose it is, it stays away.
+        let mine = Some(Joined { cluster_id: CLUSTER_ID, node_id: id_of(node) });
+        if give_up(&disk.fork(), Path::new(PATH), damage, mine, || 1).is_err() {
+            return;
+        }
+        let Some(operator) = &mut self.operator else { return };
+        if operator.spares > 0 {
+            operator.spares -= 1;
+            operator.joiners.push(Joiner::rotten(disk, self.plan.newest, id_of(node)));
+            operator.sent_away(node, self.now_us);
+            self.marks.hit(Mark::RejoinAsked);
+        }
     }
 
     /// A directory has become a member's.
@@ -310,12 +383,29 @@ impl World {
                     self.marks.hit(Mark::JoinRefused);
                     operator.joiners.remove(at);
                 }
-                // Before it had even begun.
+                // Before it had even begun; or another copy of its disk came back.
                 Err(NotChanged::WasRemoved { node }) => {
                     assert!(self.checks.configs.is_removed(node), "{node}");
+                    if matches!(operator.joiners.remove(at).by, By::Rot(..)) {
+                        self.marks.hit(Mark::CopyRefused);
+                    }
+                }
+                Err(NotChanged::CameBack { node, by }) => {
+                    assert_eq!(self.checks.configs.came_back_as(node), Some(by));
+                    self.marks.hit(Mark::CopyRefused);
                     operator.joiners.remove(at);
                 }
+                // It rotted before any leader had recorded whose it was.
+                Err(NotChanged::OtherData { node }) => {
+                    let mut all = self.machines.iter().filter_map(|it| it.process.as_ref());
+                    let is_known =
+                        |it: &Process| it.node().membership().incarnation(node).is_some();
+                    if !all.all(is_known) {
+                        operator.joiners.remove(at);
+                    }
+                }
                 Err(NotChanged::NotLeader | NotChanged::LeadershipLost | NotChanged::Busy) => {}
+                Err(NotChanged::StillHeard { .. } | NotChanged::NoQuorum { .. }) => {}
                 other => panic!("who joins is told {other:?}"),
             }
         }
@@ -326,14 +416,9 @@ impl World {
     fn is_over(&mut self, operator: &mut Operator, wanted: &Wanted, outcome: &Outcome) -> bool {
         match (wanted, outcome) {
             (Wanted::Token { hash, replaces, machines, .. }, Ok(Changed::TokenCreated { .. })) => {
-                operator.joiners.extend((0..*machines).map(|_| Joiner {
-                    disk: MemDisk::new(),
-                    token: *hash,
-                    replaces: *replaces,
-                    incarnation: None,
-                    admitted: None,
-                    asked: Asked::default(),
-                }));
+                let newest = self.plan.newest;
+                let joiner = |_| Joiner::with_token(newest, *hash, *replaces);
+                operator.joiners.extend((0..*machines).map(joiner));
                 true
             }
             (Wanted::Remove { .. }, Ok(Changed::Removed)) => true,
@@ -379,7 +464,12 @@ impl World {
     pub(super) fn members_have_settled(&self) -> bool {
         let Some(operator) = &self.operator else { return true };
         let latest = self.checks.configs.latest();
-        let is_up = |node: NodeId| self.machines[index_of(node)].process.is_some();
+        let is_up = |node: NodeId| {
+            let machine = &self.machines[index_of(node)];
+            // Nobody replaces it, where nobody wants anything.
+            let is_dead = machine.is_gone && (machine.is_wiped || machine.is_rotten);
+            machine.process.is_some() || (is_dead && !operator.has_ideas)
+        };
         operator.is_done()
             && latest.learners.is_empty()
             && latest.voters.iter().all(|node| is_up(*node))
@@ -390,15 +480,18 @@ impl World {
 
 impl Machinery {
     /// Nobody has joined with it yet.
-    pub(super) fn spare() -> Self {
+    pub(super) fn spare(newest: u32) -> Self {
         Self {
             disk: MemDisk::new(),
             incarnation: Incarnation(0),
             founds: false,
             is_rotten: false,
             is_wiped: false,
+            old: OldDisks::default(),
+            greeted: BTreeMap::new(),
+            moved_to: None,
             is_gone: true,
-            newest: VERSIONS.max,
+            newest,
             process: None,
             boot: 0,
             paused_until_us: 0,

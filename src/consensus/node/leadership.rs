@@ -1,0 +1,62 @@
+//! Who leads: what comes of gaining leadership and of losing it, and how it is handed over.
+
+use raft::StateRole;
+
+use super::Node;
+use crate::{
+    consensus::{
+        effect::{Effect, NotProposed},
+        entry::NodeId,
+        input::ProposalId,
+    },
+    planted::{self, Bug},
+};
+
+impl Node {
+    /// Lets another voter lead: this one, or whichever has most of the log.
+    pub(super) fn hand_over(&mut self, to: Option<NodeId>) {
+        let raft = &self.raw.raft;
+        // A change that is under way may be the end of whoever is chosen.
+        if raft.state != StateRole::Leader || self.is_change_under_way() {
+            return;
+        }
+        let voters = raft.prs().conf().voters();
+        // Who was heard lately comes first. What raft-rs knows of that, it forgets once per election timeout,
+        // and just then every peer looks idle.
+        let may = |id: u64| {
+            id != self.config.id.0 && voters.contains(id) && to.is_none_or(|to| to.0 == id)
+        };
+        let best = raft.prs().iter().filter(|(id, _)| may(**id));
+        let best =
+            best.max_by_key(|(id, it)| (self.is_heard_within(NodeId(**id), 1), it.matched, **id));
+        if let Some(successor) = best.map(|(id, _)| *id) {
+            self.raw.transfer_leader(successor);
+        }
+    }
+
+    /// Does what comes of gaining leadership and of losing it.
+    pub(super) fn notice_leadership(&mut self, effects: &mut Vec<Effect>) {
+        let raft = &self.raw.raft;
+        let leading_term = (raft.state == StateRole::Leader).then_some(raft.term);
+        let leader = raft.leader_id;
+        if leader != self.leader || leading_term != self.leading_term {
+            self.leader = leader;
+            self.reads.leader_changed();
+        }
+        if leading_term == self.leading_term {
+            return;
+        }
+        self.leading_term = leading_term;
+        let told = planted::choose(Bug::WaitersOutliveLeadership, 0, self.waiting.len());
+        let lost: Vec<ProposalId> = self.waiting.drain(..told).flat_map(|(_, ids)| ids).collect();
+        if !lost.is_empty() {
+            let why = NotProposed::LeadershipLost;
+            effects.push(Effect::ProposalsFailed { proposals: lost, why });
+        }
+        self.changes.leadership_lost(effects);
+        self.marks.leadership_changed();
+        if leading_term.is_some() {
+            self.clock.elected(self.stamp_us, self.now);
+        }
+    }
+}

@@ -17,20 +17,13 @@ pub(super) trait Record: Serialize {
 }
 
 /// The sum of the hashes of the records of one team.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Sum {
     team: TeamId,
     total: u128,
-    /// Room for the bytes of one record; between two, nothing in it counts.
+    /// Room for the bytes of one record. Empty between two, so that a copy of the sum copies none of it.
     room: Vec<u8>,
 }
-
-impl PartialEq for Sum {
-    fn eq(&self, other: &Self) -> bool {
-        (&self.team, self.total) == (&other.team, other.total)
-    }
-}
-impl Eq for Sum {}
 
 impl Sum {
     pub(super) fn new(team: TeamId) -> Self {
@@ -55,10 +48,10 @@ impl Sum {
     }
 
     fn hash<R: Record>(&mut self, record: &R) -> u128 {
-        self.room.clear();
         let mut digest = Digest { bytes: std::mem::take(&mut self.room) };
         let hash = digest.hash(&self.team, record);
         self.room = digest.bytes;
+        self.room.clear();
         hash
     }
 

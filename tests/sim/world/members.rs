@@ -5,12 +5,11 @@ use std::{collections::BTreeMap, path::Path, rc::Rc, sync::Arc};
 
 use turnwise::{
     consensus::{
-        Change, ChangeId, Changed, Incarnation, NodeId, NotChanged, Versions,
+        Change, ChangeId, Changed, Incarnation, NodeId, NotChanged,
         driver::{JoinError, Joined, Road, StartError, come_back, enter, give_up, note, set_out},
         log::LogConfig,
     },
     proto::turnwise::peer::v1::Admitted,
-    replica::VERSIONS,
     routing::State,
 };
 
@@ -221,8 +220,8 @@ impl World {
 
     /// Why a node does not start from this disk.
     fn rotten(&self, node: NodeId, disk: &MemDisk) -> Option<StartError> {
-        let Machinery { incarnation, newest, .. } = self.machines[index_of(node)];
-        let versions = Versions { max: newest, ..VERSIONS };
+        let Machinery { incarnation, .. } = self.machines[index_of(node)];
+        let versions = self.build(index_of(node));
         let segment_bytes = self.plan.segment_bytes;
         match store::open(disk, node, incarnation, versions, &[], segment_bytes, false) {
             Ok(_) => None,

@@ -8,7 +8,7 @@
 
 use prost::Message as _;
 use turnwise::{
-    consensus::{EntryKind, Incarnation, NodeId, Recovered, Versions},
+    consensus::{EntryKind, Incarnation, NodeId, Recovered},
     proto::turnwise::log::v1::{BatchMarks, SnapshotMeta},
     replica::VERSIONS,
 };
@@ -111,8 +111,8 @@ impl World {
         let (id, segment_bytes) = (id_of(node), self.plan.segment_bytes);
         let voters: Vec<NodeId> = (0..self.plan.nodes).map(id_of).collect();
         let incarnation: Incarnation = self.machines[node].incarnation;
-        let versions = Versions { max: self.machines[node].newest, ..VERSIONS };
-        let opened = store::open(&disk, id, incarnation, versions, &voters, segment_bytes, false);
+        let opened =
+            store::open(&disk, id, incarnation, self.build(node), &voters, segment_bytes, false);
         opened.ok().map(|it| it.recovered)
     }
 

@@ -410,17 +410,15 @@ impl Team {
 
     /// The same of several, in one go over all work; 0 for nobody.
     fn open_of(&self, numbers: &[Option<usize>]) -> Vec<u64> {
-        let mut open = vec![0; numbers.len()];
+        let mut held = vec![0; self.setup.reps_ever + 1];
         for work in &self.work {
-            let state = work.shown.state;
-            if work.rep.is_some()
-                && matches!(state, AssignmentState::Assigned | AssignmentState::Offered)
+            if let Some(rep) = work.rep
+                && let AssignmentState::Assigned | AssignmentState::Offered = work.shown.state
             {
-                let of_them = numbers.iter().zip(&mut open);
-                of_them.filter(|(number, _)| **number == work.rep).for_each(|(_, open)| *open += 1);
+                held[rep] += 1;
             }
         }
-        open
+        numbers.iter().map(|number| number.map_or(0, |number| held[number])).collect()
     }
 
     /// Drops what ended 90 days ago, the oldest first, four in a command and one for each of a batch.

@@ -19,7 +19,7 @@ pub(super) struct Setup {
     pub(super) rules: Vec<Rule>,
     pub(super) campaigns: Vec<Campaign>,
     /// Everybody ever created, in order: a rep's number is their place.
-    reps_ever: usize,
+    pub(super) reps_ever: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -128,9 +128,16 @@ impl Team {
         if let Operation::DeleteRule { rule, .. } = operation {
             self.strand(&Via::Rule(rule.clone()), Cause::NoTarget, at);
         }
+        // There are few ways in, and much work that came by each.
+        let mut edited: Vec<(Via, bool)> = Vec::new();
         for work in &mut self.work {
             let via = &work.shown.via;
-            work.from_start |= before.way_of(via) != self.setup.way_of(via);
+            let known = edited.iter().find(|(other, _)| other == via).map(|(_, is)| *is);
+            work.from_start |= known.unwrap_or_else(|| {
+                let is_edited = before.way_of(via) != self.setup.way_of(via);
+                edited.push((via.clone(), is_edited));
+                is_edited
+            });
         }
         if let Operation::DeleteRep { rep, open: OpenAssignments::Reroute, .. } = operation
             && let Some(gone) = before.reps.iter().find(|other| other.id == *rep)

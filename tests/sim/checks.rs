@@ -150,7 +150,7 @@ impl Checks {
         &mut self,
         node: NodeId,
         batch: &Committed,
-        outcomes: Vec<Outcome>,
+        outcomes: &[Outcome],
         events: Vec<Event>,
         state: &State,
     ) {
@@ -181,7 +181,7 @@ impl Checks {
                 term: *term,
                 stamp_us: *stamp_us,
                 commands: commands.clone(),
-                outcomes,
+                outcomes: outcomes.to_vec(),
                 events,
                 hash,
                 version,

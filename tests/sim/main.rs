@@ -70,6 +70,7 @@ use marks::{Mark, Marks};
 use plan::Worlds;
 use turnwise::clock;
 use world::{Report, World};
+use xxhash_rust::xxh3::Xxh3;
 
 /// Where the optimiser was asked, more.
 const SEEDS_DEFAULT: u64 = if cfg!(debug_assertions) { 20 } else { 1_000 };
@@ -134,7 +135,7 @@ fn no_fault_breaks_a_promise() {
     let began = clock::monotonic();
     let all = in_parallel(&seeds, |seed| run(seed, Worlds::ORDINARY));
     let (mut simulated_us, mut operations, mut checks) = (0, 0, 0);
-    let mut marks = Marks::default();
+    let (mut marks, mut histories) = (Marks::default(), Xxh3::new());
     let mut violations = Vec::new();
     for (seed, result) in &all {
         match result {
@@ -142,6 +143,7 @@ fn no_fault_breaks_a_promise() {
                 simulated_us += report.simulated_us;
                 operations += report.operations;
                 checks += report.checks;
+                histories.update(&report.trace.to_le_bytes());
                 marks.add(&report.marks);
             }
             Err(violation) => violations.push((seed, violation)),
@@ -150,7 +152,7 @@ fn no_fault_breaks_a_promise() {
     say(&format!(
         "simulator: {} seeds, {} simulated seconds, {operations} operations checked, {checks} checks \
          at steps, {} violations\n  faults injected: {}\n  marks hit, {} of {}: {}\n  speed: {} seeds of \
-         30 simulated seconds a minute on {} threads",
+         30 simulated seconds a minute on {} threads\n  all histories: {:016x}",
         all.len(),
         simulated_us / plan::S,
         violations.len(),
@@ -160,6 +162,7 @@ fn no_fault_breaks_a_promise() {
         marks.text(false),
         simulated_us * 2 / u64::try_from((clock::monotonic() - began).as_micros().max(1)).unwrap(),
         workers(),
+        histories.digest(),
     ));
     for (seed, violation) in &violations {
         let kept = KEPT.iter().find(|(kept, _)| kept == *seed).map_or("", |(_, what)| what);

@@ -506,7 +506,7 @@ impl Process {
         let outcomes =
             StateMachine::apply(machine, *index, *term, *stamp_us, commands, &mut events)?;
         self.applied = *index;
-        context.checks.applied(self.id, batch, outcomes.clone(), events, &self.machine);
+        context.checks.applied(self.id, batch, &outcomes, events, &self.machine);
         if !proposals.is_empty() {
             context.checks.acknowledges(*index, *term);
         }

@@ -9,10 +9,10 @@ use std::{io, path::Path, sync::Arc};
 use bytes::Bytes;
 use turnwise::{
     consensus::{
-        Entry, Incarnation, Install, NodeId, Persist, Versions,
-        driver::{self, DataDir, Founding, StartError, load_snapshot, write_snapshot},
+        Entry, Incarnation, Install, NodeId, Persist, Recovered, Versions,
+        driver::{self, DataDir, Founding, GROUP_ID, StartError, load_snapshot, write_snapshot},
         log::{
-            Batch, Log, LogConfig, LogError,
+            self, Batch, Log, LogConfig, LogError,
             snapshot::{SnapshotError, SnapshotId, SnapshotReader, SnapshotStore},
         },
     },
@@ -105,6 +105,33 @@ pub(crate) fn open(
     let opened: Opened = data_dir.open(Arc::new(disk.clone()))?;
     assert_eq!(opened.identity.incarnation, incarnation);
     Ok(opened)
+}
+
+/// What [`open`] would find there, but for the state, and without changing anything; `None` where it would not
+/// open. Which build and which incarnation it belongs to is not looked at.
+pub(crate) fn look(disk: &MemDisk, node_id: NodeId) -> Option<Recovered> {
+    if driver::note(disk, Path::new("memory")).ok()?.is_some_and(|note| note.back().is_none()) {
+        return None;
+    }
+    let log::Recovered { identity, hard_state, base_index, base_term, entries, .. } =
+        Log::look(disk).ok()?;
+    if identity.cluster_id != CLUSTER_ID || identity.node_id != node_id {
+        return None;
+    }
+    let snapshots = SnapshotStore::existing(Arc::new(disk.clone()), CLUSTER_ID, GROUP_ID);
+    let newest = snapshots.newest().ok()?.snapshot?;
+    let SnapshotId { index, term } = newest.id();
+    let after = usize::try_from(index.checked_sub(base_index)?).unwrap();
+    let in_log = match after.checked_sub(1) {
+        None => Some(base_term),
+        Some(at) => entries.get(at).map(|entry| entry.term),
+    };
+    let snapshot = Install { index, term, meta: Bytes::copy_from_slice(newest.meta()) };
+    Some(if in_log == Some(term) {
+        Recovered { snapshot, base: (base_index, base_term), entries, hard_state }
+    } else {
+        Recovered { snapshot, base: (index, term), entries: Vec::new(), hard_state }
+    })
 }
 
 impl Store {

@@ -14,7 +14,7 @@
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -64,13 +64,18 @@ struct Inode {
     now: Content,
     durable: Content,
     changes: Vec<Change>,
+    /// How many open files of the present process it has.
+    opened: usize,
 }
 
-/// Sectors that are not there are zeros.
+/// Sectors that are not there are zeros. A clone shares them until one of both is written to.
 #[derive(Debug, Clone, Default)]
 struct Content {
     len: u64,
-    sectors: BTreeMap<u64, Sector>,
+    /// As far as anything but zeros was written.
+    sectors: Arc<Vec<Option<Sector>>>,
+    /// How many are there.
+    count: usize,
 }
 
 /// A change that was not synced.
@@ -78,7 +83,7 @@ struct Content {
 enum Change {
     /// The sectors as they were after this write, and the length.
     Write {
-        sectors: Vec<(u64, Option<Sector>)>,
+        sectors: Vec<(usize, Option<Sector>)>,
         len: u64,
     },
     SetLen(u64),
@@ -98,7 +103,9 @@ impl MemDisk {
 
     /// Another disk with the same content, synced and not.
     pub(crate) fn fork(&self) -> Self {
-        Self(Arc::new(Mutex::new(self.world().clone())))
+        let mut world = self.world().clone();
+        world.close_all();
+        Self(Arc::new(Mutex::new(world)))
     }
 
     pub(crate) fn counters(&self) -> Counters {
@@ -148,6 +155,7 @@ impl MemDisk {
     pub(crate) fn restart(&self) {
         let mut world = self.world();
         world.process += 1;
+        world.close_all();
         world.fail_after = None;
         world.sync_failures = 0;
     }
@@ -201,7 +209,7 @@ impl MemDisk {
         world.next_inode += 1;
         let mut content = Content::default();
         content.write(bytes, 0);
-        let inode = Inode { now: content.clone(), durable: content, changes: Vec::new() };
+        let inode = Inode { now: content.clone(), durable: content, ..Inode::default() };
         world.inodes.insert(number, inode);
         world.names.insert(name.to_owned(), number);
         world.durable_names.insert(name.to_owned(), number);
@@ -250,8 +258,11 @@ impl MemDisk {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn file(&self, inode: u64, process: u64) -> MemFile {
-        MemFile { disk: self.clone(), inode, process }
+    fn file(&self, world: &mut World, inode: u64) -> MemFile {
+        if let Some(inode) = world.inodes.get_mut(&inode) {
+            inode.opened += 1;
+        }
+        MemFile { disk: self.clone(), inode, process: world.process }
     }
 }
 
@@ -267,8 +278,19 @@ impl World {
         if fails { Err(injected()) } else { Ok(()) }
     }
 
+    /// The process that had files open is gone.
+    fn close_all(&mut self) {
+        self.inodes.values_mut().for_each(|inode| inode.opened = 0);
+    }
+
+    /// Gives back the room of what has no name any more, durably, and is not open.
+    fn free(&mut self) {
+        let named: BTreeSet<u64> = self.names.values().copied().collect();
+        self.inodes.retain(|number, inode| inode.opened > 0 || named.contains(number));
+    }
+
     fn used(&self) -> u64 {
-        let sectors = self.inodes.values().map(|inode| inode.now.sectors.len()).sum::<usize>();
+        let sectors = self.inodes.values().map(|inode| inode.now.count).sum::<usize>();
         u64::try_from(sectors * SECTOR).unwrap_or(u64::MAX)
     }
 
@@ -299,13 +321,13 @@ impl Disk for MemDisk {
         world.inodes.insert(inode, Inode::default());
         world.names.insert(name.to_owned(), inode);
         world.name_changes.push(NameChange::Create { name: name.to_owned(), inode });
-        Ok(self.file(inode, world.process))
+        Ok(self.file(&mut world, inode))
     }
 
     fn open(&self, name: &str) -> io::Result<MemFile> {
-        let world = self.world();
-        match world.names.get(name) {
-            Some(inode) => Ok(self.file(*inode, world.process)),
+        let mut world = self.world();
+        match world.names.get(name).copied() {
+            Some(inode) => Ok(self.file(&mut world, inode)),
             None => Err(io::ErrorKind::NotFound.into()),
         }
     }
@@ -336,6 +358,7 @@ impl Disk for MemDisk {
         world.counters.dir_syncs += 1;
         world.durable_names = world.names.clone();
         world.name_changes.clear();
+        world.free();
         Ok(())
     }
 }
@@ -346,6 +369,15 @@ pub(crate) struct MemFile {
     disk: MemDisk,
     inode: u64,
     process: u64,
+}
+
+impl Drop for MemFile {
+    fn drop(&mut self) {
+        let mut world = self.disk.world();
+        if let Ok(inode) = world.inode(self.inode, self.process) {
+            inode.opened -= 1;
+        }
+    }
 }
 
 impl DiskFile for MemFile {
@@ -463,63 +495,95 @@ impl Content {
         let left = usize::try_from(self.len.saturating_sub(offset)).unwrap_or(usize::MAX);
         let count = buffer.len().min(left);
         let mut rest = buffer.get_mut(..count).unwrap_or_default();
-        let mut at = offset;
+        let (mut number, mut within) = split(offset);
         while !rest.is_empty() {
-            let (number, within) = split(at);
-            let len = rest.len().min(SECTOR - within);
-            let (part, after) = rest.split_at_mut(len);
-            match self.sectors.get(&number).and_then(|sector| sector.get(within..within + len)) {
+            let (part, after) = rest.split_at_mut(rest.len().min(SECTOR - within));
+            match self.sector(number).and_then(|it| it.get(within..within + part.len())) {
                 Some(bytes) => part.copy_from_slice(bytes),
                 None => part.fill(0),
             }
-            at += u64::try_from(len).unwrap_or(0);
+            (number, within) = (number + 1, 0);
             rest = after;
         }
         count
     }
 
+    fn sector(&self, number: usize) -> Option<&Sector> {
+        self.sectors.get(number)?.as_ref()
+    }
+
     /// Answers the sectors as they are after it.
-    fn write(&mut self, bytes: &[u8], offset: u64) -> Vec<(u64, Option<Sector>)> {
-        let mut written = Vec::new();
-        let (mut rest, mut at) = (bytes, offset);
+    fn write(&mut self, bytes: &[u8], offset: u64) -> Vec<(usize, Option<Sector>)> {
+        let (mut number, mut within) = split(offset);
+        let mut written = Vec::with_capacity((within + bytes.len()).div_ceil(SECTOR));
+        let mut rest = bytes;
         while !rest.is_empty() {
-            let (number, within) = split(at);
             let (part, after) = rest.split_at(rest.len().min(SECTOR - within));
-            let mut sector = self.sectors.get(&number).map_or([0; SECTOR], |sector| **sector);
-            if let Some(place) = sector.get_mut(within..within + part.len()) {
-                place.copy_from_slice(part);
-            }
-            let sector = (sector != [0; SECTOR]).then(|| Arc::new(sector));
+            let sector = match (<&[u8; SECTOR]>::try_from(part), self.sector(number)) {
+                (Ok(whole), _) => sector(whole),
+                (Err(_), None) if is_zero(part) => None,
+                (Err(_), old) => {
+                    let mut whole = old.map_or([0; SECTOR], |old| **old);
+                    if let Some(place) = whole.get_mut(within..within + part.len()) {
+                        place.copy_from_slice(part);
+                    }
+                    sector(&whole)
+                }
+            };
             self.put(number, sector.clone());
             written.push((number, sector));
-            at += u64::try_from(part.len()).unwrap_or(0);
+            (number, within) = (number + 1, 0);
             rest = after;
         }
-        self.len = self.len.max(at);
+        let end = offset + u64::try_from(bytes.len()).unwrap_or(0);
+        self.len = self.len.max(end);
         written
     }
 
-    fn put(&mut self, number: u64, sector: Option<Sector>) {
-        match sector {
-            Some(sector) => self.sectors.insert(number, sector),
-            None => self.sectors.remove(&number),
-        };
+    fn put(&mut self, number: usize, sector: Option<Sector>) {
+        if self.sector(number).is_none() && sector.is_none() {
+            return;
+        }
+        let sectors = Arc::make_mut(&mut self.sectors);
+        if sectors.len() <= number {
+            sectors.resize(number + 1, None);
+        }
+        if let Some(place) = sectors.get_mut(number) {
+            self.count += usize::from(sector.is_some());
+            self.count -= usize::from(place.is_some());
+            *place = sector;
+        }
     }
 
     /// Also clears what lies beyond the end.
     fn set_len(&mut self, len: u64) {
         self.len = len;
         let (number, within) = split(len);
-        drop(self.sectors.split_off(&(number + 1)));
-        if let Some(sector) = self.sectors.get_mut(&number) {
+        if self.sectors.len() <= number {
+            return;
+        }
+        let sectors = Arc::make_mut(&mut self.sectors);
+        sectors.truncate(number + 1);
+        if let Some(sector) = sectors.get_mut(number).and_then(Option::as_mut) {
             let beyond = Arc::make_mut(sector).get_mut(within..).unwrap_or_default();
             beyond.fill(0);
         }
+        self.count = sectors.iter().flatten().count();
     }
 }
 
-fn split(offset: u64) -> (u64, usize) {
-    (offset / SECTOR_64, usize::try_from(offset % SECTOR_64).unwrap_or(0))
+fn is_zero(bytes: &[u8]) -> bool {
+    [0; SECTOR].starts_with(bytes)
+}
+
+fn sector(bytes: &[u8; SECTOR]) -> Option<Sector> {
+    (!is_zero(bytes)).then(|| Arc::new(*bytes))
+}
+
+/// In which sector, and where in it.
+fn split(offset: u64) -> (usize, usize) {
+    let number = usize::try_from(offset / SECTOR_64).unwrap_or(usize::MAX);
+    (number, usize::try_from(offset % SECTOR_64).unwrap_or(0))
 }
 
 impl NameChange {

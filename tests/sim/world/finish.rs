@@ -83,19 +83,23 @@ impl World {
         for state in machines.map(Process::machine) {
             hashes.insert(state.hash());
             assert_eq!(state.hash(), state.recomputed_hash(), "incremental state hash");
+            let filter = AssignmentFilter::default();
+            let all = state.assignments(&team, &filter, None, usize::MAX).unwrap_or_default();
+            assert!(all.is_sorted_by_key(|assignment| assignment.id), "by age");
             for (command, outcome) in &self.told.done {
                 let Ok(reply) = outcome else { continue };
                 let Outcome::Assigned(assigned) = &reply.outcome else { continue };
                 let told = &assigned.assignment;
-                let found = state.assignment(&team, told.id).expect("it was acknowledged");
+                let found = all.binary_search_by_key(&told.id, |assignment| assignment.id);
+                let found = &all[found.expect("it was acknowledged")];
+                let by_id = state.assignment(&team, told.id).expect("it is in the list");
+                assert_eq!(by_id.position, found.position, "{command:?}");
                 assert_eq!((&found.contact, &found.via), (&told.contact, &told.via), "{command:?}");
                 // It may have moved on since, but what was told is a part of its life.
                 let kept = found.history.len() < HISTORY_MAX;
                 let is_past = !kept || found.history.starts_with(&told.history);
                 assert!(is_past && found.position >= told.position, "{command:?}: {found:?}");
             }
-            let filter = AssignmentFilter::default();
-            let all = state.assignments(&team, &filter, None, usize::MAX).unwrap_or_default();
             let mut open = BTreeSet::new();
             for assignment in all.iter().filter(|assignment| assignment.state.is_open()) {
                 let work = (&assignment.contact, &assignment.via);

@@ -8,7 +8,7 @@
 
 use prost::Message as _;
 use turnwise::{
-    consensus::{EntryKind, Incarnation, NodeId, Recovered},
+    consensus::{EntryKind, NodeId, Recovered},
     proto::turnwise::log::v1::{BatchMarks, SnapshotMeta},
     replica::VERSIONS,
 };
@@ -107,13 +107,7 @@ impl World {
     fn recovered(&self, node: usize, disk: &MemDisk) -> Option<Recovered> {
         let disk = disk.fork();
         disk.crash(self.seed);
-        disk.limit(None);
-        let (id, segment_bytes) = (id_of(node), self.plan.segment_bytes);
-        let voters: Vec<NodeId> = (0..self.plan.nodes).map(id_of).collect();
-        let incarnation: Incarnation = self.machines[node].incarnation;
-        let opened =
-            store::open(&disk, id, incarnation, self.build(node), &voters, segment_bytes, false);
-        opened.ok().map(|it| it.recovered)
+        store::look(&disk, id_of(node))
     }
 
     /// Whether every other member has more of a node on its disk than this, for good.

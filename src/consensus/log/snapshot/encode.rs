@@ -63,6 +63,15 @@ impl<W: Write> SnapshotEncoder<W> {
         Ok((self.out, self.written + to_u64(trailer.len())))
     }
 
+    fn write_in_chunks(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let written = self.write(rest)?;
+            rest = rest.get(written..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
     fn write_chunk(&mut self) -> io::Result<()> {
         let Some((head, bytes)) = self.chunk.split_first_chunk_mut::<CHUNK_HEAD_LEN>() else {
             return Ok(());
@@ -87,6 +96,18 @@ impl<W: Write> Write for SnapshotEncoder<W> {
             self.write_chunk()?;
         }
         Ok(taken.len())
+    }
+
+    /// Most of a state comes in pieces of a byte or two.
+    #[inline]
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let room = CHUNK_HEAD_LEN + CHUNK_LEN - self.chunk.len();
+        match bytes {
+            [byte] if room > 1 => self.chunk.push(*byte),
+            _ if bytes.len() < room => self.chunk.extend_from_slice(bytes),
+            _ => return self.write_in_chunks(bytes),
+        }
+        Ok(())
     }
 
     /// Does nothing: chunks are written when they are full.

@@ -106,6 +106,11 @@ impl<D: Disk> Write for SnapshotWriter<D> {
         self.encoder.write(bytes)
     }
 
+    #[inline]
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.encoder.write_all(bytes)
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         self.encoder.flush()
     }

@@ -13,6 +13,7 @@
 mod changes;
 mod leadership;
 mod marks;
+mod retained;
 #[cfg(test)]
 mod tests;
 mod timeout;
@@ -82,6 +83,7 @@ pub struct Node {
     membership: Arc<Membership>,
     changes: changes::Changes,
     marks: marks::Marking,
+    retained: retained::Retained,
     bytes_since_snapshot: u64,
     snapshot_under_way: bool,
     /// The Ready that brings a snapshot, and that snapshot's index.
@@ -167,6 +169,7 @@ impl Node {
             version: 0,
             membership: Arc::default(),
             marks: marks::Marking::default(),
+            retained: retained::Retained::default(),
             bytes_since_snapshot: 0,
             snapshot_under_way: false,
             installing: None,
@@ -216,6 +219,9 @@ impl Node {
                 let status =
                     if delivered { SnapshotStatus::Finish } else { SnapshotStatus::Failure };
                 self.raw.report_snapshot(to.0, status);
+                if !delivered {
+                    self.retained.not_delivered(to.0);
+                }
             }
             Input::Unreachable { peer } => self.raw.report_unreachable(peer.0),
             Input::HandOver { to } => self.hand_over(to),
@@ -439,7 +445,10 @@ impl Node {
         let limit = index.min(self.applied).min(self.durable);
         let limit = planted::choose(Bug::LogCutPastSnapshot, self.raw.store().last(), limit);
         let keep = self.config.retained_log_bytes;
+        let prs = self.raw.raft.prs();
+        let needed = self.retained.taken(index, |id| prs.get(id).map(|it| it.matched));
         let through = self.raw.store().compaction_point(limit, keep);
+        let through = needed.map_or(through, |needed| through.min(needed));
         self.raw.mut_store().compact(through);
         effects.push(Effect::CompactLog { through });
         Ok(())
@@ -641,10 +650,11 @@ impl Node {
         effects.push(Effect::TakeSnapshot { index, term, meta: meta.encode_to_vec().into() });
     }
 
-    fn send(&self, messages: Vec<eraftpb::Message>, effects: &mut Vec<Effect>) {
+    fn send(&mut self, messages: Vec<eraftpb::Message>, effects: &mut Vec<Effect>) {
         let mut ordinary = Vec::with_capacity(messages.len());
         for message in messages.into_iter().filter_map(wire::message_from_raft) {
-            if message.snapshot.is_some() {
+            if let Some(header) = &message.snapshot {
+                self.retained.sends(message.to, header.index);
                 let to = NodeId(message.to);
                 effects.push(Effect::SendSnapshot { to, message: Box::new(message) });
             } else {

@@ -55,6 +55,7 @@ impl Node {
         }
         self.changes.leadership_lost(effects);
         self.marks.leadership_changed();
+        self.retained.leadership_changed();
         if leading_term.is_some() {
             self.clock.elected(self.stamp_us, self.now);
         }

@@ -2,6 +2,7 @@
 
 mod marks;
 mod rejoin;
+mod retained;
 mod upgrade;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -45,6 +46,8 @@ struct World {
     faults: BTreeMap<u64, Fault>,
     down: BTreeSet<u64>,
     letters: VecDeque<RaftMessage>,
+    /// Snapshots on a long way, where there is one.
+    held: Option<Vec<RaftMessage>>,
     outcomes: BTreeMap<ChangeId, Result<Changed, NotChanged>>,
     clock_us: u64,
     ids: u64,
@@ -93,6 +96,7 @@ impl World {
             faults: BTreeMap::new(),
             down: BTreeSet::new(),
             letters: VecDeque::new(),
+            held: None,
             outcomes: BTreeMap::new(),
             clock_us: HOUR_US,
             ids: 0,
@@ -182,6 +186,10 @@ impl World {
                 inputs.push_back(Input::SnapshotSaved { index, term, meta });
             }
             Effect::SendSnapshot { to, message } => {
+                if let Some(held) = &mut self.held {
+                    held.push(*message);
+                    return;
+                }
                 self.letters.push_back(*message);
                 inputs.push_back(Input::SnapshotSent { to, delivered: true });
             }

@@ -36,9 +36,8 @@ impl Draw {
         };
         let all = u64::from(shortest);
         let (from, until) = (all * place / places, all * (place + 1) / places);
-        let words = [self.seed, self.node.0, self.term];
-        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-        let drawn = from + xxhash_rust::xxh3::xxh3_64(&bytes) % (until - from).max(1);
+        let words = [self.seed, self.node.0, self.term].map(u64::to_le_bytes);
+        let drawn = from + xxhash_rust::xxh3::xxh3_64(words.as_flattened()) % (until - from).max(1);
         shortest.saturating_add(u32::try_from(drawn).unwrap_or(shortest))
     }
 }

@@ -370,12 +370,14 @@ mod tests {
     #[test]
     fn where_a_team_was_created_last_is_known_as_long_as_that_is_kept() {
         let team = |before: bool, after: bool| {
-            let team = || routing::Team {
-                id: TeamId::new("sales"),
-                display_name: String::new(),
-                time_zone: String::new(),
-                default_rule: None,
-                meta: Meta::default(),
+            let team = || {
+                Box::new(routing::Team {
+                    id: TeamId::new("sales"),
+                    display_name: String::new(),
+                    time_zone: String::new(),
+                    default_rule: None,
+                    meta: Meta::default(),
+                })
             };
             let (before, after) = (before.then(team), after.then(team));
             Event { change: Change::Team { before, after }, ..event(1, "") }

@@ -1,6 +1,6 @@
 //! From the reply to a command to the answer of the call that made it.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use prost::Message as _;
 use tonic::Status;
@@ -246,13 +246,13 @@ impl Parts<'_> {
 
     fn response(self, assigned: Assigned, is_there: bool) -> pb::AssignContactResponse {
         let Assigned { assignment, existing } = assigned;
-        let assignment = Some(self.an_assignment(assignment, is_there));
+        let assignment = Some(self.an_assignment(Arc::unwrap_or_clone(assignment), is_there));
         pb::AssignContactResponse { assignment, existing, position: self.position }
     }
 
     fn assignment(self, outcome: Outcome) -> Option<pb::Assignment> {
         let Outcome::Assignment(assignment) = outcome else { return None };
-        Some(self.an_assignment(assignment, true))
+        Some(self.an_assignment(Arc::unwrap_or_clone(assignment), true))
     }
 
     /// `is_there`: it was made before the call.

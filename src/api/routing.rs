@@ -1,6 +1,6 @@
 //! `RoutingService`: one contact, a stream of contacts, and what became of them.
 
-use std::pin::Pin;
+use std::{pin::Pin, sync::Arc};
 
 use futures_util::{Stream, StreamExt as _, stream};
 use prost::Message as _;
@@ -99,7 +99,7 @@ fn shown(state: &State, team: &TeamId, found: routing::Assignment) -> Assignment
 /// no id.
 fn previewed(team: &TeamId, number: usize, is_named: bool, pick: Assigned) -> PreviewedPick {
     let Assigned { assignment, existing } = pick;
-    let mut assignment = convert::assignment(team, assignment);
+    let mut assignment = convert::assignment(team, Arc::unwrap_or_clone(assignment));
     if let Some(decision) = assignment.decision.as_mut() {
         decision.log_index = 0;
     }

@@ -17,11 +17,11 @@ const OWNER: usize = 128;
 pub(super) fn of(event: &Event) -> usize {
     let Event { position: _, time: _, team: _, principal, change } = event;
     let change = match change {
-        Change::Team { before, after } => both(before.as_ref(), after.as_ref(), team),
+        Change::Team { before, after } => both(before.as_deref(), after.as_deref(), team),
         Change::Rep { before, after } => both(before.as_deref(), after.as_deref(), rep),
         Change::Group { group: _, before: _, after: _, action } => ID + group_action(action),
         Change::Rotation { group: _, campaign: _, action } => 2 * ID + rotation_action(action),
-        Change::Rule { before, after } => both(before.as_ref(), after.as_ref(), rule),
+        Change::Rule { before, after } => both(before.as_deref(), after.as_deref(), rule),
         Change::Campaign { before, after } => both(before.as_deref(), after.as_deref(), campaign),
         Change::Token { before, after } => both(before.as_deref(), after.as_deref(), token),
         Change::Assignment { before, after, rep_email } => {

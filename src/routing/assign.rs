@@ -131,7 +131,9 @@ impl Team {
         record.starts_again = false;
         record.rep = None;
         let assignment = Arc::make_mut(&mut record.assignment);
-        let targets = kept.into_iter().chain(traces).collect();
+        let mut targets =
+            if kept.is_empty() { traces } else { kept.into_iter().chain(traces).collect() };
+        targets.shrink_to_fit();
         assignment.decision = Decision { time: at.now, engine_version: at.engine, targets };
         assignment.rep = None;
         assignment.option = None;

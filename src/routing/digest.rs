@@ -17,13 +17,26 @@ pub(super) trait Record: Serialize {
 }
 
 /// The sum of the hashes of the records of one team.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Sum {
     team: TeamId,
     total: u128,
-    /// Room for the bytes of one record. Empty between two, so that a copy of the sum copies none of it.
+    /// Room for the bytes of one record, for the next one. What is in it means nothing.
     room: Vec<u8>,
 }
+
+// Written out because the room is neither copied nor compared.
+impl Clone for Sum {
+    fn clone(&self) -> Self {
+        Self { team: self.team.clone(), total: self.total, room: Vec::new() }
+    }
+}
+impl PartialEq for Sum {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.team, self.total) == (&other.team, other.total)
+    }
+}
+impl Eq for Sum {}
 
 impl Sum {
     pub(super) fn new(team: TeamId) -> Self {
@@ -48,10 +61,11 @@ impl Sum {
     }
 
     fn hash<R: Record>(&mut self, record: &R) -> u128 {
-        let mut digest = Digest { bytes: std::mem::take(&mut self.room) };
+        let mut digest = Digest { room: std::mem::take(&mut self.room), len: 0 };
         let hash = digest.hash(&self.team, record);
-        self.room = digest.bytes;
-        self.room.clear();
+        if digest.room.len() <= ROOM_KEPT {
+            self.room = digest.room;
+        }
         hash
     }
 
@@ -66,48 +80,81 @@ impl Sum {
 
 /// The hash of one record of a team; `""` is no team's id and stands for the cluster.
 pub(super) fn hash<R: Record>(team: &TeamId, record: &R) -> u128 {
-    Digest { bytes: Vec::with_capacity(512) }.hash(team, record)
+    Digest { room: Vec::new(), len: 0 }.hash(team, record)
 }
+
+/// The most room for one record's bytes that is kept for the next one.
+const ROOM_KEPT: usize = 64 << 10;
+/// The least room that is made.
+const ROOM_MIN: usize = 1 << 10;
 
 /// The bytes that a record stands for.
 struct Digest {
-    bytes: Vec<u8>,
+    /// As long as there is room; what is not written to yet means nothing.
+    room: Vec<u8>,
+    len: usize,
 }
 
 /// A record holds something without one defined form, such as a float.
 #[derive(Debug, thiserror::Error)]
 #[error("no defined form in a digest: {0}")]
-struct Undefined(String);
+struct Undefined(Box<str>);
 
 impl ser::Error for Undefined {
     fn custom<T: std::fmt::Display>(message: T) -> Self {
-        Self(message.to_string())
+        Self(message.to_string().into())
     }
 }
 
 impl Digest {
     /// Of a record, into empty room.
     fn hash<R: Record>(&mut self, team: &TeamId, record: &R) -> u128 {
-        self.bytes.push(R::KIND);
+        self.put([R::KIND]);
         team.serialize(&mut *self).and_then(|()| record.serialize(&mut *self)).expect(
             "records hold only what a digest takes: integers, strings, lists, maps, variants",
         );
-        xxh3_128(&self.bytes)
+        xxh3_128(self.bytes())
     }
 
     fn length(&mut self, length: Option<usize>) -> Result<(), Undefined> {
-        let length = length.ok_or_else(|| Undefined("list of unknown length".to_owned()))?;
-        let length = u64::try_from(length).map_err(|_| Undefined("length".to_owned()))?;
-        self.raw(&length.to_le_bytes())
-    }
-
-    fn raw(&mut self, bytes: &[u8]) -> Result<(), Undefined> {
-        self.bytes.extend_from_slice(bytes);
+        let length = length.ok_or_else(|| Undefined("list of unknown length".into()))?;
+        let length = u64::try_from(length).map_err(|_| Undefined("length".into()))?;
+        self.put(length.to_le_bytes());
         Ok(())
     }
 
-    fn variant(&mut self, index: u32) {
-        self.bytes.extend_from_slice(&index.to_le_bytes());
+    fn bytes(&self) -> &[u8] {
+        self.room.get(..self.len).unwrap_or_default()
+    }
+
+    /// A few bytes. Most of a record are such, so this is most of the time that a hash takes.
+    #[inline]
+    fn put<const N: usize>(&mut self, bytes: [u8; N]) {
+        let end = self.len + N;
+        if self.room.len() < end {
+            self.grow(end);
+        }
+        if let Some(room) = self.room.get_mut(self.len..).and_then(<[u8]>::first_chunk_mut) {
+            *room = bytes;
+            self.len = end;
+        }
+    }
+
+    #[inline]
+    fn put_all(&mut self, bytes: &[u8]) {
+        let end = self.len + bytes.len();
+        if self.room.len() < end {
+            self.grow(end);
+        }
+        if let Some(room) = self.room.get_mut(self.len..end) {
+            room.copy_from_slice(bytes);
+            self.len = end;
+        }
+    }
+
+    #[cold]
+    fn grow(&mut self, len: usize) {
+        self.room.resize(len.next_power_of_two().max(ROOM_MIN), 0);
     }
 }
 
@@ -126,37 +173,46 @@ impl ser::Serializer for &mut Digest {
         self.serialize_u8(u8::from(v))
     }
     fn serialize_i8(self, v: i8) -> Result<(), Undefined> {
-        self.raw(&v.to_le_bytes())
+        self.put(v.to_le_bytes());
+        Ok(())
     }
     fn serialize_i16(self, v: i16) -> Result<(), Undefined> {
-        self.raw(&v.to_le_bytes())
+        self.put(v.to_le_bytes());
+        Ok(())
     }
     fn serialize_i32(self, v: i32) -> Result<(), Undefined> {
-        self.raw(&v.to_le_bytes())
+        self.put(v.to_le_bytes());
+        Ok(())
     }
     fn serialize_i64(self, v: i64) -> Result<(), Undefined> {
-        self.raw(&v.to_le_bytes())
+        self.put(v.to_le_bytes());
+        Ok(())
     }
     fn serialize_u8(self, v: u8) -> Result<(), Undefined> {
-        self.raw(&[v])
+        self.put([v]);
+        Ok(())
     }
     fn serialize_u16(self, v: u16) -> Result<(), Undefined> {
-        self.raw(&v.to_le_bytes())
+        self.put(v.to_le_bytes());
+        Ok(())
     }
     fn serialize_u32(self, v: u32) -> Result<(), Undefined> {
-        self.raw(&v.to_le_bytes())
+        self.put(v.to_le_bytes());
+        Ok(())
     }
     fn serialize_u64(self, v: u64) -> Result<(), Undefined> {
-        self.raw(&v.to_le_bytes())
+        self.put(v.to_le_bytes());
+        Ok(())
     }
     fn serialize_u128(self, v: u128) -> Result<(), Undefined> {
-        self.raw(&v.to_le_bytes())
+        self.put(v.to_le_bytes());
+        Ok(())
     }
     fn serialize_f32(self, _: f32) -> Result<(), Undefined> {
-        Err(Undefined("f32".to_owned()))
+        Err(Undefined("f32".into()))
     }
     fn serialize_f64(self, _: f64) -> Result<(), Undefined> {
-        Err(Undefined("f64".to_owned()))
+        Err(Undefined("f64".into()))
     }
     fn serialize_char(self, v: char) -> Result<(), Undefined> {
         self.serialize_u32(u32::from(v))
@@ -166,13 +222,14 @@ impl ser::Serializer for &mut Digest {
     }
     fn serialize_bytes(self, v: &[u8]) -> Result<(), Undefined> {
         self.length(Some(v.len()))?;
-        self.raw(v)
+        self.put_all(v);
+        Ok(())
     }
     fn serialize_none(self) -> Result<(), Undefined> {
         self.serialize_u8(0)
     }
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Undefined> {
-        self.bytes.push(1);
+        self.put([1]);
         value.serialize(self)
     }
     fn serialize_unit(self) -> Result<(), Undefined> {
@@ -187,7 +244,7 @@ impl ser::Serializer for &mut Digest {
         index: u32,
         _: &'static str,
     ) -> Result<(), Undefined> {
-        self.variant(index);
+        self.put(index.to_le_bytes());
         Ok(())
     }
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
@@ -204,7 +261,7 @@ impl ser::Serializer for &mut Digest {
         _: &'static str,
         value: &T,
     ) -> Result<(), Undefined> {
-        self.variant(index);
+        self.put(index.to_le_bytes());
         value.serialize(self)
     }
     fn serialize_seq(self, length: Option<usize>) -> Result<Self, Undefined> {
@@ -224,7 +281,7 @@ impl ser::Serializer for &mut Digest {
         _: &'static str,
         _: usize,
     ) -> Result<Self, Undefined> {
-        self.variant(index);
+        self.put(index.to_le_bytes());
         Ok(self)
     }
     fn serialize_map(self, length: Option<usize>) -> Result<Self, Undefined> {
@@ -241,7 +298,7 @@ impl ser::Serializer for &mut Digest {
         _: &'static str,
         _: usize,
     ) -> Result<Self, Undefined> {
-        self.variant(index);
+        self.put(index.to_le_bytes());
         Ok(self)
     }
     fn is_human_readable(&self) -> bool {
@@ -340,9 +397,9 @@ mod tests {
     use crate::routing::TeamId;
 
     fn bytes(value: &impl Serialize) -> Vec<u8> {
-        let mut digest = Digest { bytes: Vec::new() };
+        let mut digest = Digest { room: Vec::new(), len: 0 };
         value.serialize(&mut digest).unwrap();
-        digest.bytes
+        digest.bytes().to_vec()
     }
 
     #[derive(Serialize)]

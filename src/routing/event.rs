@@ -30,9 +30,9 @@ pub enum Change {
     /// The team itself.
     Team {
         /// As it was.
-        before: Option<Team>,
+        before: Option<Box<Team>>,
         /// As it is.
-        after: Option<Team>,
+        after: Option<Box<Team>>,
     },
     /// A rep: configuration, absence, presence.
     Rep {
@@ -64,9 +64,9 @@ pub enum Change {
     /// A routing rule.
     Rule {
         /// As it was.
-        before: Option<Rule>,
+        before: Option<Arc<Rule>>,
         /// As it is.
-        after: Option<Rule>,
+        after: Option<Arc<Rule>>,
     },
     /// A campaign.
     Campaign {

@@ -3,7 +3,7 @@
 //! Owns that configuration and position never overwrite each other: editing members moves no cursor,
 //! unless the restart policy says so, and a pick changes no member. Every change keeps the hash.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet};
 
@@ -54,6 +54,32 @@ impl Rotation {
         } else {
             self.credits.insert(key, credits);
         }
+    }
+
+    fn record(&self, group: &GroupId, campaign: &RotationKey) -> RotationRecord {
+        RotationRecord {
+            group: group.clone(),
+            campaign: campaign.clone(),
+            cursor: self.cursor,
+            last_pick_time: self.last_pick_time,
+            restart_time: self.restart_time,
+        }
+    }
+
+    /// Of one member, unless both numbers are 0.
+    fn turns_record(
+        &self,
+        group: &GroupId,
+        campaign: &RotationKey,
+        key: u64,
+    ) -> Option<TurnsRecord> {
+        let turns = self.turns.get(&key).copied().unwrap_or(0);
+        let credits = self.credits.get(&key).copied().unwrap_or(0);
+        let record = || {
+            let (group, campaign) = (group.clone(), campaign.clone());
+            TurnsRecord { group, campaign, key, turns, credits }
+        };
+        (turns > 0 || credits != 0).then(record)
     }
 }
 
@@ -251,8 +277,7 @@ impl GroupState {
     pub(super) fn picked(&mut self, sum: &mut Sum, step: &Move, now: Time) {
         let Move { group: _, rotation: campaign, key, before: _, after, credits } = step;
         let rested = self.rotations.get(campaign).is_some_and(|r| self.has_rested(r, now));
-        let keys = credits.iter().map(|(key, _)| *key);
-        let keys: BTreeSet<u64> = keys.chain([*key]).collect();
+        let keys = credits.iter().map(|(key, _)| *key).filter(|other| other != key).chain([*key]);
         self.change_rotation(
             sum,
             campaign,
@@ -319,7 +344,7 @@ impl GroupState {
     /// Forgets a campaign's place in the ring.
     pub(super) fn drop_rotation(&mut self, sum: &mut Sum, key: &RotationKey) {
         if let Some(rotation) = self.rotations.remove(key) {
-            sum.remove(&self.rotation_record(key, &rotation));
+            sum.remove(&rotation.record(&self.record.id, key));
             let records: Vec<_> = self.turns_of(key, &rotation).collect();
             records.iter().for_each(|record| sum.remove(record));
         }
@@ -350,23 +375,28 @@ impl GroupState {
         sum: &mut Sum,
         campaign: &RotationKey,
         place: impl FnOnce(&mut Rotation),
-        keys: impl IntoIterator<Item = u64>,
+        keys: impl IntoIterator<Item = u64> + Clone,
         count: impl FnOnce(&mut Rotation),
     ) {
-        let old = self.rotations.get(campaign).cloned();
-        let mut new = old.clone().unwrap_or_default();
-        place(&mut new);
-        count(&mut new);
-        if let Some(old) = &old {
-            sum.remove(&self.rotation_record(campaign, old));
+        let group = &self.record.id;
+        // Changed where it is: a copy would have its turns copied when they change.
+        let rotation = match self.rotations.get_mut(campaign) {
+            Some(rotation) => {
+                sum.remove(&rotation.record(group, campaign));
+                rotation
+            }
+            None => self.rotations.entry(campaign.clone()).or_default(),
+        };
+        let turns = |rotation: &Rotation, key| rotation.turns_record(group, campaign, key);
+        for key in keys.clone() {
+            turns(rotation, key).iter().for_each(|record| sum.remove(record));
         }
-        sum.add(&self.rotation_record(campaign, &new));
+        place(rotation);
+        count(rotation);
+        sum.add(&rotation.record(group, campaign));
         for key in keys {
-            let before = old.as_ref().and_then(|old| self.turns_record(campaign, old, key));
-            before.iter().for_each(|record| sum.remove(record));
-            self.turns_record(campaign, &new, key).iter().for_each(|record| sum.add(record));
+            turns(rotation, key).iter().for_each(|record| sum.add(record));
         }
-        self.rotations.insert(campaign.clone(), new);
     }
 
     /// Takes all its records out of the hash.
@@ -392,7 +422,7 @@ impl GroupState {
 
     pub(super) fn rotation_records(&self) -> impl Iterator<Item = RotationRecord> + '_ {
         let rotations = self.rotations.iter();
-        rotations.map(|(campaign, rotation)| self.rotation_record(campaign, rotation))
+        rotations.map(|(campaign, rotation)| rotation.record(&self.record.id, campaign))
     }
 
     pub(super) fn turns_records(&self) -> impl Iterator<Item = TurnsRecord> + '_ {
@@ -416,30 +446,7 @@ impl GroupState {
     ) -> impl Iterator<Item = TurnsRecord> + 'a {
         let only_credits = rotation.credits.keys().filter(|k| !rotation.turns.contains_key(*k));
         let keys = rotation.turns.keys().chain(only_credits);
-        keys.filter_map(|key| self.turns_record(campaign, rotation, *key))
-    }
-
-    fn turns_record(
-        &self,
-        campaign: &RotationKey,
-        rotation: &Rotation,
-        key: u64,
-    ) -> Option<TurnsRecord> {
-        let turns = rotation.turns.get(&key).copied().unwrap_or(0);
-        let credits = rotation.credits.get(&key).copied().unwrap_or(0);
-        let (group, campaign) = (self.record.id.clone(), campaign.clone());
-        let record = TurnsRecord { group, campaign, key, turns, credits };
-        (turns > 0 || credits != 0).then_some(record)
-    }
-
-    fn rotation_record(&self, campaign: &RotationKey, rotation: &Rotation) -> RotationRecord {
-        RotationRecord {
-            group: self.record.id.clone(),
-            campaign: campaign.clone(),
-            cursor: rotation.cursor,
-            last_pick_time: rotation.last_pick_time,
-            restart_time: rotation.restart_time,
-        }
+        keys.filter_map(|key| rotation.turns_record(&self.record.id, campaign, *key))
     }
 
     fn member(&self, occupant: &Occupant, seat: Seat) -> MemberRecord {

@@ -178,7 +178,7 @@ impl AssignmentRecord {
     /// The answer to the request that made it.
     pub(super) fn first_reply(&self) -> Reply {
         let first = self.first.as_ref().unwrap_or(&self.assignment);
-        let assigned = Assigned { assignment: Assignment::clone(first), existing: false };
+        let assigned = Assigned { assignment: Arc::clone(first), existing: false };
         Reply { position: first.position, outcome: Outcome::Assigned(assigned) }
     }
 }
@@ -211,7 +211,7 @@ impl Answer {
 
     pub(super) fn reply(&self, position: LogPosition) -> Result<Reply, Rejection> {
         let assigned = |assignment: &Arc<Assignment>, existing| {
-            let assignment = Assignment::clone(assignment);
+            let assignment = Arc::clone(assignment);
             Assigned { assignment, existing }
         };
         let outcome = match self {
@@ -219,7 +219,7 @@ impl Answer {
             Self::Batch(items) => Outcome::Batch(
                 items.iter().map(|(item, existing)| assigned(item, *existing)).collect(),
             ),
-            Self::Step(assignment) => Outcome::Assignment(Assignment::clone(assignment)),
+            Self::Step(assignment) => Outcome::Assignment(Arc::clone(assignment)),
             Self::Other(result) => Result::clone(result)?,
         };
         Ok(Reply { position, outcome })

@@ -44,8 +44,8 @@ pub enum Outcome {
     Assigned(Assigned),
     /// Who got each of a batch, in its order.
     Batch(Vec<Assigned>),
-    /// The assignment as it is now.
-    Assignment(Assignment),
+    /// The assignment as it is now; shared with the state.
+    Assignment(Arc<Assignment>),
     /// It is gone.
     Deleted,
     /// Time has passed.
@@ -66,8 +66,8 @@ pub enum Outcome {
 /// The answer to `AssignContact`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Assigned {
-    /// The assignment as it stood when this was answered.
-    pub assignment: Assignment,
+    /// The assignment as it stood when this was answered; shared with the state.
+    pub assignment: Arc<Assignment>,
     /// An open assignment of the same work was there already.
     pub existing: bool,
 }

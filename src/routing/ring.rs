@@ -371,10 +371,15 @@ fn merged<'a, I>(mut heads: Vec<Head<I>>) -> impl Iterator<Item = (u64, &'a Occu
 where
     I: Iterator<Item = (u64, &'a Occupant)>,
 {
+    // One list, where all have one weight: it is in order already, and nobody looks ahead in it.
+    let mut alone = if heads.len() == 1 { heads.pop() } else { None };
     let mut order: BinaryHeap<Reverse<(u64, usize)>> = BinaryHeap::with_capacity(heads.len());
     let first = |(i, head): (usize, &Head<I>)| Some(Reverse((head.next.as_ref()?.0, i)));
     order.extend(heads.iter().enumerate().filter_map(first));
     std::iter::from_fn(move || {
+        if let Some(head) = &mut alone {
+            return head.next.take().or_else(|| head.rest.next());
+        }
         let Reverse((_, i)) = order.pop()?;
         let head = heads.get_mut(i)?;
         let next = std::mem::replace(&mut head.next, head.rest.next());

@@ -38,6 +38,9 @@ impl PartialEq for State {
 }
 impl Eq for State {}
 
+/// Changes for which a team keeps room from one command to the next.
+const OUTBOX_ROOM: usize = 16;
+
 /// When and where the command at hand takes effect; `now` never goes back.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct At {
@@ -98,13 +101,25 @@ impl State {
         let at = At { now: self.clock.time, position: stamp.position, engine };
         self.admits(command, at.now)?;
         let id = &command.team;
-        let (answer, told) = match self.teams.get_mut(id) {
-            None => self.answer_without_team(command, at),
+        let event = |change| Event {
+            position: at.position,
+            time: at.now,
+            team: id.clone(),
+            principal: command.principal.name().to_owned(),
+            change,
+        };
+        match self.teams.get_mut(id) {
+            None => {
+                let (answer, told) = self.answer_without_team(command, at);
+                events.extend(told.map(event));
+                answer
+            }
             Some(team) => {
                 let team = Arc::make_mut(team);
                 let (before, due) = (team.sum.total(), team.next_due());
                 let answer = team.answer(command, at);
-                let told = std::mem::take(&mut team.outbox);
+                events.extend(team.outbox.drain(..).map(event));
+                team.outbox.shrink_to(OUTBOX_ROOM);
                 let (after, next_due) = (team.sum.total(), team.next_due());
                 self.total = self.total.wrapping_sub(before).wrapping_add(after);
                 if due != next_due {
@@ -113,24 +128,19 @@ impl State {
                 }
                 let is_gone =
                     answer.is_ok() && matches!(command.operation, Operation::DeleteTeam { .. });
-                (answer, if is_gone { self.forget(id, told) } else { told })
+                if is_gone {
+                    events.extend(self.forget(id).map(event));
+                }
+                answer
             }
-        };
-        events.extend(told.into_iter().map(|change| Event {
-            position: at.position,
-            time: at.now,
-            team: id.clone(),
-            principal: command.principal.name().to_owned(),
-            change,
-        }));
-        answer
+        }
     }
 
     fn answer_without_team(
         &mut self,
         command: &Command,
         at: At,
-    ) -> (Result<Reply, Rejection>, Vec<Change>) {
+    ) -> (Result<Reply, Rejection>, Option<Change>) {
         let Operation::CreateTeam { display_name, labels, time_zone } = &command.operation else {
             let missing_ok =
                 matches!(command.operation, Operation::DeleteTeam { allow_missing: true });
@@ -140,26 +150,24 @@ impl State {
             } else {
                 Err(Rejection::NotFound { kind: ResourceKind::Team, id })
             };
-            return (answer, Vec::new());
+            return (answer, None);
         };
         let mut team = Team::new(command.team.clone(), display_name, labels, time_zone, at);
         let answer = Answer::other(Ok(Outcome::Team(team.view())));
         let reply = team.remember(command.request.as_ref(), answer, at);
-        let told = vec![Change::Team { before: None, after: Some(team.view()) }];
+        let told = Change::Team { before: None, after: Some(Box::new(team.view())) };
         self.total = self.total.wrapping_add(team.sum.total());
         self.teams.insert(command.team.clone(), Arc::new(team));
-        (reply, told)
+        (reply, Some(told))
     }
 
     /// Takes a team out, with all that is remembered of it.
-    fn forget(&mut self, id: &TeamId, mut told: Vec<Change>) -> Vec<Change> {
-        if let Some(team) = self.teams.remove(id) {
-            self.total = self.total.wrapping_sub(team.sum.total());
-            let due = team.next_due();
-            due.into_iter().for_each(|due| drop(self.dues.remove(&(due, id.clone()))));
-            told.push(Change::Team { before: Some(team.view()), after: None });
-        }
-        told
+    fn forget(&mut self, id: &TeamId) -> Option<Change> {
+        let team = self.teams.remove(id)?;
+        self.total = self.total.wrapping_sub(team.sum.total());
+        let due = team.next_due();
+        due.into_iter().for_each(|due| drop(self.dues.remove(&(due, id.clone()))));
+        Some(Change::Team { before: Some(Box::new(team.view())), after: None })
     }
 
     /// The next instant at which time alone does something, if it ever does: a wait or an offer ends, or

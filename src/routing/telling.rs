@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::{
-    Change, GroupAction, MemberSpec, Operation, Rep, RepId, RotationAction, Rule,
+    Change, GroupAction, MemberSpec, Operation, Rep, RepId, RotationAction,
     team::{Resource, Team, named},
 };
 
@@ -18,6 +18,7 @@ impl Team {
             Resource::Team => {
                 let (before, after) = (before.view(), self.view());
                 let changed = before != after;
+                let (before, after) = (Box::new(before), Box::new(after));
                 changed.then_some(Change::Team { before: Some(before), after: Some(after) })
             }
             Resource::Rep(id) => {
@@ -25,7 +26,7 @@ impl Team {
                 (before != after).then_some(Change::Rep { before, after })
             }
             Resource::Rule(id) => {
-                let rule = |team: &Self| team.rules.get(id).map(|rule| Rule::clone(rule));
+                let rule = |team: &Self| team.rules.get(id).map(Arc::clone);
                 let (before, after) = (rule(before), rule(self));
                 (before != after).then_some(Change::Rule { before, after })
             }

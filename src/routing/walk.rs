@@ -71,7 +71,7 @@ pub(super) struct Pick {
 
 /// Tries the targets in order. Changes nothing.
 pub(super) fn walk(team: &Team, targets: &[Target], who: &Traveller<'_>, start: Start) -> Walk {
-    let mut traces = Vec::new();
+    let mut traces = Vec::with_capacity(targets.len());
     let is_owner = |target: &Target| matches!(target.kind, TargetKind::Owner(_));
     let first_other = targets.iter().position(|target| !is_owner(target));
     let (from, held) = match start {

@@ -3,7 +3,7 @@
 //! Each function gives what is wrong, if anything is. Those that take marks note what they came upon, so
 //! that one which no longer comes upon anything is seen.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use turnwise::{
     codec, image,
@@ -51,7 +51,7 @@ impl<'a> Trial<'a> {
     fn assign(&mut self, assign: Assign) -> Result<Assignment, Rejection> {
         let outcome = self.try_(Operation::AssignContact(assign))?;
         let Outcome::Assigned(assigned) = outcome else { panic!("{outcome:?}") };
-        Ok(assigned.assignment)
+        Ok(Arc::unwrap_or_clone(assigned.assignment))
     }
 
     fn assign_anybody(&mut self, via: Via) -> Assignment {
@@ -161,7 +161,9 @@ pub(crate) fn p7(
         contacts.map(assign).collect::<Result<Vec<_>, _>>()
     });
     let shown = state.preview(team, preview, state.time());
-    let shown = shown.map(|all| all.into_iter().map(|one| one.assignment).collect::<Vec<_>>());
+    let shown = shown.map(|all| {
+        all.into_iter().map(|one| Arc::unwrap_or_clone(one.assignment)).collect::<Vec<_>>()
+    });
     let look = |all: &Result<Vec<Assignment>, Rejection>| match all {
         Ok(all) => Ok(all
             .iter()

@@ -123,7 +123,7 @@ fn in_batches(commands: &[Command], size: usize) -> (State, Vec<String>) {
             let position = LogPosition { log_index: index, seq, term: 1 };
             let reply = state.apply(command, Stamp { time: Time(7), position }).unwrap();
             if let Outcome::Assigned(assigned) = reply.outcome {
-                outcomes.push(assigned.assignment.rep.unwrap().to_string());
+                outcomes.push(assigned.assignment.rep.as_ref().unwrap().to_string());
             }
         }
     }

@@ -3,7 +3,7 @@
 use turnwise::routing::{AssignmentFilter, AssignmentId, ContactId, TeamId};
 
 use super::world::{
-    World, campaign, even_if_out, group, member, name, out_between, rep, team, to_group, via,
+    World, campaign, close, even_if_out, group, member, name, out_between, rep, team, to_group, via,
 };
 
 fn numbers(world: &World, filter: &AssignmentFilter, page: usize) -> Vec<u64> {
@@ -57,6 +57,37 @@ fn assignments_are_listed_by_age_contact_and_campaign_in_pages_of_any_size() {
         let nobody =
             AssignmentFilter { contact: Some(ContactId::new("x")), ..AssignmentFilter::default() };
         assert_eq!(numbers(&world, &nobody, page), [0_u64; 0]);
+    }
+}
+
+/// The index by contact has those with a rep apart from those with none.
+#[test]
+fn a_contact_that_is_sometimes_given_to_nobody_is_listed_by_age_too() {
+    let mut world = World::with_ring("A B");
+    world.create_options("o", "X Y").unwrap();
+    world.run_campaign("d", vec![to_group("o")]);
+    let all: Vec<u64> = "ccddcddcdcccddd"
+        .chars()
+        .map(|c| {
+            let id = world.assign("x", &via(&c.to_string()), &[]).assignment.id;
+            // Who gets an option has what they came for.
+            if world.work("x").state.is_open() {
+                world.step("x", close);
+            }
+            id.log_index
+        })
+        .collect();
+    let filter =
+        AssignmentFilter { contact: Some(ContactId::new("x")), ..AssignmentFilter::default() };
+    for page in [1, 2, 3, 100] {
+        assert_eq!(numbers(&world, &filter, page), all);
+    }
+    // From a place where none of the contact's is, or none is any more.
+    for index in all.iter().flat_map(|index| [index - 1, *index, index + 1]) {
+        let after = AssignmentId { log_index: index, seq: 0, item: 0 };
+        let rest = world.state.assignments(&team(), &filter, Some(after), 100).unwrap();
+        let rest: Vec<u64> = rest.iter().map(|assignment| assignment.id.log_index).collect();
+        assert!(rest.iter().eq(all.iter().filter(|other| **other > index)), "after {index}");
     }
 }
 

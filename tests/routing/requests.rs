@@ -1,12 +1,10 @@
 //! Repeats: the same request gets the answer it got, and the same work is not done twice.
 
-use turnwise::routing::{
-    Assigned, AssignmentState, LogPosition, Outcome, Rejection, State, limits,
-};
+use turnwise::routing::{AssignmentState, LogPosition, Outcome, Rejection, State, limits};
 
 use super::world::{
-    World, assign, assigned, key, launch, name, new_rep, new_team, out, out_between, rep, team,
-    to_group, to_owner, to_rep, via,
+    Assigned, World, assign, assigned, key, launch, name, new_rep, new_team, out, out_between, rep,
+    team, to_group, to_owner, to_rep, via,
 };
 
 #[test]

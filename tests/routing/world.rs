@@ -1,13 +1,13 @@
 //! One team to play with, in few words: `A B*3` is a list of members with their weights.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use turnwise::routing::{
-    Assign, Assigned, Assignment, AssignmentFilter, AssignmentId, Campaign, CampaignId, Command,
-    ContactId, Cursor, Event, GroupId, GroupKind, GroupSettings, Labels, LogPosition, MemberName,
-    MemberSpec, OpenAssignments, Operation, OptionId, Outcome, OwnerKind, OwnerRef, OwnerType,
-    Rejection, Rep, RepChange, RepId, RepSettings, Reply, RequestId, RequestKey, RotationView,
-    Route, RuleId, Stamp, State, Target, TargetKind, TeamId, Time, Via, Warning,
+    Assign, Assignment, AssignmentFilter, AssignmentId, Campaign, CampaignId, Command, ContactId,
+    Cursor, Event, GroupId, GroupKind, GroupSettings, Labels, LogPosition, MemberName, MemberSpec,
+    OpenAssignments, Operation, OptionId, Outcome, OwnerKind, OwnerRef, OwnerType, Rejection, Rep,
+    RepChange, RepId, RepSettings, Reply, RequestId, RequestKey, RotationView, Route, RuleId,
+    Stamp, State, Target, TargetKind, TeamId, Time, Via, Warning,
 };
 
 pub(crate) struct World {
@@ -17,6 +17,12 @@ pub(crate) struct World {
     /// What watchers were told by the last command.
     pub(crate) events: Vec<Event>,
     contacts: u64,
+}
+
+/// The answer to an assign, as a copy to take apart.
+pub(crate) struct Assigned {
+    pub(crate) assignment: Assignment,
+    pub(crate) existing: bool,
 }
 
 /// In microseconds.
@@ -311,7 +317,7 @@ impl World {
     ) -> Assignment {
         let outcome = self.ok(step(self.work(contact).id));
         let Outcome::Assignment(assignment) = outcome else { panic!("{outcome:?}") };
-        assignment
+        Arc::unwrap_or_clone(assignment)
     }
 }
 
@@ -333,7 +339,8 @@ pub(crate) fn named(member: &MemberName) -> String {
 
 pub(crate) fn assigned(outcome: Outcome) -> Assigned {
     let Outcome::Assigned(assigned) = outcome else { panic!("{outcome:?}") };
-    assigned
+    let turnwise::routing::Assigned { assignment, existing } = assigned;
+    Assigned { assignment: Arc::unwrap_or_clone(assignment), existing }
 }
 
 pub(crate) fn new_team() -> Operation {

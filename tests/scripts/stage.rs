@@ -400,7 +400,7 @@ impl Stage {
         let mut words = text.split_whitespace();
         let via = self.via(words.next().unwrap());
         let count = words.next().unwrap().parse().unwrap();
-        let who = |assignment: Assignment| match (assignment.rep, assignment.option) {
+        let who = |assignment: &Assignment| match (&assignment.rep, &assignment.option) {
             (Some(rep), _) => rep.to_string(),
             (None, Some(option)) => option.option.to_string(),
             (None, None) => "-".to_owned(),
@@ -408,7 +408,7 @@ impl Stage {
         let (mut picked, mut decisions) = (Vec::new(), Vec::new());
         let groups = self.groups();
         // Of those only whose decision says more than who it was.
-        let mut tell = |assignment: Assignment| {
+        let mut tell = |assignment: &Assignment| {
             let passed = |trace: &&TargetTrace| !trace.skipped.named.is_empty();
             let traces = assignment.decision.targets.iter().filter(passed);
             let traces: Vec<_> = traces.map(|trace| words::trace(trace, &groups)).collect();
@@ -429,12 +429,12 @@ impl Stage {
             let assign = Assign::new(ContactId::new("somebody"), via);
             let preview = Preview { changes, assign, count };
             let answers = self.state.preview(&team(), &preview, Time(self.now)).unwrap();
-            answers.into_iter().for_each(|assigned| tell(assigned.assignment));
+            answers.into_iter().for_each(|assigned| tell(&assigned.assignment));
         } else {
             for _ in 0..count {
                 let assign = Assign::new(self.fresh_contact(), via.clone());
                 match self.ask(None, Operation::AssignContact(assign)).0 {
-                    Ok(Outcome::Assigned(assigned)) => tell(assigned.assignment),
+                    Ok(Outcome::Assigned(assigned)) => tell(&assigned.assignment),
                     Ok(other) => panic!("{other:?}"),
                     Err(rejection) => return vec![refusal(&rejection)],
                 }

@@ -131,7 +131,7 @@ fn what(team: &TeamId, change: &Change) -> What {
     match change {
         Change::Team { before, after } => {
             let state = |team: &Team| configured(&team.meta);
-            resource(team_name(team), before.as_ref(), after.as_ref(), state, |_, _| None)
+            resource(team_name(team), before.as_deref(), after.as_deref(), state, |_, _| None)
         }
         Change::Rep { before, after } => {
             let (before, after) = (before.as_deref(), after.as_deref());
@@ -151,7 +151,7 @@ fn what(team: &TeamId, change: &Change) -> What {
             after: Some(pb::EventState::default()),
         },
         Change::Rule { before, after } => {
-            let (before, after) = (before.as_ref(), after.as_ref());
+            let (before, after) = (before.as_deref(), after.as_deref());
             let id = after.or(before).map(|rule| rule_name(team, &rule.id));
             let state = |rule: &Rule| configured(&rule.meta);
             resource(id.unwrap_or_default(), before, after, state, |_, _| None)

@@ -434,7 +434,7 @@ fn outcome(old: v1::Outcome, targets: &Targets) -> Outcome {
             Outcome::Campaign(campaign(one), warnings.into_iter().map(warning).collect())
         }
         v1::Outcome::Assigned(v1::Assigned { assignment, existing }) => {
-            let assignment = targets.assignment(assignment);
+            let assignment = Arc::new(targets.assignment(assignment));
             Outcome::Assigned(Assigned { assignment, existing })
         }
         v1::Outcome::Deleted => Outcome::Deleted,

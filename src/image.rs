@@ -19,7 +19,7 @@ use bincode::{
 };
 use serde::de::DeserializeOwned;
 
-use crate::routing::{ImageError, ImageV1, ImageV2, Loading, Part, Source, State};
+use crate::routing::{ImageError, ImageV1, ImageV2, Loading, Part, Source, State, in_turn};
 
 /// The version written.
 pub const VERSION: u32 = 3;
@@ -31,6 +31,8 @@ const LIMITS: (usize, usize, usize) = (16 << 20, 1 << 30, 1 << 44);
 const CLAIM_MAX: usize = 16;
 /// Parts of an image that are read and not yet put into the state, at most.
 const PARTS_UNDERWAY_MAX: usize = 16;
+/// Bytes of an image from which on a second thread is worth its start.
+const TWO_THREADS_MIN: usize = 1 << 20;
 
 /// Writes the state.
 ///
@@ -62,7 +64,8 @@ pub fn load(body: &[u8]) -> io::Result<(State, u128)> {
             // The records that it holds have the same form, and so the same hash.
             hashed(State::from_image(image.into()).map_err(invalid)?)
         }
-        VERSION => hashed(in_parts(image)?),
+        VERSION if image.len() < TWO_THREADS_MIN => hashed(on_one_thread(image)?),
+        VERSION => hashed(on_two_threads(image)?),
         version => {
             Err(invalid(format!("state image version {version} is not known, only 1 to {VERSION}")))
         }
@@ -76,8 +79,20 @@ fn hashed(state: State) -> io::Result<(State, u128)> {
     Ok((state, hash))
 }
 
+fn on_one_thread(image: &[u8]) -> io::Result<State> {
+    let (mut loading, mut taken) = (Loading::new(in_turn), Ok(()));
+    read_parts(image, |part| {
+        // What can't be read is the first thing to be told, wherever it stands.
+        if taken.is_ok() {
+            taken = loading.take(part);
+        }
+    })?;
+    taken.map_err(invalid)?;
+    Ok(loading.state())
+}
+
 /// Reads the image on this thread, and puts what is read into a state on another.
-fn in_parts(image: &[u8]) -> io::Result<State> {
+fn on_two_threads(image: &[u8]) -> io::Result<State> {
     let (give, taken) = mpsc::sync_channel::<Part>(PARTS_UNDERWAY_MAX);
     thread::scope(|scope| {
         let state =

@@ -291,6 +291,24 @@ fn the_golden_file_of_version_3_reads_and_writes_as_ever() {
     assert_eq!((hash, loaded.recomputed_hash()), (full().hash(), full().hash()));
 }
 
+/// Small ones are loaded on one, but for here.
+#[test]
+fn an_image_is_loaded_alike_on_one_thread_and_on_two() {
+    let mut body = Vec::new();
+    save(&full(), &mut body).unwrap();
+    let image = &body[4..];
+    assert_eq!(on_one_thread(image).unwrap(), full());
+    assert_eq!(on_two_threads(image).unwrap(), full());
+    let of = |loaded: io::Result<State>| loaded.map_err(|error| error.to_string());
+    for at in 0..image.len() {
+        let mut damaged = image.to_vec();
+        damaged[at] ^= 0x55;
+        assert_eq!(of(on_one_thread(&damaged)), of(on_two_threads(&damaged)), "byte {at}");
+        let cut = &image[..at];
+        assert_eq!(of(on_one_thread(cut)), of(on_two_threads(cut)), "the first {at} bytes");
+    }
+}
+
 #[test]
 fn damaged_bodies_are_refused_and_ask_for_no_memory() {
     let old = include_bytes!("../../tests/golden/state-v1.bin").to_vec();

@@ -6,41 +6,46 @@
 
 use std::sync::Arc;
 
-use imbl::{OrdMap, OrdSet};
-
 use super::{
     AssignmentId, AssignmentState, ContactId, Time, Via,
     digest::Sum,
-    places::{Place, Places, in_order},
+    places::{Least, Place, doubled, sorted},
     read::AssignmentFilter,
     record::{AssignmentRecord, RepUid},
     together::Together,
+    tree::Tree,
     waiting::Waiting,
 };
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Assignments {
     /// By age.
-    by_id: OrdMap<AssignmentId, Arc<AssignmentRecord>>,
-    /// By the work.
-    open: Places<AssignmentId>,
-    by_contact: OrdSet<(Place, AssignmentId)>,
-    /// Those of them that have a rep.
-    by_reached: OrdSet<(Place, AssignmentId)>,
-    by_campaign: OrdSet<(Place, AssignmentId)>,
+    by_id: Tree<AssignmentId, Arc<AssignmentRecord>>,
+    /// Of a contact, those that have a rep before those that have none, each by age.
+    by_contact: Tree<ByContact>,
+    /// Those that are open, by the work.
+    open: Tree<(Place, AssignmentId)>,
+    by_campaign: Tree<(Place, AssignmentId)>,
     /// Those that count as open work of a rep.
-    by_holder: OrdSet<(RepUid, AssignmentId)>,
+    by_holder: Tree<(RepUid, AssignmentId)>,
     /// Closed and cancelled ones, by when that was.
-    ended: OrdSet<(Time, AssignmentId)>,
+    ended: Tree<(Time, AssignmentId)>,
     pub(super) waiting: Waiting,
+}
+
+/// The contact, whether it has no rep, and which it is.
+type ByContact = (Place, bool, AssignmentId);
+
+fn by_contact(record: &AssignmentRecord) -> ByContact {
+    let assignment = &record.assignment;
+    (Place::of(&assignment.contact), record.rep.is_none(), assignment.id)
 }
 
 /// What the indexes hold of assignments that are being loaded.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
+    contacts: Vec<ByContact>,
     open: Vec<(Place, AssignmentId)>,
-    contacts: Vec<(Place, AssignmentId)>,
-    reached: Vec<(Place, AssignmentId)>,
     campaigns: Vec<(Place, AssignmentId)>,
     pub(super) holders: Vec<(RepUid, AssignmentId)>,
     ended: Vec<(Time, AssignmentId)>,
@@ -50,11 +55,8 @@ pub(super) struct Seen {
 impl Seen {
     pub(super) fn add(&mut self, record: &Arc<AssignmentRecord>) {
         let assignment = &record.assignment;
-        let (id, contact) = (assignment.id, Place::of(&assignment.contact));
-        self.contacts.push((contact, id));
-        if record.rep.is_some() {
-            self.reached.push((contact, id));
-        }
+        let id = assignment.id;
+        self.contacts.push(by_contact(record));
         if let Via::Campaign(campaign) = &assignment.via {
             self.campaigns.push((Place::of(campaign), id));
         }
@@ -83,11 +85,10 @@ impl Assignments {
 
     /// The open assignment of this work.
     pub(super) fn open(&self, contact: &ContactId, via: &Via) -> Option<&Arc<AssignmentRecord>> {
-        let all = self.open.at(Place::of_work(contact, via)).filter_map(|id| self.get(id));
-        let mut meant = all.filter(|record| {
-            (&record.assignment.contact, &record.assignment.via) == (contact, via)
-        });
-        meant.next()
+        let open = listed(&self.open, Place::of_work(contact, via), None);
+        let mut records = open.filter_map(|id| self.get(id));
+        records
+            .find(|record| (&record.assignment.contact, &record.assignment.via) == (contact, via))
     }
 
     pub(super) fn open_len(&self) -> usize {
@@ -96,7 +97,7 @@ impl Assignments {
 
     /// By age.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<AssignmentRecord>> {
-        self.by_id.values()
+        self.by_id.iter().map(|(_, record)| record)
     }
 
     /// What a rep holds, by age.
@@ -107,9 +108,10 @@ impl Assignments {
     /// The rep of the contact's newest assignment that has one.
     pub(super) fn last_rep(&self, contact: &ContactId) -> Option<RepUid> {
         let place = Place::of(contact);
-        let range = (place, LEAST)..=(place, GREATEST);
-        let mut newest = self.by_reached.range(range).rev().filter_map(|(_, id)| self.get(*id));
-        newest.find(|record| record.assignment.contact == *contact)?.rep
+        let newest = self.by_contact.back_from((place, false, GREATEST));
+        let theirs = newest.take_while(|((it, ..), ())| *it == place);
+        let mut records = theirs.filter_map(|((_, _, id), ())| self.get(*id));
+        records.find(|record| record.assignment.contact == *contact)?.rep
     }
 
     /// By age, from the first one after `after`.
@@ -132,7 +134,7 @@ impl Assignments {
         };
         match (contact, campaign) {
             (Some(contact), _) => {
-                let ids = listed(&self.by_contact, Place::of(contact), after);
+                let ids = self.of_contact(Place::of(contact), after);
                 ids.filter_map(|id| self.record(id)).filter(fits).take(limit).collect()
             }
             (None, Some(campaign)) => {
@@ -140,10 +142,31 @@ impl Assignments {
                 ids.filter_map(|id| self.record(id)).filter(fits).take(limit).collect()
             }
             (None, None) => {
-                let all = super::read::after(&self.by_id, after.as_ref());
+                let all = self.by_id.from(after.unwrap_or(AssignmentId::LEAST));
+                let all = all.skip_while(|(id, _)| Some(*id) == after);
                 all.map(|(_, record)| &**record).filter(fits).take(limit).collect()
             }
         }
+    }
+
+    /// By age, from the first one after `after`.
+    fn of_contact(
+        &self,
+        contact: Place,
+        after: Option<AssignmentId>,
+    ) -> impl Iterator<Item = AssignmentId> {
+        let all = [false, true].map(|has_no_rep| {
+            let from = (contact, has_no_rep, after.unwrap_or(AssignmentId::LEAST));
+            let some = self.by_contact.from(from).map(|(entry, ())| *entry);
+            let some = some.take_while(move |entry| (entry.0, entry.1) == (contact, has_no_rep));
+            some.map(|(_, _, id)| id).skip_while(move |id| Some(*id) == after).peekable()
+        });
+        let [mut with_rep, mut without] = all;
+        std::iter::from_fn(move || match (with_rep.peek(), without.peek()) {
+            (Some(one), Some(other)) if other < one => without.next(),
+            (Some(_), _) => with_rep.next(),
+            (None, _) => without.next(),
+        })
     }
 
     fn record(&self, id: AssignmentId) -> Option<&AssignmentRecord> {
@@ -166,22 +189,19 @@ impl Assignments {
             }
             None => {
                 if let Via::Campaign(campaign) = &assignment.via {
-                    self.by_campaign.insert((Place::of(campaign), id));
+                    self.by_campaign.insert((Place::of(campaign), id), ());
                 }
-                self.by_contact.insert((Place::of(&assignment.contact), id));
             }
         }
         sum.add(&*record);
+        self.by_contact.insert(by_contact(&record), ());
         if assignment.state.is_open() {
-            self.open.insert(Place::of_work(&assignment.contact, &assignment.via), id);
+            self.open.insert((Place::of_work(&assignment.contact, &assignment.via), id), ());
         } else {
-            self.ended.insert((assignment.update_time, id));
+            self.ended.insert((assignment.update_time, id), ());
         }
         if let Some(rep) = held(&record) {
-            self.by_holder.insert((rep, id));
-        }
-        if record.rep.is_some() {
-            self.by_reached.insert((Place::of(&assignment.contact), id));
+            self.by_holder.insert((rep, id), ());
         }
         self.waiting.add(&record);
         self.by_id.insert(id, record);
@@ -190,70 +210,65 @@ impl Assignments {
 
     fn forget_state(&mut self, record: &AssignmentRecord) {
         let assignment = &record.assignment;
+        self.by_contact.remove(&by_contact(record));
         if assignment.state.is_open() {
             let place = Place::of_work(&assignment.contact, &assignment.via);
-            self.open.remove(place, assignment.id);
+            self.open.remove(&(place, assignment.id));
         } else {
             self.ended.remove(&(assignment.update_time, assignment.id));
         }
         if let Some(rep) = held(record) {
             self.by_holder.remove(&(rep, assignment.id));
         }
-        if record.rep.is_some() {
-            self.by_reached.remove(&(Place::of(&assignment.contact), assignment.id));
-        }
         self.waiting.remove(record);
     }
 
     /// All that are open, in no order that means anything.
     pub(super) fn all_open(&self) -> impl Iterator<Item = AssignmentId> {
-        self.open.iter()
+        self.open.iter().map(|((_, id), ())| *id)
     }
 
     /// Those that ended at a time or later; `None` if there are more than `max`.
     pub(super) fn ended_since(&self, time: Time, max: usize) -> Option<Vec<AssignmentId>> {
-        let since = self.ended.range((time, LEAST)..);
-        let ids: Vec<_> = since.map(|(_, id)| *id).take(max.saturating_add(1)).collect();
+        let since = self.ended.from((time, AssignmentId::LEAST));
+        let ids: Vec<_> = since.map(|((_, id), ())| *id).take(max.saturating_add(1)).collect();
         (ids.len() <= max).then_some(ids)
     }
 
     /// How many have ended, and the one that did so first.
     pub(super) fn ended(&self) -> (usize, Option<(Time, AssignmentId)>) {
-        (self.ended.len(), self.ended.get_min().copied())
+        (self.ended.len(), self.ended.first().map(|(end, ())| *end))
     }
 
     /// Those of a loaded state, by ascending ids, with what was seen of them.
     pub(super) fn of(records: Vec<Arc<AssignmentRecord>>, seen: Seen, together: Together) -> Self {
         let mut all = Self::default();
-        let Seen { open, contacts, reached, campaigns, holders, ended, waiting } = seen;
+        let Seen { contacts, open, campaigns, holders, ended, waiting } = seen;
         waiting.iter().for_each(|record| all.waiting.add(record));
         let Self {
             by_id,
-            open: works,
             by_contact,
-            by_reached,
+            open: works,
             by_campaign,
             by_holder,
             ended: ends,
             waiting: _,
         } = &mut all;
-        let mut given = Some((records, open, ended));
-        let mut given_too = Some((contacts, reached, campaigns, holders));
+        let mut given = Some((records, holders, ended));
+        let mut given_too = Some((contacts, open, campaigns));
         together(
             &mut || {
-                let Some((records, open, ended)) = given.take() else { return };
-                in_order(records, |record| drop(by_id.insert(record.assignment.id, record)));
-                *works = Places::of(open);
-                *ends = set_of(ended);
+                let Some((records, holders, ended)) = given.take() else { return };
+                let keyed = records.into_iter().map(|record| (record.assignment.id, record));
+                *by_id = Tree::of(keyed.collect());
+                *by_holder = sorted(holders);
+                *ends = sorted(ended);
             },
             &mut || {
-                let Some((contacts, reached, campaigns, holders)) = given_too.take() else {
-                    return;
-                };
-                *by_contact = set_of(contacts);
-                *by_reached = set_of(reached);
-                *by_campaign = set_of(campaigns);
-                *by_holder = set_of(holders);
+                let Some((contacts, open, campaigns)) = given_too.take() else { return };
+                *by_contact = sorted(contacts);
+                *works = sorted(open);
+                *by_campaign = sorted(campaigns);
             },
         );
         all
@@ -261,7 +276,7 @@ impl Assignments {
 
     /// An open one whose work another open one is about too.
     pub(super) fn doubled(&self) -> Option<AssignmentId> {
-        self.open.doubled(|id| {
+        doubled(self.open.iter().map(|(entry, ())| *entry), |id| {
             let assignment = &self.get(id)?.assignment;
             Some((&assignment.contact, &assignment.via))
         })
@@ -277,7 +292,6 @@ impl Assignments {
         sum.remove(&*record);
         self.forget_state(&record);
         let assignment = &record.assignment;
-        self.by_contact.remove(&(Place::of(&assignment.contact), id));
         if let Via::Campaign(campaign) = &assignment.via {
             self.by_campaign.remove(&(Place::of(campaign), id));
         }
@@ -285,7 +299,10 @@ impl Assignments {
     }
 }
 
-const LEAST: AssignmentId = AssignmentId { log_index: 0, seq: 0, item: 0 };
+impl Least for AssignmentId {
+    const LEAST: Self = Self { log_index: 0, seq: 0, item: 0 };
+}
+
 const GREATEST: AssignmentId = AssignmentId { log_index: u64::MAX, seq: u32::MAX, item: u32::MAX };
 
 /// The rep whose open work it is.
@@ -293,23 +310,13 @@ pub(super) fn held(record: &AssignmentRecord) -> Option<RepUid> {
     record.rep.filter(|_| record.assignment.state.is_held())
 }
 
-fn set_of<T: Ord + Clone>(mut list: Vec<T>) -> OrdSet<T> {
-    let mut set = OrdSet::new();
-    list.sort_unstable();
-    in_order(list, |thing| drop(set.insert(thing)));
-    set
-}
-
+/// Those under a key, from the first one after `after`.
 fn listed<K: Ord + Copy>(
-    index: &OrdSet<(K, AssignmentId)>,
+    index: &Tree<(K, AssignmentId)>,
     key: K,
     after: Option<AssignmentId>,
 ) -> impl Iterator<Item = AssignmentId> {
-    use std::ops::Bound::{Excluded, Included, Unbounded};
-    let start = match after {
-        Some(id) => Excluded((key, id)),
-        None => Included((key, LEAST)),
-    };
-    let range = index.range((start, Unbounded));
-    range.take_while(move |(of, _)| *of == key).map(|(_, id)| *id)
+    let all = index.from((key, after.unwrap_or(AssignmentId::LEAST)));
+    let all = all.take_while(move |((of, _), ())| *of == key).map(|((_, id), ())| *id);
+    all.skip_while(move |id| Some(*id) == after)
 }

@@ -23,7 +23,7 @@
 //! | `ring`, `seats`, `group` | who comes after a cursor; where a group's rotations stand |
 //! | `access`, `token`, `token_commands` | who may do what; what they show; how they get it |
 //! | `coverage` | the guard: somebody must be there for an active campaign |
-//! | `reps`, `assignments`, `requests`, `places` | what is kept, with its indexes |
+//! | `reps`, `assignments`, `requests`, `places`, `tree` | what is kept, with its indexes |
 //! | `engine` | which versions of the rules there are, and what is different between them |
 //! | `record`, `digest`, `image`, `together` | what the state consists of, its hash, its form in a snapshot |
 //! | `read`, `preview`, `report`, `choice` | what can be read |
@@ -73,6 +73,7 @@ mod time;
 mod together;
 mod token;
 mod token_commands;
+mod tree;
 mod visits;
 mod waiting;
 mod walk;
@@ -110,5 +111,5 @@ pub use settings::{
 };
 pub use state::State;
 pub use time::{Interval, IntervalSet, Time};
-pub use together::Together;
+pub use together::{Together, in_turn};
 pub use token::{Bearer, Principal, Role, SecretHash, Token, TokenChange, TokenSettings};

@@ -6,10 +6,9 @@
 
 use std::collections::BTreeSet;
 
-use imbl::{OrdMap, OrdSet};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use super::{ContactId, Id, Via};
+use super::{ContactId, Id, Via, tree::Tree};
 
 /// Where a text stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,120 +45,84 @@ impl Place {
 
 /// Things of which each has a text of its own, by place.
 #[derive(Debug, Clone)]
-pub(super) struct Places<T: Ord + Copy> {
-    first: OrdMap<Place, T>,
-    /// Those that came to a place that was taken.
-    others: OrdMap<Place, OrdSet<T>>,
-    len: usize,
-}
+pub(super) struct Places<T>(Tree<(Place, T)>);
 
-impl<T: Ord + Copy> Default for Places<T> {
+impl<T> Default for Places<T> {
     fn default() -> Self {
-        Self { first: OrdMap::new(), others: OrdMap::new(), len: 0 }
+        Self(Tree::default())
     }
 }
 
-impl<T: Ord + Copy> Places<T> {
+impl<T: Least> Places<T> {
     /// Those at a place, in no order.
     pub(super) fn at(&self, place: Place) -> impl Iterator<Item = T> {
-        let first = self.first.get(&place).copied();
-        let others = first.and_then(|_| self.others.get(&place));
-        first.into_iter().chain(others.into_iter().flatten().copied())
+        let from = self.0.from((place, T::LEAST));
+        from.take_while(move |((it, _), ())| *it == place).map(|((_, thing), ())| *thing)
     }
 
     /// Puts one more at a place, if it is not there.
     pub(super) fn insert(&mut self, place: Place, thing: T) {
-        let Some(first) = self.first.get(&place).copied() else {
-            self.first.insert(place, thing);
-            self.len += 1;
-            return;
-        };
-        if first != thing && self.others.entry(place).or_default().insert(thing).is_none() {
-            self.len += 1;
-        }
+        self.0.insert((place, thing), ());
     }
 
     /// Takes one from its place, if it is there.
     pub(super) fn remove(&mut self, place: Place, thing: T) {
-        let Some(first) = self.first.get(&place).copied() else { return };
-        let mut others = self.others.get(&place).cloned().unwrap_or_default();
-        if first == thing {
-            match others.remove_min() {
-                Some(next) => drop(self.first.insert(place, next)),
-                None => drop(self.first.remove(&place)),
-            }
-        } else if others.remove(&thing).is_none() {
-            return;
-        }
-        self.len -= 1;
-        if others.is_empty() {
-            self.others.remove(&place);
-        } else {
-            self.others.insert(place, others);
-        }
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.len
-    }
-
-    /// All, in no order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = T> {
-        self.first.values().chain(self.others.values().flatten()).copied()
+        self.0.remove(&(place, thing));
     }
 
     /// One whose text is that of another.
     pub(super) fn doubled<K: Ord>(&self, text: impl Fn(T) -> Option<K>) -> Option<T> {
-        self.others.iter().find_map(|(place, others)| {
-            let mut texts: BTreeSet<_> =
-                self.first.get(place).and_then(|first| text(*first)).into_iter().collect();
-            let mut all = others.iter().copied();
-            all.find(|thing| text(*thing).is_some_and(|text| !texts.insert(text)))
-        })
+        doubled(self.0.iter().map(|(entry, ())| *entry), text)
     }
 
     /// Those of a list, which holds none twice.
-    pub(super) fn of(mut list: Vec<(Place, T)>) -> Self {
-        list.sort_unstable();
-        let mut places = Self { len: list.len(), ..Self::default() };
-        let mut alone = Vec::with_capacity(list.len());
-        let mut last = None;
-        for (place, thing) in list {
-            if last.replace(place) == Some(place) {
-                places.others.entry(place).or_default().insert(thing);
-            } else {
-                alone.push((place, thing));
-            }
-        }
-        in_order(alone, |(place, thing)| {
-            places.first.insert(place, thing);
-        });
-        places
+    pub(super) fn of(list: Vec<(Place, T)>) -> Self {
+        Self(sorted(list))
     }
 }
 
-/// Inserts what is in ascending order into a tree so that its nodes fill: every second first, which parts full
-/// nodes in the middle, and then the others, which find room in each. In order they would stay half empty.
-pub(super) fn in_order<T>(list: Vec<T>, mut insert: impl FnMut(T)) {
-    let mut others = Vec::with_capacity(list.len() / 2);
-    for (number, thing) in list.into_iter().enumerate() {
-        if number % 2 == 0 {
-            insert(thing);
-        } else {
-            others.push(thing);
+/// One of these, which come by place, whose text is that of another.
+pub(super) fn doubled<T: Copy, K: Ord>(
+    all: impl Iterator<Item = (Place, T)>,
+    text: impl Fn(T) -> Option<K>,
+) -> Option<T> {
+    let mut all = all.peekable();
+    let mut texts = BTreeSet::new();
+    while let Some((place, thing)) = all.next() {
+        let is_followed = all.peek().is_some_and(|(next, _)| *next == place);
+        // Most are alone in their place, and not looked at.
+        if (is_followed || !texts.is_empty()) && !text(thing).is_none_or(|it| texts.insert(it)) {
+            return Some(thing);
+        }
+        if !is_followed {
+            texts.clear();
         }
     }
-    others.into_iter().for_each(insert);
+    None
+}
+
+/// What has a first of its kind.
+pub(super) trait Least: Copy + Ord {
+    /// None is less.
+    const LEAST: Self;
+}
+
+/// A set of a list, which holds none twice.
+pub(super) fn sorted<T: Copy + Ord>(mut list: Vec<T>) -> Tree<T> {
+    list.sort_unstable();
+    Tree::of(list.into_iter().map(|thing| (thing, ())).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
-    use imbl::OrdSet;
-
-    use super::{Place, Places, in_order};
+    use super::{Least, Place, Places};
     use crate::routing::{CampaignId, ContactId, GroupId, RepId, RuleId, Via};
+
+    impl Least for u64 {
+        const LEAST: Self = Self::MIN;
+    }
 
     fn place(n: u64) -> Place {
         Place(n % 3)
@@ -167,9 +130,9 @@ mod tests {
 
     fn held(places: &Places<u64>) -> BTreeSet<u64> {
         let by_place: Vec<u64> = (0..3).flat_map(|n| places.at(Place(n))).collect();
-        let mut all: Vec<u64> = places.iter().collect();
+        let mut all: Vec<u64> = places.0.iter().map(|((_, thing), ())| *thing).collect();
         all.sort_unstable();
-        assert_eq!(all.len(), places.len(), "none is counted that is not there");
+        assert_eq!(all.len(), places.0.len(), "none is counted that is not there");
         let sorted = BTreeSet::from_iter(by_place.iter().copied());
         assert_eq!((by_place.len(), Vec::from_iter(sorted.clone())), (all.len(), all));
         sorted
@@ -205,15 +168,6 @@ mod tests {
         assert_eq!(by_thirds, None, "9 and 10 have one text, but stand in two places");
         let shared = Places::of(list([0, 3, 9, 6, 10]));
         assert_eq!(shared.doubled(|thing| Some(thing.min(6))), Some(9));
-    }
-
-    #[test]
-    fn a_set_made_in_order_has_all_that_was_given() {
-        for count in [0, 1, 2, 15, 16, 17, 300, 1_001] {
-            let mut set = OrdSet::new();
-            in_order((0..count).collect(), |thing: u32| assert_eq!(set.insert(thing), None));
-            assert!(set.iter().copied().eq(0..count), "{count}");
-        }
     }
 
     /// Four places are all that tests have, so what is told apart here is not told apart by them alone.

@@ -12,7 +12,7 @@ use super::{
     assignments::Assignments,
     digest::Sum,
     limits::{ANSWER_RETENTION_US, ANSWERS_PER_TEAM_MAX},
-    places::{Place, Places},
+    places::{Least, Place, Places},
     record::AnswerRecord,
 };
 
@@ -35,6 +35,10 @@ pub(super) enum Memory {
     Assignment(AssignmentId),
     /// Among the answers, by the place in the log of its command.
     Answer(Revision),
+}
+
+impl Least for Memory {
+    const LEAST: Self = Self::Assignment(AssignmentId::LEAST);
 }
 
 impl Requests {

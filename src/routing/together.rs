@@ -4,7 +4,7 @@
 pub type Together = fn(&mut (dyn FnMut() + Send), &mut (dyn FnMut() + Send));
 
 /// One after the other.
-pub(super) fn in_turn(one: &mut (dyn FnMut() + Send), other: &mut (dyn FnMut() + Send)) {
+pub fn in_turn(one: &mut (dyn FnMut() + Send), other: &mut (dyn FnMut() + Send)) {
     one();
     other();
 }

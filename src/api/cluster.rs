@@ -86,6 +86,7 @@ impl ClusterService for Clusters {
                 peer_address: address.peer.clone(),
                 reachable: answer.is_some(),
                 last_contact: contacts.get(node).and_then(|age| (*age).try_into().ok()),
+                in_place_of_node_id: address.in_place_of.map_or(0, |node| node.0),
                 ..answer.unwrap_or(known)
             }
         };

@@ -110,6 +110,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<(), Failu
                     cluster.members.iter().map(|member| brief(member, at_applied_index)).collect();
                 let hashes = if at_applied_index { HASHES } else { &[] };
                 say(&at_version(&cluster));
+                cluster.members.iter().filter_map(in_place_of).for_each(|line| say(&line));
                 return context.output.list(&[BRIEF, hashes].concat(), &rows);
             }
             let rows: Vec<Vec<Value>> = cluster.members.iter().map(row).collect();
@@ -138,7 +139,7 @@ from it; ask the leader to know what the leader hears. disk_free: what it may st
 data directory. --output json and csv have more: addresses, term, indices, hashes, versions.
 
 On stderr: the version that the cluster is at, which versions the programs of its nodes have, and for whom it \
-waits to be raised to the next one, which it is by itself once all have it.
+waits to be raised to the next one, which it is by itself once all have it; and who came in the place of whom.
 
 Hashes compare only where state_hash_index is equal; without --at-applied-index they are those of the last \
 index divisible by 1,024.
@@ -190,6 +191,13 @@ fn at_version(cluster: &Cluster) -> String {
     }
 }
 
+/// Whose place a node took: as `cluster replace` let it, or by itself after its disk was damaged.
+fn in_place_of(member: &ClusterMember) -> Option<String> {
+    let ClusterMember { node_id, in_place_of_node_id, .. } = member;
+    (*in_place_of_node_id != 0)
+        .then(|| format!("node {node_id} came in the place of node {in_place_of_node_id}"))
+}
+
 fn nodes(ids: &[u64]) -> String {
     let all: Vec<String> = ids.iter().map(ToString::to_string).collect();
     format!("{} {}", if all.len() == 1 { "node" } else { "nodes" }, all.join(", "))
@@ -236,6 +244,7 @@ const COLUMNS: &[&str] = &[
     "peer_address",
     "version_min",
     "version_max",
+    "in_place_of",
 ];
 
 fn row(member: &ClusterMember) -> Vec<Value> {
@@ -257,6 +266,7 @@ fn row(member: &ClusterMember) -> Vec<Value> {
         member.peer_address.as_str().into(),
         member.version_min.into(),
         member.version_max.into(),
+        Some(member.in_place_of_node_id).filter(|node| *node != 0).into(),
     ]
 }
 
@@ -285,7 +295,7 @@ fn role(role: NodeRole) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cluster, ClusterMember, at_version, size};
+    use super::{Cluster, ClusterMember, at_version, in_place_of, size};
 
     fn member(node_id: u64, version_max: u32) -> ClusterMember {
         let reachable = version_max > 0;
@@ -314,6 +324,13 @@ mod tests {
         cluster.members.truncate(1);
         cluster.raise_waits_for_node_ids.clear();
         assert_eq!(at_version(&cluster), "the cluster is at version 2; programs: 2 to 3 on node 1");
+    }
+
+    #[test]
+    fn who_came_in_whose_place_is_told() {
+        let new = ClusterMember { in_place_of_node_id: 2, ..member(4, 2) };
+        assert_eq!(in_place_of(&new).as_deref(), Some("node 4 came in the place of node 2"));
+        assert_eq!(in_place_of(&member(3, 2)), None);
     }
 
     #[test]

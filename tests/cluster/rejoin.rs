@@ -46,6 +46,9 @@ async fn comes_back(cluster: &mut Cluster, node: u64, id: u64, voting: &[u64]) {
     cluster.logged(node, "back under a new id").await;
     cluster.ready(&[node]).await;
     voters(cluster, voting).await;
+    let members = cluster.seen_by(voting[0]).await.members;
+    let place = members.iter().find(|member| member.node_id == id).unwrap().in_place_of_node_id;
+    assert!((1..id).contains(&place) && !voting.contains(&place), "{place}");
     let said = cluster.log(node);
     assert!(said.contains("is damaged at byte") || said.contains("is damaged:"), "{said}");
     assert!(
@@ -176,7 +179,12 @@ async fn a_node_whose_snapshots_are_rotten_waits_for_a_majority_and_takes_anothe
 async fn who_is_told_to_stay_or_is_alone_is_refused_with_what_to_type() {
     let mut cluster = Cluster::start().await;
     let team = Team::create(&cluster.client(&cluster.ids()), "sales", 2).await;
-    let answer = team.assign(&cluster.client(&cluster.ids()), "x").await;
+    let client = cluster.client(&cluster.ids());
+    // So many that the log has a middle.
+    let mut answers = Vec::new();
+    for number in 0..20 {
+        answers.push(team.assign(&client, &format!("c-{number}")).await);
+    }
     cluster.agreed_hash().await;
     let rotten = cluster.follower().await;
     cluster.kill(rotten);
@@ -202,5 +210,5 @@ async fn who_is_told_to_stay_or_is_alone_is_refused_with_what_to_type() {
     }
     let others = cluster.others(rotten);
     comes_back(&mut cluster, rotten, 4, &[others[0], others[1], 4]).await;
-    check_nodes(&cluster, &team, &[answer]).await;
+    check_nodes(&cluster, &team, &answers).await;
 }

@@ -15,6 +15,8 @@ pub struct Address {
     pub is_learner: bool,
     /// It is a member as far as this node has read; otherwise it said that it was admitted since.
     pub is_member: bool,
+    /// The node in whose place it came.
+    pub in_place_of: Option<NodeId>,
 }
 
 /// Every member, and who says that it was admitted since.
@@ -37,6 +39,7 @@ pub(in crate::consensus) fn addresses(
             client: record.map(|it| it.client_address.clone()).unwrap_or_default(),
             is_learner: members.learners().contains(&node),
             is_member: true,
+            in_place_of: record.and_then(|it| it.replaces),
         };
         (node, address)
     };

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::{
-    AssignmentId, AssignmentState, ContactId, Time, Via,
+    Assignment, AssignmentId, AssignmentState, ContactId, Time, Via,
     digest::Sum,
     places::{Least, Place, doubled, sorted},
     read::AssignmentFilter,
@@ -36,9 +36,32 @@ pub(super) struct Assignments {
 /// The contact, whether it has no rep, and which it is.
 type ByContact = (Place, bool, AssignmentId);
 
-fn by_contact(record: &AssignmentRecord) -> ByContact {
-    let assignment = &record.assignment;
-    (Place::of(&assignment.contact), record.rep.is_none(), assignment.id)
+/// Where an assignment stands in the indexes.
+#[derive(Debug, Clone, Copy)]
+struct Entries {
+    contact: ByContact,
+    campaign: Option<(Place, AssignmentId)>,
+    open: Option<(Place, AssignmentId)>,
+    ended: Option<(Time, AssignmentId)>,
+    holder: Option<(RepUid, AssignmentId)>,
+}
+
+impl Entries {
+    fn of(record: &AssignmentRecord) -> Self {
+        let Assignment { id, contact, via, state, update_time, .. } = &*record.assignment;
+        let campaign = match via {
+            Via::Campaign(campaign) => Some((Place::of(campaign), *id)),
+            Via::DefaultRule | Via::Rule(_) | Via::Group(_) | Via::Rep(_) => None,
+        };
+        let is_open = state.is_open();
+        Self {
+            contact: (Place::of(contact), record.rep.is_none(), *id),
+            campaign,
+            open: is_open.then(|| (Place::of_work(contact, via), *id)),
+            ended: (!is_open).then_some((*update_time, *id)),
+            holder: held(record).map(|rep| (rep, *id)),
+        }
+    }
 }
 
 /// What the indexes hold of assignments that are being loaded.
@@ -54,18 +77,13 @@ pub(super) struct Seen {
 
 impl Seen {
     pub(super) fn add(&mut self, record: &Arc<AssignmentRecord>) {
-        let assignment = &record.assignment;
-        let id = assignment.id;
-        self.contacts.push(by_contact(record));
-        if let Via::Campaign(campaign) = &assignment.via {
-            self.campaigns.push((Place::of(campaign), id));
-        }
-        if assignment.state.is_open() {
-            self.open.push((Place::of_work(&assignment.contact, &assignment.via), id));
-        } else {
-            self.ended.push((assignment.update_time, id));
-        }
-        match assignment.state {
+        let Entries { contact, campaign, open, ended, holder } = Entries::of(record);
+        self.contacts.push(contact);
+        self.campaigns.extend(campaign);
+        self.open.extend(open);
+        self.ended.extend(ended);
+        self.holders.extend(holder);
+        match record.assignment.state {
             AssignmentState::Pending | AssignmentState::Offered => {
                 self.waiting.push(Arc::clone(record));
             }
@@ -74,7 +92,6 @@ impl Seen {
             | AssignmentState::Closed
             | AssignmentState::Cancelled => {}
         }
-        self.holders.extend(held(record).map(|rep| (rep, id)));
     }
 }
 
@@ -179,48 +196,42 @@ impl Assignments {
         sum: &mut Sum,
         record: Arc<AssignmentRecord>,
     ) -> Option<Arc<AssignmentRecord>> {
-        let assignment = &record.assignment;
-        let id = assignment.id;
+        let id = record.assignment.id;
         let old = self.by_id.get(&id).cloned();
-        match &old {
-            Some(old) => {
-                sum.remove(&**old);
-                self.forget_state(old);
-            }
-            None => {
-                if let Via::Campaign(campaign) = &assignment.via {
-                    self.by_campaign.insert((Place::of(campaign), id), ());
-                }
-            }
+        if let Some(old) = &old {
+            sum.remove(&**old);
+            self.waiting.remove(old);
         }
         sum.add(&*record);
-        self.by_contact.insert(by_contact(&record), ());
-        if assignment.state.is_open() {
-            self.open.insert((Place::of_work(&assignment.contact, &assignment.via), id), ());
-        } else {
-            self.ended.insert((assignment.update_time, id), ());
-        }
-        if let Some(rep) = held(&record) {
-            self.by_holder.insert((rep, id), ());
-        }
         self.waiting.add(&record);
+        self.index(old.as_deref(), Some(&record));
         self.by_id.insert(id, record);
         old
     }
 
-    fn forget_state(&mut self, record: &AssignmentRecord) {
-        let assignment = &record.assignment;
-        self.by_contact.remove(&by_contact(record));
-        if assignment.state.is_open() {
-            let place = Place::of_work(&assignment.contact, &assignment.via);
-            self.open.remove(&(place, assignment.id));
-        } else {
-            self.ended.remove(&(assignment.update_time, assignment.id));
+    /// Puts the entries of one in the place of those of another; what both have stays as it is.
+    fn index(&mut self, old: Option<&AssignmentRecord>, new: Option<&AssignmentRecord>) {
+        fn change<T: Copy + Ord>(index: &mut Tree<T>, old: Option<T>, new: Option<T>) {
+            if old != new {
+                if let Some(entry) = old {
+                    index.remove(&entry);
+                }
+                if let Some(entry) = new {
+                    index.insert(entry, ());
+                }
+            }
         }
-        if let Some(rep) = held(record) {
-            self.by_holder.remove(&(rep, assignment.id));
-        }
-        self.waiting.remove(record);
+        let (old, new) = (old.map(Entries::of), new.map(Entries::of));
+        let contact = |it: Option<Entries>| it.map(|it| it.contact);
+        change(&mut self.by_contact, contact(old), contact(new));
+        let campaign = |it: Option<Entries>| it.and_then(|it| it.campaign);
+        change(&mut self.by_campaign, campaign(old), campaign(new));
+        let open = |it: Option<Entries>| it.and_then(|it| it.open);
+        change(&mut self.open, open(old), open(new));
+        let ended = |it: Option<Entries>| it.and_then(|it| it.ended);
+        change(&mut self.ended, ended(old), ended(new));
+        let holder = |it: Option<Entries>| it.and_then(|it| it.holder);
+        change(&mut self.by_holder, holder(old), holder(new));
     }
 
     /// All that are open, in no order that means anything.
@@ -290,11 +301,8 @@ impl Assignments {
     ) -> Option<Arc<AssignmentRecord>> {
         let record = self.by_id.remove(&id)?;
         sum.remove(&*record);
-        self.forget_state(&record);
-        let assignment = &record.assignment;
-        if let Via::Campaign(campaign) = &assignment.via {
-            self.by_campaign.remove(&(Place::of(campaign), id));
-        }
+        self.waiting.remove(&record);
+        self.index(Some(&record), None);
         Some(record)
     }
 }

@@ -69,7 +69,7 @@ impl<K: Copy + Ord, V: Clone> Tree<K, V> {
     }
 
     pub(super) fn get(&self, key: &K) -> Option<&V> {
-        let (leaf, _) = self.root.leaf(key);
+        let (leaf, _) = self.root.leaf(key, Side::Right);
         let place = leaf.binary_search_by(|(it, _)| it.cmp(key)).ok()?;
         leaf.get(place).map(|(_, value)| value)
     }
@@ -103,32 +103,64 @@ impl<K: Copy + Ord, V: Clone> Tree<K, V> {
     }
 
     pub(super) fn first(&self) -> Option<&(K, V)> {
-        self.root.first_leaf().first()
+        self.root.outermost(Side::Left).first()
     }
 
     /// Ascending.
     pub(super) fn iter(&self) -> impl Iterator<Item = &(K, V)> {
-        Ahead { root: &self.root, rest: self.root.first_leaf().iter(), last: None }
+        let rest = self.root.outermost(Side::Left).iter();
+        Walk { root: &self.root, rest, last: None, ahead: Side::Right }
     }
 
     /// Ascending, from a key or the first one after it.
     pub(super) fn from(&self, key: K) -> impl Iterator<Item = &(K, V)> {
-        let (leaf, right) = self.root.leaf(&key);
-        let mut rest = leaf.split_at(leaf.partition_point(|(it, _)| *it < key)).1;
-        if let (true, Some(right)) = (rest.is_empty(), right) {
-            rest = right.first_leaf();
-        }
-        Ahead { root: &self.root, rest: rest.iter(), last: None }
+        let (leaf, right) = self.root.leaf(&key, Side::Right);
+        let rest = leaf.split_at(leaf.partition_point(|(it, _)| *it < key)).1;
+        self.walk(rest, right, Side::Right)
     }
 
     /// Descending, from a key or the last one before it.
     pub(super) fn back_from(&self, key: K) -> impl Iterator<Item = &(K, V)> {
-        let (leaf, left) = self.root.leaf_and_left(&key);
-        let mut rest = leaf.split_at(leaf.partition_point(|(it, _)| *it <= key)).0;
-        if let (true, Some(left)) = (rest.is_empty(), left) {
-            rest = left.last_leaf();
+        let (leaf, left) = self.root.leaf(&key, Side::Left);
+        let rest = leaf.split_at(leaf.partition_point(|(it, _)| *it <= key)).0;
+        self.walk(rest, left, Side::Left)
+    }
+
+    /// Over what is left of a leaf, or where nothing is, over the next node; and on from there.
+    fn walk<'a>(
+        &'a self,
+        rest: &'a [(K, V)],
+        next: Option<&'a Node<K, V>>,
+        ahead: Side,
+    ) -> Walk<'a, K, V> {
+        let rest = match next {
+            Some(next) if rest.is_empty() => next.outermost(ahead.other()),
+            Some(_) | None => rest,
+        };
+        Walk { root: &self.root, rest: rest.iter(), last: None, ahead }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Side {
+    Left,
+    Right,
+}
+
+impl Side {
+    fn other(self) -> Self {
+        match self {
+            Self::Left => Self::Right,
+            Self::Right => Self::Left,
         }
-        Back { root: &self.root, rest: rest.iter(), last: None }
+    }
+
+    /// The place beside one.
+    fn of(self, place: usize) -> Option<usize> {
+        match self {
+            Self::Left => place.checked_sub(1),
+            Self::Right => place.checked_add(1),
+        }
     }
 }
 
@@ -160,60 +192,36 @@ impl<K: Copy + Ord, V: Clone> Node<K, V> {
         }
     }
 
-    /// The leaf where a key is, if it is anywhere, and the node right of it, if there is one.
-    fn leaf(&self, key: &K) -> (&[(K, V)], Option<&Self>) {
-        let (mut node, mut right) = (self, None);
+    /// The leaf where a key is, if it is anywhere, and the node beside it, if there is one.
+    fn leaf(&self, key: &K, side: Side) -> (&[(K, V)], Option<&Self>) {
+        let (mut node, mut beside) = (self, None);
         loop {
             let children = match node {
-                Self::Leaf(entries) => return (entries, right),
+                Self::Leaf(entries) => return (entries, beside),
                 Self::Branch(children) => children,
             };
             let place = place(children, key);
-            right = children.get(place + 1).map(|(_, node)| &**node).or(right);
-            let Some((_, child)) = children.get(place) else { return (&[], right) };
+            let next = side.of(place).and_then(|place| children.get(place));
+            beside = next.map(|(_, node)| &**node).or(beside);
+            let Some((_, child)) = children.get(place) else { return (&[], beside) };
             node = child;
         }
     }
 
-    /// The same, and the node left of it.
-    fn leaf_and_left(&self, key: &K) -> (&[(K, V)], Option<&Self>) {
-        let (mut node, mut left) = (self, None);
+    /// The first leaf, or the last.
+    fn outermost(&self, side: Side) -> &[(K, V)] {
+        let mut node = self;
         loop {
             let children = match node {
-                Self::Leaf(entries) => return (entries, left),
+                Self::Leaf(entries) => return entries,
                 Self::Branch(children) => children,
             };
-            let place = place(children, key);
-            let before = place.checked_sub(1).and_then(|place| children.get(place));
-            left = before.map(|(_, node)| &**node).or(left);
-            let Some((_, child)) = children.get(place) else { return (&[], left) };
+            let child = match side {
+                Side::Left => children.first(),
+                Side::Right => children.last(),
+            };
+            let Some((_, child)) = child else { return &[] };
             node = child;
-        }
-    }
-
-    fn first_leaf(&self) -> &[(K, V)] {
-        let mut node = self;
-        loop {
-            match node {
-                Self::Leaf(entries) => return entries,
-                Self::Branch(children) => match children.first() {
-                    Some((_, child)) => node = child,
-                    None => return &[],
-                },
-            }
-        }
-    }
-
-    fn last_leaf(&self) -> &[(K, V)] {
-        let mut node = self;
-        loop {
-            match node {
-                Self::Leaf(entries) => return entries,
-                Self::Branch(children) => match children.last() {
-                    Some((_, child)) => node = child,
-                    None => return &[],
-                },
-            }
         }
     }
 
@@ -304,42 +312,32 @@ fn join<K: Copy + Ord, V: Clone>(children: &mut Vec<Child<K, V>>, place: usize) 
     }
 }
 
-struct Ahead<'a, K, V> {
+struct Walk<'a, K, V> {
     root: &'a Node<K, V>,
     /// Of a leaf.
     rest: slice::Iter<'a, (K, V)>,
     /// The one given last.
     last: Option<&'a K>,
+    ahead: Side,
 }
 
-impl<'a, K: Copy + Ord, V: Clone> Iterator for Ahead<'a, K, V> {
-    type Item = &'a (K, V);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let next = self.rest.next().or_else(|| {
-            let (_, right) = self.root.leaf(self.last?);
-            self.rest = right?.first_leaf().iter();
-            self.rest.next()
-        })?;
-        self.last = Some(&next.0);
-        Some(next)
+impl<'a, K, V> Walk<'a, K, V> {
+    fn step(&mut self) -> Option<&'a (K, V)> {
+        match self.ahead {
+            Side::Left => self.rest.next_back(),
+            Side::Right => self.rest.next(),
+        }
     }
 }
 
-struct Back<'a, K, V> {
-    root: &'a Node<K, V>,
-    rest: slice::Iter<'a, (K, V)>,
-    last: Option<&'a K>,
-}
-
-impl<'a, K: Copy + Ord, V: Clone> Iterator for Back<'a, K, V> {
+impl<'a, K: Copy + Ord, V: Clone> Iterator for Walk<'a, K, V> {
     type Item = &'a (K, V);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let next = self.rest.next_back().or_else(|| {
-            let (_, left) = self.root.leaf_and_left(self.last?);
-            self.rest = left?.last_leaf().iter();
-            self.rest.next_back()
+        let next = self.step().or_else(|| {
+            let (_, beside) = self.root.leaf(self.last?, self.ahead);
+            self.rest = beside?.outermost(self.ahead.other()).iter();
+            self.step()
         })?;
         self.last = Some(&next.0);
         Some(next)

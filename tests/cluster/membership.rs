@@ -43,6 +43,22 @@ pub(crate) async fn voters(cluster: &Cluster, ids: &[u64]) {
     seen.await.unwrap_or_else(|| panic!("the voters are not {ids:?}"));
 }
 
+/// A cluster that takes snapshots often, of a state that is larger than the log behind them.
+pub(crate) async fn with_large_snapshots() -> (Cluster, Team) {
+    let setup = Setup {
+        flags: vec!["--snapshot-every", "64KiB", "--log-tail-max", "16KiB"],
+        ..Setup::default()
+    };
+    let cluster = Cluster::start_with(setup).await;
+    let client = cluster.client(&cluster.ids());
+    let team = Team::create(&client, "sales", 3).await;
+    create_team(&client, "bulk").await;
+    for number in 0..60 {
+        create_rep(&client, "teams/bulk", &format!("rep-{number}"), bulky(number)).await;
+    }
+    (cluster, team)
+}
+
 /// Starts a node that joins, and waits until it votes.
 pub(crate) async fn grow(cluster: &mut Cluster, id: u64, replaces: u64) {
     let mut ids = cluster.ids();
@@ -122,17 +138,8 @@ async fn the_leader_is_removed_and_a_removed_node_never_comes_back() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dead_node_is_replaced_by_what_the_command_line_prints() {
-    let setup = Setup {
-        flags: vec!["--snapshot-every", "64KiB", "--log-tail-max", "16KiB"],
-        ..Setup::default()
-    };
-    let mut cluster = Cluster::start_with(setup).await;
-    let team = Team::create(&cluster.client(&cluster.ids()), "sales", 3).await;
+    let (mut cluster, team) = with_large_snapshots().await;
     let client = cluster.client(&cluster.ids());
-    create_team(&client, "bulk").await;
-    for number in 0..60 {
-        create_rep(&client, "teams/bulk", &format!("rep-{number}"), bulky(number)).await;
-    }
     let mut answers = vec![team.assign(&client, "before").await];
     let dead = cluster.follower().await;
     cluster.kill(dead);

@@ -3,13 +3,12 @@
 use std::{fs, path::Path};
 
 use crate::{
-    catching_up::bulky,
     crowd::Crowd,
-    harness::{Cluster, EXIT_FAILED, EXIT_FAULT, Setup, copy_dir, eventually},
+    harness::{Cluster, EXIT_FAILED, EXIT_FAULT, copy_dir, eventually},
     identity::with,
-    membership::voters,
+    membership::{voters, with_large_snapshots},
     reference::{check_nodes, check_rotation},
-    service::{Team, create_rep, create_team},
+    service::Team,
 };
 
 /// The files of a data directory that end so, in order.
@@ -128,17 +127,8 @@ async fn a_follower_with_a_rotten_middle_comes_back_and_nothing_is_missing_when_
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_whose_snapshots_are_rotten_waits_for_a_majority_and_takes_another_from_the_leader()
 {
-    let setup = Setup {
-        flags: vec!["--snapshot-every", "64KiB", "--log-tail-max", "16KiB"],
-        ..Setup::default()
-    };
-    let mut cluster = Cluster::start_with(setup).await;
-    let team = Team::create(&cluster.client(&cluster.ids()), "sales", 3).await;
+    let (mut cluster, team) = with_large_snapshots().await;
     let client = cluster.client(&cluster.ids());
-    create_team(&client, "bulk").await;
-    for number in 0..60 {
-        create_rep(&client, "teams/bulk", &format!("rep-{number}"), bulky(number)).await;
-    }
     let mut answers = vec![team.assign(&client, "before").await];
     let rotten = cluster.follower().await;
     let dir = cluster.data_dir(rotten);

@@ -11,6 +11,7 @@
 //! |---|---|
 //! | `TURNWISE_FAULTS_ROW=1,8,bridge` | only these rows, by number or by a part of the name |
 //! | `TURNWISE_FAULTS_RUNS=10` | so many runs of each row |
+//! | `TURNWISE_FAULTS_KINDS=2` | at most so many kinds of each row, drawn anew each time |
 //! | `TURNWISE_FAULTS_MINUTES=40` | ends it, between two runs; 10 in the short form |
 //! | `TURNWISE_FAULTS_OUT=file.csv` | where results are appended; `target/faults.csv` otherwise |
 //! | `TURNWISE_FAULTS_PROGRAM=path` | tests this program, and says so in the place of the commit |
@@ -76,7 +77,7 @@ use std::{
 };
 
 use cluster::Res;
-use plan::{MINUTES, Plan, Planned, ROW, RUNS};
+use plan::{KINDS, MINUTES, Plan, Planned, ROW, RUNS};
 use report::{Provenance, Tally};
 use rows::Row;
 use turnwise::clock;
@@ -97,6 +98,10 @@ const A_LINE_MAX: Duration = Duration::from_secs(60);
 /// A row that is wrong this often is wrong: the rest of its runs would tell no more.
 const FAILURES_MAX: u64 = 5;
 
+/// How often the short form tries a run again that was only late, see [`run::Ran::is_only_late`]: what is wrong with
+/// the service is wrong every time, and others on the machine are not.
+const TRIES_MAX: u64 = 3;
+
 /// What there is on this machine, or why it is not there.
 #[derive(Debug)]
 pub(crate) struct Tools {
@@ -116,7 +121,8 @@ fn say(text: &str) {
 
 fn main() -> ExitCode {
     let form = env::var(FORM).unwrap_or_default();
-    let asked_for = [FORM, ROW, RUNS, MINUTES].iter().any(|name| env::var_os(name).is_some());
+    let asked_for =
+        [FORM, ROW, RUNS, KINDS, MINUTES].iter().any(|name| env::var_os(name).is_some());
     let named: Vec<String> = env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     let is_listed = env::args().any(|word| word == "--list");
     if is_listed || named.iter().any(|word| !"faults".contains(word.as_str())) {
@@ -295,8 +301,8 @@ impl Session<'_> {
     /// Counts the rows that can't be run, or are not meant to be.
     fn skip(&mut self) -> Res<()> {
         for (planned, total) in self.plan.rows().iter().zip(&mut self.totals) {
-            let only_long = (planned.wanted == 0).then(|| "in the long form only".to_owned());
-            if let Some(why) = planned.row.missing(&self.tools).or(only_long) {
+            let left_out = planned.left_out.map(str::to_owned);
+            if let Some(why) = planned.row.missing(&self.tools).or(left_out) {
                 total.skipped = why;
                 report::append(&out(), &self.provenance, total)?;
             }
@@ -348,7 +354,16 @@ impl Session<'_> {
 
     /// One run, whatever comes of it.
     async fn run(&mut self, row: &Row, round: u64, line: &mut Tally) {
-        let ran = one(row, round, &self.tools, &mut self.standing, line).await;
+        let mut tries_left = if self.plan.is_long() { 1 } else { TRIES_MAX };
+        let ran = loop {
+            tries_left -= 1;
+            let forgives = tries_left > 0;
+            match one(row, round, &self.tools, &mut self.standing, line, forgives).await {
+                Ok(true) => {}
+                Ok(false) => break Ok(()),
+                Err(why) => break Err(why),
+            }
+        };
         if let Err(why) = ran {
             line.failed += 1;
             line.runs += 1;
@@ -364,13 +379,15 @@ impl Session<'_> {
     }
 }
 
+/// Whether it is to be tried again.
 async fn one(
     row: &Row,
     round: u64,
     tools: &Tools,
     standing: &mut Option<(Ground, World)>,
     line: &mut Tally,
-) -> Res<()> {
+    forgives: bool,
+) -> Res<bool> {
     if standing.as_ref().is_none_or(|(ground, _)| *ground != row.ground) {
         // The old one first: networks have names.
         drop(standing.take());
@@ -382,21 +399,26 @@ async fn one(
     if ran.is_void() && ran.verdict.is_clean() {
         line.void += 1;
         line.note(&format!("void: {:.0} calls a second", ran.rate));
-        return Ok(());
+        return Ok(false);
+    }
+    if forgives && ran.is_only_late() {
+        line.count("late, and tried again");
+        ran.late.iter().for_each(|note| line.note(note));
+        return Ok(true);
     }
     line.runs += 1;
     line.add(&ran.verdict);
-    line.failed += u64::from(!ran.broken.is_empty());
+    line.failed += u64::from(!ran.broken.is_empty() || !ran.late.is_empty());
     for what in &ran.counts {
         line.count(what);
     }
-    for note in ran.broken.iter().chain(&ran.notes) {
+    for note in ran.broken.iter().chain(&ran.late).chain(&ran.notes) {
         line.note(note);
     }
     if let Some(recovery) = ran.recovery {
         line.recovered(recovery);
     }
-    Ok(())
+    Ok(false)
 }
 
 /// What one needs to look into a violation.

@@ -176,6 +176,9 @@ impl Drop for Net {
     fn drop(&mut self) {
         // For the next row's cluster. What can't be removed makes that one say so.
         for node in 1..=self.count {
+            // By itself a link goes with its namespace, which lives on while a connection that nobody has any more
+            // tries to end in good order: for minutes, if what it would reach is gone.
+            run(&format!("ip link del out{node}")).unwrap_or_default();
             run(&format!("ip netns del node{node}")).unwrap_or_default();
         }
         run("ip link del bridge0").unwrap_or_default();

@@ -15,6 +15,7 @@ use crate::{
 
 pub(crate) const ROW: &str = "TURNWISE_FAULTS_ROW";
 pub(crate) const RUNS: &str = "TURNWISE_FAULTS_RUNS";
+pub(crate) const KINDS: &str = "TURNWISE_FAULTS_KINDS";
 pub(crate) const MINUTES: &str = "TURNWISE_FAULTS_MINUTES";
 /// Where results of other sessions are kept.
 const KEPT: &str = "docs/reliability/faults.csv";
@@ -25,6 +26,7 @@ const ROUNDS: u64 = 20;
 
 /// What is to be run.
 pub(crate) struct Plan {
+    is_long: bool,
     rows: Vec<Planned>,
     rounds: u64,
     /// None = until all is done.
@@ -39,6 +41,8 @@ pub(crate) struct Planned {
     pub(crate) done: u64,
     /// So many there should be.
     pub(crate) wanted: u64,
+    /// Why there should be none.
+    pub(crate) left_out: Option<&'static str>,
 }
 
 fn number(name: &str) -> Res<Option<u64>> {
@@ -70,13 +74,19 @@ impl Plan {
             let key = (row.id.to_owned(), row.name.to_owned());
             let done = before.get(&key).copied().unwrap_or(0);
             let usual = if is_long { row.runs.1 } else { row.runs.0 };
-            Planned { row, done, wanted: runs.unwrap_or(usual) }
+            let wanted = runs.unwrap_or(usual);
+            let left_out = (wanted == 0).then_some("in the long form only");
+            Planned { row, done, wanted, left_out }
         };
-        let rows: Vec<Planned> = ROWS.iter().filter(|row| is_asked_for(row)).map(planned).collect();
+        let mut rows: Vec<Planned> =
+            ROWS.iter().filter(|row| is_asked_for(row)).map(planned).collect();
+        if let Some(kinds) = number(KINDS)? {
+            draw(&mut rows, kinds);
+        }
         let usual = (!is_long && only.is_none()).then_some(SHORT_MINUTES);
         let minutes = number(MINUTES)?.or(usual);
         let until = minutes.map(|minutes| clock::monotonic() + Duration::from_secs(60 * minutes));
-        Ok(Self { rows, rounds: if adds_up { ROUNDS } else { 1 }, until })
+        Ok(Self { is_long, rows, rounds: if adds_up { ROUNDS } else { 1 }, until })
     }
 
     /// Which row to run next, and how often: each in turn, and as often in each round.
@@ -91,12 +101,33 @@ impl Plan {
         (0..self.rounds).flat_map(round)
     }
 
+    pub(crate) fn is_long(&self) -> bool {
+        self.is_long
+    }
+
     pub(crate) fn rows(&self) -> &[Planned] {
         &self.rows
     }
 
     pub(crate) fn is_over(&self) -> bool {
         self.until.is_some_and(|until| clock::monotonic() >= until)
+    }
+}
+
+/// Leaves at most so many kinds of each row, anyone as likely as any other, and none that the short form has not.
+fn draw(rows: &mut [Planned], kinds: u64) {
+    let mut seen: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut order: Vec<usize> = (0..rows.len()).collect();
+    order.sort_by_cached_key(|_| rand::random::<u64>());
+    for place in order {
+        let planned = &mut rows[place];
+        let seen = seen.entry(planned.row.id).or_default();
+        if planned.row.runs.0 > 0 && *seen < kinds {
+            *seen += 1;
+        } else {
+            planned.wanted = 0;
+            planned.left_out = planned.left_out.or(Some("not among the kinds that were drawn"));
+        }
     }
 }
 

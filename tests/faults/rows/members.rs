@@ -2,7 +2,8 @@
 //!
 //! 3 to 5, the leader removed, a dead node replaced, 5 to 3 to 1, and back to 3. The clients go on all the
 //! time, told of every change (workload W3). Then everybody who was ever removed is started again, while only
-//! one member of three runs: nobody may come to lead, and nothing may be acknowledged.
+//! one member of three runs: nobody may come to lead, and nothing may be acknowledged. They end once the members
+//! they know run again: one that was removed while it was cut off may have been told by a peer, not by its log.
 
 use std::time::Duration;
 
@@ -143,6 +144,20 @@ impl Changes<'_> {
         Err(format!("node {id} was removed, ended with {status} and said: {last}"))
     }
 
+    /// Waits until a removed node that was started again has ended, and said why. One that was told by a peer has it
+    /// not in its own log: if it also knows none of the members there are now, nobody can tell it again.
+    async fn laid(&mut self, ghost: u64, members: &[u64]) -> Res<()> {
+        let cluster = &mut self.world.cluster;
+        let seen = cluster.seen_by(ghost).await.ok();
+        let is_known = |id: &u64| members.contains(id);
+        if seen.is_some_and(|seen| !seen.members.iter().any(|it| is_known(&it.node_id))) {
+            cluster.kill(ghost);
+            self.struck.counts.push("a ghost that knows no member".to_owned());
+            return Ok(());
+        }
+        self.ended(ghost).await
+    }
+
     async fn follower(&self) -> Res<u64> {
         let leader = self.world.cluster.leader().await?;
         Ok(pick(&self.world.cluster.others(leader)))
@@ -193,13 +208,13 @@ impl Changes<'_> {
         if led != 0 {
             return Err(format!("one member of three and removed nodes have {led} for a leader"));
         }
-        for id in self.gone.clone() {
-            self.ended(id).await?;
-        }
         for id in self.world.cluster.others(left) {
             self.world.cluster.spawn(id)?;
         }
         self.world.cluster.ready(&ids).await?;
+        for id in self.gone.clone() {
+            self.laid(id, &ids).await?;
+        }
         self.struck.counts.push("no ghost".to_owned());
         Ok(())
     }

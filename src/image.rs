@@ -19,10 +19,10 @@ use bincode::{
 };
 use serde::de::DeserializeOwned;
 
-use crate::routing::{ImageError, ImageV1, ImageV2, Loading, Part, Source, State, in_turn};
+use crate::routing::{ImageError, ImageV1, ImageV2, ImageV3, Loading, Part, Source, State, in_turn};
 
 /// The version written.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 /// What the numbers and lengths inside the body may claim, in bytes: the first that is no less than
 /// [`CLAIM_MAX`] times the body's own length.
 const LIMITS: (usize, usize, usize) = (16 << 20, 1 << 30, 1 << 44);
@@ -62,6 +62,10 @@ pub fn load(body: &[u8]) -> io::Result<(State, u128)> {
         2 => {
             let image: ImageV2 = decode(image)?;
             // The records that it holds have the same form, and so the same hash.
+            hashed(State::from_image(image.into()).map_err(invalid)?)
+        }
+        3 => {
+            let image: ImageV3 = decode(image)?;
             hashed(State::from_image(image.into()).map_err(invalid)?)
         }
         VERSION if image.len() < TWO_THREADS_MIN => hashed(on_one_thread(image)?),

@@ -49,7 +49,7 @@ impl Team {
             Via::DefaultRule | Via::Campaign(_) | Via::Rule(_) | Via::Group(_) => None,
         };
         let Assign { contact, via, owners, prefer_last_rep, priority, labels } = asked;
-        let mut existing = self.assignments.open(contact, via).cloned();
+        let mut existing = self.assignments.open(contact, via);
         if planted::is(Bug::GuardForgotten) {
             existing = None;
         }

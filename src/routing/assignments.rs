@@ -9,6 +9,8 @@ use std::sync::Arc;
 use super::{
     Assignment, AssignmentId, AssignmentState, ContactId, Time, Via,
     digest::Sum,
+    packed::Head,
+    pages::{Packed, Page, Pages},
     places::{Least, Place, doubled, sorted},
     read::AssignmentFilter,
     record::{AssignmentRecord, RepUid},
@@ -19,8 +21,7 @@ use super::{
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Assignments {
-    /// By age.
-    by_id: Tree<AssignmentId, Arc<AssignmentRecord>>,
+    records: Pages,
     /// Of a contact, those that have a rep before those that have none, each by age.
     by_contact: Tree<ByContact>,
     /// Those that are open, by the work.
@@ -72,12 +73,12 @@ pub(super) struct Seen {
     campaigns: Vec<(Place, AssignmentId)>,
     pub(super) holders: Vec<(RepUid, AssignmentId)>,
     ended: Vec<(Time, AssignmentId)>,
-    waiting: Vec<Arc<AssignmentRecord>>,
+    waiting: Vec<AssignmentRecord>,
 }
 
 impl Seen {
-    pub(super) fn add(&mut self, record: &Arc<AssignmentRecord>) {
-        let Entries { contact, campaign, open, ended, holder } = Entries::of(record);
+    pub(super) fn add(&mut self, record: AssignmentRecord) {
+        let Entries { contact, campaign, open, ended, holder } = Entries::of(&record);
         self.contacts.push(contact);
         self.campaigns.extend(campaign);
         self.open.extend(open);
@@ -85,7 +86,7 @@ impl Seen {
         self.holders.extend(holder);
         match record.assignment.state {
             AssignmentState::Pending | AssignmentState::Offered => {
-                self.waiting.push(Arc::clone(record));
+                self.waiting.push(record);
             }
             AssignmentState::Assigned
             | AssignmentState::Unassigned
@@ -96,16 +97,15 @@ impl Seen {
 }
 
 impl Assignments {
-    pub(super) fn get(&self, id: AssignmentId) -> Option<&Arc<AssignmentRecord>> {
-        self.by_id.get(&id)
+    pub(super) fn get(&self, id: AssignmentId) -> Option<Arc<AssignmentRecord>> {
+        self.records.get(id)
     }
 
     /// The open assignment of this work.
-    pub(super) fn open(&self, contact: &ContactId, via: &Via) -> Option<&Arc<AssignmentRecord>> {
-        let open = listed(&self.open, Place::of_work(contact, via), None);
-        let mut records = open.filter_map(|id| self.get(id));
-        records
-            .find(|record| (&record.assignment.contact, &record.assignment.via) == (contact, via))
+    pub(super) fn open(&self, contact: &ContactId, via: &Via) -> Option<Arc<AssignmentRecord>> {
+        let mut open = listed(&self.open, Place::of_work(contact, via), None);
+        let is_meant = |head: Head<'_>| head.is_of(contact) && head.is_via(via);
+        self.get(open.find(|id| self.records.head(*id).is_some_and(is_meant))?)
     }
 
     pub(super) fn open_len(&self) -> usize {
@@ -113,8 +113,13 @@ impl Assignments {
     }
 
     /// By age.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<AssignmentRecord>> {
-        self.by_id.iter().map(|(_, record)| record)
+    pub(super) fn iter(&self) -> impl Iterator<Item = AssignmentRecord> {
+        self.records.iter()
+    }
+
+    /// As they stand in an image.
+    pub(super) fn packed(&self) -> Packed {
+        self.records.packed()
     }
 
     /// What a rep holds, by age.
@@ -127,8 +132,8 @@ impl Assignments {
         let place = Place::of(contact);
         let newest = self.by_contact.back_from((place, false, GREATEST));
         let theirs = newest.take_while(|((it, ..), ())| *it == place);
-        let mut records = theirs.filter_map(|((_, _, id), ())| self.get(*id));
-        records.find(|record| record.assignment.contact == *contact)?.rep
+        let mut heads = theirs.filter_map(|((_, _, id), ())| self.records.head(*id));
+        heads.find(|head| head.is_of(contact))?.holder
     }
 
     /// By age, from the first one after `after`.
@@ -137,33 +142,32 @@ impl Assignments {
         filter: &AssignmentFilter,
         after: Option<AssignmentId>,
         limit: usize,
-    ) -> Vec<&AssignmentRecord> {
+    ) -> Vec<AssignmentRecord> {
         let AssignmentFilter { contact, campaign, state, rep } = filter;
-        let fits = |record: &&AssignmentRecord| {
-            let assignment = &record.assignment;
-            let is_theirs = contact.as_ref().is_none_or(|wanted| assignment.contact == *wanted);
-            let in_campaign = campaign.as_ref().is_none_or(|wanted| match &assignment.via {
-                Via::Campaign(campaign) => wanted == campaign,
-                Via::DefaultRule | Via::Rule(_) | Via::Group(_) | Via::Rep(_) => false,
-            });
-            let in_state = state.is_none_or(|state| assignment.state == state);
-            is_theirs && in_campaign && in_state && (rep.is_none() || assignment.rep == *rep)
+        let fits = |(_, head): &(AssignmentId, Head<'_>)| {
+            contact.as_ref().is_none_or(|wanted| head.is_of(wanted))
+                && campaign.as_ref().is_none_or(|wanted| head.is_in(wanted))
+                && state.is_none_or(|state| head.state == state)
+                && rep.as_ref().is_none_or(|wanted| head.has(wanted))
         };
-        match (contact, campaign) {
+        let head = |id| Some((id, self.records.head(id)?));
+        let ids: Vec<_> = match (contact, campaign) {
             (Some(contact), _) => {
-                let ids = self.of_contact(Place::of(contact), after);
-                ids.filter_map(|id| self.record(id)).filter(fits).take(limit).collect()
+                let all = self.of_contact(Place::of(contact), after).filter_map(head);
+                all.filter(fits).take(limit).map(|(id, _)| id).collect()
             }
             (None, Some(campaign)) => {
                 let ids = listed(&self.by_campaign, Place::of(campaign), after);
-                ids.filter_map(|id| self.record(id)).filter(fits).take(limit).collect()
+                ids.filter_map(head).filter(fits).take(limit).map(|(id, _)| id).collect()
             }
             (None, None) => {
-                let all = self.by_id.from(after.unwrap_or(AssignmentId::LEAST));
+                let all = self.records.heads_from(after.unwrap_or(AssignmentId::LEAST));
                 let all = all.skip_while(|(id, _)| Some(*id) == after);
-                all.map(|(_, record)| &**record).filter(fits).take(limit).collect()
+                all.filter(fits).take(limit).map(|(id, _)| id).collect()
             }
-        }
+        };
+        let records = ids.into_iter().filter_map(|id| self.get(id));
+        records.map(Arc::unwrap_or_clone).collect()
     }
 
     /// By age, from the first one after `after`.
@@ -186,10 +190,6 @@ impl Assignments {
         })
     }
 
-    fn record(&self, id: AssignmentId) -> Option<&AssignmentRecord> {
-        self.get(id).map(|record| &**record)
-    }
-
     /// Takes an assignment, in the place of the one with its id, which it gives back.
     pub(super) fn put(
         &mut self,
@@ -197,7 +197,7 @@ impl Assignments {
         record: Arc<AssignmentRecord>,
     ) -> Option<Arc<AssignmentRecord>> {
         let id = record.assignment.id;
-        let old = self.by_id.get(&id).cloned();
+        let old = self.get(id);
         if let Some(old) = &old {
             sum.remove(&**old);
             self.waiting.remove(old);
@@ -205,7 +205,7 @@ impl Assignments {
         sum.add(&*record);
         self.waiting.add(&record);
         self.index(old.as_deref(), Some(&record));
-        self.by_id.insert(id, record);
+        self.records.put(&record);
         old
     }
 
@@ -252,12 +252,12 @@ impl Assignments {
     }
 
     /// Those of a loaded state, by ascending ids, with what was seen of them.
-    pub(super) fn of(records: Vec<Arc<AssignmentRecord>>, seen: Seen, together: Together) -> Self {
+    pub(super) fn of(pages: Vec<Arc<Page>>, seen: Seen, together: Together) -> Self {
         let mut all = Self::default();
         let Seen { contacts, open, campaigns, holders, ended, waiting } = seen;
         waiting.iter().for_each(|record| all.waiting.add(record));
         let Self {
-            by_id,
+            records,
             by_contact,
             open: works,
             by_campaign,
@@ -265,13 +265,12 @@ impl Assignments {
             ended: ends,
             waiting: _,
         } = &mut all;
-        let mut given = Some((records, holders, ended));
+        let mut given = Some((pages, holders, ended));
         let mut given_too = Some((contacts, open, campaigns));
         together(
             &mut || {
-                let Some((records, holders, ended)) = given.take() else { return };
-                let keyed = records.into_iter().map(|record| (record.assignment.id, record));
-                *by_id = Tree::of(keyed.collect());
+                let Some((pages, holders, ended)) = given.take() else { return };
+                *records = Pages::of(pages);
                 *by_holder = sorted(holders);
                 *ends = sorted(ended);
             },
@@ -289,7 +288,7 @@ impl Assignments {
     pub(super) fn doubled(&self) -> Option<AssignmentId> {
         doubled(self.open.iter().map(|(entry, ())| *entry), |id| {
             let assignment = &self.get(id)?.assignment;
-            Some((&assignment.contact, &assignment.via))
+            Some((assignment.contact.clone(), assignment.via.clone()))
         })
     }
 
@@ -299,7 +298,8 @@ impl Assignments {
         sum: &mut Sum,
         id: AssignmentId,
     ) -> Option<Arc<AssignmentRecord>> {
-        let record = self.by_id.remove(&id)?;
+        let record = self.get(id)?;
+        self.records.remove(id);
         sum.remove(&*record);
         self.waiting.remove(&record);
         self.index(Some(&record), None);

@@ -63,7 +63,7 @@ impl Team {
         while let Some((end, id)) = self.assignments.waiting.next_timer()
             && end <= at.now
         {
-            let Some(record) = self.assignments.get(id).cloned() else { break };
+            let Some(record) = self.assignments.get(id) else { break };
             if record.assignment.state == AssignmentState::Offered {
                 self.take_back_offer(&record, Cause::OfferTimeout, "", at);
             } else {
@@ -110,7 +110,7 @@ impl Team {
         while let Some(Reverse((rank, place))) = heads.pop() {
             let must_move =
                 queues.get(place).is_some_and(|q| q.candidates == Candidates::Unsettled);
-            let record = self.assignments.get(rank.1).cloned();
+            let record = self.assignments.get(rank.1);
             // If the first of a queue can't be served, those behind can't be either.
             if record.is_some_and(|record| self.try_again(&record, must_move, at)) {
                 heads.extend(next(self, place, Some(rank)));

@@ -75,13 +75,6 @@ impl<Kind> Id<Kind> {
         Self { text: Arc::from(text), kind: PhantomData }
     }
 
-    /// Keeps the text of an equal id in the place of its own, so that it is in memory once.
-    pub(super) fn share(&mut self, other: &Self) {
-        if !Arc::ptr_eq(&self.text, &other.text) && self.text == other.text {
-            self.text = Arc::clone(&other.text);
-        }
-    }
-
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -23,6 +23,7 @@ use super::{
         ANSWERS_PER_TEAM_MAX, CREDITS_MAX, OPTIONS_MAX, OPTIONS_MIN, OUT_OF_OFFICE_INTERVALS_MAX,
         REPS_PER_TEAM_MAX, TOKEN_GROUPS_MAX, TOKENS_PER_TEAM_MAX, WEIGHT_MAX,
     },
+    pages::Packed,
     record::{
         AnswerRecord, AssignmentRecord, CapRecord, ClockRecord, GroupRecord, HoursRecord,
         MemberRecord, Occupant, RepRecord, RotationRecord, TeamRecord, TurnsRecord,
@@ -56,18 +57,32 @@ pub struct Image {
 #[derive(Debug, Deserialize)]
 pub struct ImageV2 {
     clock: ClockRecord,
-    teams: Vec<TeamImage>,
+    teams: Vec<TeamImage<Vec<AssignmentRecord>>>,
 }
 
 impl From<ImageV2> for Image {
     fn from(ImageV2 { clock, teams }: ImageV2) -> Self {
-        Self { clock, teams, tokens: Vec::new() }
+        ImageV3 { clock, teams, tokens: Vec::new() }.into()
+    }
+}
+
+/// What version 3 held: assignments as they are, not packed.
+#[derive(Debug, Deserialize)]
+pub struct ImageV3 {
+    clock: ClockRecord,
+    teams: Vec<TeamImage<Vec<AssignmentRecord>>>,
+    tokens: Vec<(TeamId, Arc<Token>)>,
+}
+
+impl From<ImageV3> for Image {
+    fn from(ImageV3 { clock, teams, tokens }: ImageV3) -> Self {
+        Self { clock, teams: teams.into_iter().map(TeamImage::packed).collect(), tokens }
     }
 }
 
 /// All records of a team, but for its tokens. Lists are in the order in which the state keeps them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct TeamImage {
+struct TeamImage<A = Packed> {
     team: TeamRecord,
     reps: Vec<Arc<RepRecord>>,
     hours: Vec<HoursRecord>,
@@ -78,7 +93,7 @@ struct TeamImage {
     rotations: Vec<RotationRecord>,
     turns: Vec<TurnsRecord>,
     caps: Vec<CapRecord>,
-    assignments: Vec<Arc<AssignmentRecord>>,
+    assignments: A,
     answers: Vec<Arc<AnswerRecord>>,
 }
 
@@ -144,9 +159,7 @@ impl State {
         let mut loading = Loading::new(in_turn);
         loading.take(Part(Inner::Clock(clock)))?;
         for image in teams {
-            for inner in image.parts() {
-                loading.take(Part(inner))?;
-            }
+            image.parts().into_iter().try_for_each(|inner| loading.take(Part(inner)))?;
         }
         loading.take(Part(Inner::Tokens(tokens)))?;
         Ok(loading.state())
@@ -182,7 +195,7 @@ impl Team {
             rotations: groups.values().flat_map(GroupState::rotation_records).collect(),
             turns: groups.values().flat_map(GroupState::turns_records).collect(),
             caps: groups.values().flat_map(GroupState::cap_records).collect(),
-            assignments: assignments.iter().map(Arc::clone).collect(),
+            assignments: assignments.packed(),
             answers: if planted::is(Bug::RequestsMissingFromSnapshot) {
                 Vec::new()
             } else {
@@ -204,7 +217,7 @@ impl Team {
             rotations,
             turns,
             caps,
-            assignments,
+            assignments: _,
             answers,
         } = self.image();
         let mut sum = Sum::new(team.id.clone());
@@ -218,7 +231,7 @@ impl Team {
         rotations.iter().for_each(|record| sum.add(record));
         turns.iter().for_each(|record| sum.add(record));
         caps.iter().for_each(|record| sum.add(record));
-        assignments.iter().for_each(|record| sum.add(&**record));
+        self.assignments.iter().for_each(|record| sum.add(&record));
         answers.iter().for_each(|record| sum.add(&**record));
         self.tokens.values().for_each(|token| sum.add(&**token));
         sum.total()

@@ -127,7 +127,7 @@ impl Team {
 
     /// PENDING and OFFERED to UNASSIGNED: nobody will be tried for it any more.
     pub(super) fn strand(&mut self, id: AssignmentId, cause: Cause, by: &str, at: At) {
-        let Some(record) = self.assignments.get(id).cloned() else { return };
+        let Some(record) = self.assignments.get(id) else { return };
         let mut record = self.remembering_first(&record);
         let from = clear(&mut record, cause);
         self.step(record, cause, from, by, at);
@@ -136,7 +136,7 @@ impl Team {
     /// Starts a waiting one again at the first target, as its targets have changed; one that is offered
     /// does so if it comes back.
     pub(super) fn restart(&mut self, id: AssignmentId, by: &str, at: At) {
-        let Some(record) = self.assignments.get(id).cloned() else { return };
+        let Some(record) = self.assignments.get(id) else { return };
         match record.assignment.state {
             AssignmentState::Pending => {
                 let record = self.remembering_first(&record);
@@ -215,7 +215,7 @@ impl Team {
         let not_found =
             || Rejection::NotFound { kind: ResourceKind::Assignment, id: id.to_string() };
         let record = self.assignments.get(id).ok_or_else(not_found)?;
-        Ok(self.remembering_first(record))
+        Ok(self.remembering_first(&record))
     }
 }
 

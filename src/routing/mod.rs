@@ -2,7 +2,7 @@
 //!
 //! This module is pure. [`State::apply`] is a total function of the state, a [`Command`] and a
 //! [`Stamp`]; it reads no clock, draws no random number, does no I/O, spawns nothing, and knows
-//! neither gRPC nor Raft nor any byte format. Given equal arguments it gives equal results on every
+//! neither gRPC nor Raft, nor any byte format but the one in which it keeps assignments. Given equal arguments it gives equal results on every
 //! machine, which is what lets Raft replicate it.
 //!
 //! | File | Owns |
@@ -24,6 +24,7 @@
 //! | `access`, `token`, `token_commands` | who may do what; what they show; how they get it |
 //! | `coverage` | the guard: somebody must be there for an active campaign |
 //! | `reps`, `assignments`, `requests`, `places`, `tree` | what is kept, with its indexes |
+//! | `pages`, `packed`, `words` | the many assignments, as few bytes |
 //! | `engine` | which versions of the rules there are, and what is different between them |
 //! | `record`, `digest`, `image`, `together` | what the state consists of, its hash, its form in a snapshot |
 //! | `read`, `preview`, `report`, `choice` | what can be read |
@@ -49,6 +50,8 @@ mod id;
 mod image;
 mod life;
 pub mod limits;
+mod packed;
+mod pages;
 mod places;
 mod preview;
 mod read;
@@ -78,6 +81,7 @@ mod visits;
 mod waiting;
 mod walk;
 mod weights;
+mod words;
 
 pub use access::{Needed, Reading};
 pub use choice::Choice;
@@ -95,7 +99,7 @@ pub use id::{
     AssignmentId, CampaignId, ContactId, GroupId, Id, LogPosition, OptionId, RepId, RequestId,
     Revision, RuleId, TeamId, TokenId, kind,
 };
-pub use image::{Image, ImageError, ImageV1, ImageV2, Loading, Part, Source};
+pub use image::{Image, ImageError, ImageV1, ImageV2, ImageV3, Loading, Part, Source};
 pub use preview::Preview;
 pub use read::AssignmentFilter;
 pub use rejection::{KindRule, Rejection, ResourceKind};

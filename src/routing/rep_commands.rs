@@ -125,7 +125,7 @@ impl Team {
             OpenAssignments::Reroute => {
                 for id in held {
                     let Some(record) = self.assignments.get(id) else { continue };
-                    let record = self.remembering_first(record);
+                    let record = self.remembering_first(&record);
                     self.reroute(record, by, at);
                 }
             }

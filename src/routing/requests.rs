@@ -49,10 +49,10 @@ impl Requests {
         self.by_id.at(Place::of(id)).find(is_meant)
     }
 
-    fn key<'a>(&'a self, memory: Memory, assignments: &'a Assignments) -> Option<&'a RequestKey> {
+    fn key(&self, memory: Memory, assignments: &Assignments) -> Option<RequestKey> {
         match memory {
-            Memory::Assignment(assignment) => assignments.get(assignment)?.request.as_ref(),
-            Memory::Answer(position) => self.answers.get(&position).map(|record| &record.request),
+            Memory::Assignment(assignment) => assignments.get(assignment)?.request.clone(),
+            Memory::Answer(at) => self.answers.get(&at).map(|record| record.request.clone()),
         }
     }
 
@@ -79,8 +79,8 @@ impl Requests {
     }
 
     /// A request that is remembered twice.
-    pub(super) fn doubled<'a>(&'a self, assignments: &'a Assignments) -> Option<&'a RequestId> {
-        let id = |memory| self.key(memory, assignments).map(|key| &key.id);
+    pub(super) fn doubled(&self, assignments: &Assignments) -> Option<RequestId> {
+        let id = |memory| self.key(memory, assignments).map(|key| key.id);
         self.by_id.doubled(id).and_then(id)
     }
 

@@ -158,7 +158,7 @@ impl Team {
     }
 
     /// The assignment that the command at hand made, found or changed.
-    fn kept(&self, id: AssignmentId) -> &AssignmentRecord {
+    fn kept(&self, id: AssignmentId) -> Arc<AssignmentRecord> {
         self.assignments.get(id).expect("what has ended is dropped before a command, not by it")
     }
 

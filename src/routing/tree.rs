@@ -74,6 +74,24 @@ impl<K: Copy + Ord, V: Clone> Tree<K, V> {
         leaf.get(place).map(|(_, value)| value)
     }
 
+    /// To change what stands under a key.
+    pub(super) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        let mut node = Arc::make_mut(&mut self.root);
+        loop {
+            match node {
+                Node::Leaf(entries) => {
+                    let place = entries.binary_search_by(|(it, _)| it.cmp(key)).ok()?;
+                    return entries.get_mut(place).map(|(_, value)| value);
+                }
+                Node::Branch(children) => {
+                    let place = place(children, key);
+                    let (_, child) = children.get_mut(place)?;
+                    node = Arc::make_mut(child);
+                }
+            }
+        }
+    }
+
     /// Puts an entry in the place of the one with its key, which it gives back.
     pub(super) fn insert(&mut self, key: K, value: V) -> Option<V> {
         let (old, beside) = Arc::make_mut(&mut self.root).insert(key, value);

@@ -7,7 +7,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    Image, TeamImage,
+    Image, ImageV2, TeamImage,
     v1::{self, ImageV1},
 };
 use crate::routing::{
@@ -29,11 +29,11 @@ impl From<ImageV1> for Image {
         // The rules in force from here on: outcomes until now are records, not to be computed again. Those
         // of version 1 are gone; every build since takes such an image for one of the next.
         let clock = ClockRecord { engine_version: 2, time: Time(clock.time) };
-        Self { clock, teams: teams.into_iter().map(team_image).collect(), tokens: Vec::new() }
+        ImageV2 { clock, teams: teams.into_iter().map(team_image).collect() }.into()
     }
 }
 
-fn team_image(image: v1::TeamImage) -> TeamImage {
+fn team_image(image: v1::TeamImage) -> TeamImage<Vec<AssignmentRecord>> {
     let v1::TeamImage {
         team,
         reps,
@@ -66,7 +66,7 @@ fn team_image(image: v1::TeamImage) -> TeamImage {
         turns: turns.into_iter().map(turns_record).collect(),
         assignments: assignments
             .into_iter()
-            .map(|record| Arc::new(assignment_record(record, &targets)))
+            .map(|record| assignment_record(record, &targets))
             .collect(),
         answers: answers
             .into_iter()

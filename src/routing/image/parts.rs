@@ -12,6 +12,7 @@ use super::{
 use crate::routing::{
     Campaign, Rule, State, TeamId, Together, Token,
     engine::{ENGINE_VERSION_MAX, ENGINE_VERSION_MIN},
+    pages::{Packed, Page},
     record::{
         AnswerRecord, AssignmentRecord, CapRecord, ClockRecord, GroupRecord, HoursRecord,
         MemberRecord, RepRecord, RotationRecord, TeamRecord, TurnsRecord,
@@ -21,8 +22,8 @@ use crate::routing::{
 
 use super::COUNT_MAX;
 
-/// Assignments of a part at most.
-const ASSIGNMENTS_AT_ONCE: u64 = 4_096;
+/// Pages of assignments in a part at most.
+const PAGES_AT_ONCE: u64 = 16;
 
 /// Where values are read one after the other, in a form that has a structure's fields in order, without
 /// anything between, and a list as its length, a `u64`, and its items.
@@ -47,10 +48,24 @@ pub(super) enum Inner {
     /// All of a team but its assignments and answers.
     Team(Box<TeamHead>),
     /// Of the team that came last.
-    Assignments(Vec<Arc<AssignmentRecord>>),
+    Assignments(Vec<Sheet>),
     /// Of the team that came last, which is whole then.
     Answers(Vec<Arc<AnswerRecord>>),
     Tokens(Vec<(TeamId, Arc<Token>)>),
+}
+
+/// A page, and the records that it holds, if it holds what can be read.
+#[derive(Debug)]
+pub(super) struct Sheet {
+    pub(super) page: Arc<Page>,
+    pub(super) records: Option<Vec<AssignmentRecord>>,
+}
+
+impl From<Arc<Page>> for Sheet {
+    fn from(page: Arc<Page>) -> Self {
+        let records = page.checked();
+        Self { page, records }
+    }
 }
 
 /// What [`TeamImage`] has before its assignments.
@@ -66,6 +81,39 @@ pub(super) struct TeamHead {
     rotations: Vec<RotationRecord>,
     turns: Vec<TurnsRecord>,
     caps: Vec<CapRecord>,
+}
+
+impl TeamImage<Vec<AssignmentRecord>> {
+    pub(super) fn packed(self) -> TeamImage {
+        let Self {
+            team,
+            reps,
+            hours,
+            groups,
+            members,
+            rules,
+            campaigns,
+            rotations,
+            turns,
+            caps,
+            assignments,
+            answers,
+        } = self;
+        TeamImage {
+            team,
+            reps,
+            hours,
+            groups,
+            members,
+            rules,
+            campaigns,
+            rotations,
+            turns,
+            caps,
+            assignments: assignments.into(),
+            answers,
+        }
+    }
 }
 
 impl TeamImage {
@@ -96,7 +144,9 @@ impl TeamImage {
             turns,
             caps,
         };
-        [Inner::Team(Box::new(head)), Inner::Assignments(assignments), Inner::Answers(answers)]
+        let Packed(pages) = assignments;
+        let sheets = pages.into_iter().map(Sheet::from).collect();
+        [Inner::Team(Box::new(head)), Inner::Assignments(sheets), Inner::Answers(answers)]
     }
 }
 
@@ -112,9 +162,9 @@ impl Part {
             give(Self(Inner::Team(source.next()?)));
             let mut left: u64 = source.next()?;
             while left > 0 {
-                let count = left.min(ASSIGNMENTS_AT_ONCE);
-                let records = (0..count).map(|_| source.next()).collect::<Result<_, _>>()?;
-                give(Self(Inner::Assignments(records)));
+                let count = left.min(PAGES_AT_ONCE);
+                let sheet = |_| source.next::<Arc<Page>>().map(Sheet::from);
+                give(Self(Inner::Assignments((0..count).map(sheet).collect::<Result<_, _>>()?)));
                 left -= count;
             }
             give(Self(Inner::Answers(source.next()?)));
@@ -159,7 +209,7 @@ impl Loading {
                 let bulk = Bulk::of(&team);
                 self.team = Some((team, bulk));
             }
-            (Inner::Assignments(records), Some((team, bulk))) => bulk.take(team, records)?,
+            (Inner::Assignments(sheets), Some((team, bulk))) => bulk.take(team, sheets)?,
             (Inner::Answers(answers), team) => {
                 if let Some(team) = team.take() {
                     self.finish(team, answers)?;

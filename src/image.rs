@@ -19,7 +19,9 @@ use bincode::{
 };
 use serde::de::DeserializeOwned;
 
-use crate::routing::{ImageError, ImageV1, ImageV2, ImageV3, Loading, Part, Source, State, in_turn};
+use crate::routing::{
+    ImageError, ImageV1, ImageV2, ImageV3, Loading, Part, Source, State, in_turn,
+};
 
 /// The version written.
 pub const VERSION: u32 = 4;

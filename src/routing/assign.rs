@@ -66,7 +66,7 @@ impl Team {
                 if let Some(key) = request {
                     self.requests.made(&mut self.sum, key, id);
                 }
-                (new_record(id, contact, self.kept_via(via), request, at), Routed::Made(id))
+                (new_record(id, contact, via.clone(), request, at), Routed::Made(id))
             }
         };
         let assignment = Arc::make_mut(&mut record.assignment);
@@ -82,18 +82,6 @@ impl Team {
             }
         }
         Ok(routed)
-    }
-
-    /// The same with the text that the team's own records hold, so that it is in memory once.
-    pub(super) fn kept_via(&self, via: &Via) -> Via {
-        let kept = match via {
-            Via::DefaultRule => None,
-            Via::Campaign(id) => self.campaigns.get(id).map(|kept| Via::Campaign(kept.id.clone())),
-            Via::Rule(id) => self.rules.get(id).map(|kept| Via::Rule(kept.id.clone())),
-            Via::Group(id) => self.groups.get(id).map(|kept| Via::Group(kept.record.id.clone())),
-            Via::Rep(id) => self.reps.find(id).ok().map(|kept| Via::Rep(kept.record.id.clone())),
-        };
-        kept.unwrap_or_else(|| via.clone())
     }
 
     /// A rep who can be given work by hand.
@@ -131,9 +119,8 @@ impl Team {
         record.starts_again = false;
         record.rep = None;
         let assignment = Arc::make_mut(&mut record.assignment);
-        let mut targets =
+        let targets =
             if kept.is_empty() { traces } else { kept.into_iter().chain(traces).collect() };
-        targets.shrink_to_fit();
         assignment.decision = Decision { time: at.now, engine_version: at.engine, targets };
         assignment.rep = None;
         assignment.option = None;
@@ -234,8 +221,6 @@ impl Team {
         if assignment.history.len() >= HISTORY_MAX {
             assignment.history.remove(1);
         }
-        // Most have one step for good: no room for more.
-        assignment.history.reserve_exact(1);
         assignment.history.push(Step {
             time: at.now,
             position: at.position,

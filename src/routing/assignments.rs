@@ -15,7 +15,7 @@ use super::{
     read::AssignmentFilter,
     record::{AssignmentRecord, RepUid},
     together::Together,
-    tree::Tree,
+    tree::{Key, Tree},
     waiting::Waiting,
 };
 
@@ -211,7 +211,7 @@ impl Assignments {
 
     /// Puts the entries of one in the place of those of another; what both have stays as it is.
     fn index(&mut self, old: Option<&AssignmentRecord>, new: Option<&AssignmentRecord>) {
-        fn change<T: Copy + Ord>(index: &mut Tree<T>, old: Option<T>, new: Option<T>) {
+        fn change<T: Key>(index: &mut Tree<T>, old: Option<T>, new: Option<T>) {
             if old != new {
                 if let Some(entry) = old {
                     index.remove(&entry);
@@ -307,6 +307,37 @@ impl Assignments {
     }
 }
 
+impl Key for AssignmentId {
+    fn is_before(&self, other: &Self) -> bool {
+        let wide = |Self { log_index, seq, item }: &Self| {
+            u128::from(*log_index) << 64 | u128::from(*seq) << 32 | u128::from(*item)
+        };
+        wide(self) < wide(other)
+    }
+}
+impl Key for (RepUid, AssignmentId) {
+    fn is_before(&self, other: &Self) -> bool {
+        if self.0 == other.0 { self.1.is_before(&other.1) } else { self.0.0 < other.0.0 }
+    }
+}
+impl Key for (Time, AssignmentId) {
+    fn is_before(&self, other: &Self) -> bool {
+        if self.0 == other.0 { self.1.is_before(&other.1) } else { self.0.0 < other.0.0 }
+    }
+}
+impl Key for ByContact {
+    fn rank(&self) -> Option<u64> {
+        Some(self.0.rank())
+    }
+    fn is_before(&self, other: &Self) -> bool {
+        if self.0 == other.0 {
+            (self.1, self.2) < (other.1, other.2)
+        } else {
+            self.0.rank() < other.0.rank()
+        }
+    }
+}
+
 impl Least for AssignmentId {
     const LEAST: Self = Self { log_index: 0, seq: 0, item: 0 };
 }
@@ -323,7 +354,10 @@ fn listed<K: Ord + Copy>(
     index: &Tree<(K, AssignmentId)>,
     key: K,
     after: Option<AssignmentId>,
-) -> impl Iterator<Item = AssignmentId> {
+) -> impl Iterator<Item = AssignmentId>
+where
+    (K, AssignmentId): Key,
+{
     let all = index.from((key, after.unwrap_or(AssignmentId::LEAST)));
     let all = all.take_while(move |((of, _), ())| *of == key).map(|((_, id), ())| *id);
     all.skip_while(move |id| Some(*id) == after)

@@ -159,7 +159,7 @@ impl State {
         let mut loading = Loading::new(in_turn);
         loading.take(Part(Inner::Clock(clock)))?;
         for image in teams {
-            image.parts().into_iter().try_for_each(|inner| loading.take(Part(inner)))?;
+            image.parts().try_for_each(|inner| loading.take(Part(inner)))?;
         }
         loading.take(Part(Inner::Tokens(tokens)))?;
         Ok(loading.state())

@@ -145,7 +145,8 @@ impl Page {
     pub(super) fn checked(&self) -> Option<Vec<AssignmentRecord>> {
         let whole = self.ends.last().map_or(Some(0), |end| usize::try_from(*end).ok())?;
         let fits = self.ids.len() == self.ends.len() && whole == self.bytes.len();
-        let is_sound = fits && self.ids.is_sorted_by(|one, next| one < next) && self.words.is_sound();
+        let is_sound =
+            fits && self.ids.is_sorted_by(|one, next| one < next) && self.words.is_sound();
         if !is_sound || self.ids.is_empty() {
             return None;
         }
@@ -232,7 +233,8 @@ impl Page {
 }
 
 fn place_of(length: usize) -> u32 {
-    u32::try_from(length).expect("a page is of less than 4 GiB: records are bounded, and so is their number")
+    u32::try_from(length)
+        .expect("a page is of less than 4 GiB: records are bounded, and so is their number")
 }
 
 /// Pages as they stand in an image: in the order in which they came there, which is not known to be one of ids.
@@ -404,10 +406,10 @@ mod tests {
         assert_eq!(whole().checked().map(|records| records.len()), Some(3));
         let changes: [fn(&mut Page); 7] = [
             |page| page.ids.swap(0, 1),
-            |page| drop(page.ids.pop()),
+            |page| page.ids.truncate(2),
             |page| page.ids[1] = page.ids[0],
             |page| page.ends[0] = page.ends[2] + 1,
-            |page| drop(page.ends.pop()),
+            |page| page.ends.truncate(2),
             |page| page.bytes.push(0),
             |page| page.words = Words::default(),
         ];

@@ -8,7 +8,10 @@ use std::collections::BTreeSet;
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use super::{ContactId, Id, Via, tree::Tree};
+use super::{
+    ContactId, Id, Via,
+    tree::{Key, Tree},
+};
 
 /// Where a text stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,6 +34,11 @@ impl Place {
         Self::at(xxh3_64_with_seed(contact.as_str().as_bytes(), seed))
     }
 
+    /// Where it is among all places.
+    pub(super) fn rank(self) -> u64 {
+        self.0
+    }
+
     #[cfg(not(test))]
     fn at(hash: u64) -> Self {
         Self(hash)
@@ -40,6 +48,15 @@ impl Place {
     #[cfg(test)]
     fn at(hash: u64) -> Self {
         Self(hash % 4)
+    }
+}
+
+impl<T: Copy + Ord> Key for (Place, T) {
+    fn rank(&self) -> Option<u64> {
+        Some(self.0.rank())
+    }
+    fn is_before(&self, other: &Self) -> bool {
+        if self.0 == other.0 { self.1 < other.1 } else { self.0.rank() < other.0.rank() }
     }
 }
 
@@ -108,7 +125,7 @@ pub(super) trait Least: Copy + Ord {
 }
 
 /// A set of a list, which holds none twice.
-pub(super) fn sorted<T: Copy + Ord>(mut list: Vec<T>) -> Tree<T> {
+pub(super) fn sorted<T: Key>(mut list: Vec<T>) -> Tree<T> {
     list.sort_unstable();
     Tree::of(list.into_iter().map(|thing| (thing, ())).collect())
 }

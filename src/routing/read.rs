@@ -2,7 +2,7 @@
 //!
 //! Owns no state and changes none. `after` is the last id of the page before.
 
-use std::ops::Bound;
+use std::{ops::Bound, sync::Arc};
 
 use imbl::OrdMap;
 
@@ -211,7 +211,7 @@ impl State {
         limit: usize,
     ) -> Result<Vec<Assignment>, Rejection> {
         let records = self.at(team)?.assignments.list(filter, after, limit);
-        Ok(records.into_iter().map(|record| Assignment::clone(&record.assignment)).collect())
+        Ok(records.into_iter().map(|record| Arc::unwrap_or_clone(record.assignment)).collect())
     }
 
     /// Where a group stands under a campaign (`None` = `-`), and who the next `next` picks would be

@@ -31,6 +31,20 @@ enum Node<K, V> {
     Branch(Vec<Child<K, V>>),
 }
 
+/// What entries are ordered by.
+pub(super) trait Key: Copy + Ord {
+    /// Where among all numbers a key stands that stands at random; keys that order otherwise have none. A search
+    /// begins near where it is to be expected, and looks at less.
+    fn rank(&self) -> Option<u64> {
+        None
+    }
+
+    /// As `<`. Searches do little else, and what compares field by field does not do it in line.
+    fn is_before(&self, other: &Self) -> bool {
+        self < other
+    }
+}
+
 impl<K, V> Default for Tree<K, V> {
     fn default() -> Self {
         Self { root: Arc::new(Node::Leaf(Vec::new())), len: 0 }
@@ -53,7 +67,7 @@ fn copied<T: Clone>(list: &[T]) -> Vec<T> {
     copy
 }
 
-impl<K: Copy + Ord, V: Clone> Tree<K, V> {
+impl<K: Key, V: Clone> Tree<K, V> {
     /// Of entries in ascending order of their keys, which has no key twice.
     pub(super) fn of(entries: Vec<(K, V)>) -> Self {
         let len = entries.len();
@@ -69,22 +83,23 @@ impl<K: Copy + Ord, V: Clone> Tree<K, V> {
     }
 
     pub(super) fn get(&self, key: &K) -> Option<&V> {
-        let (leaf, _) = self.root.leaf(key, Side::Right);
-        let place = leaf.binary_search_by(|(it, _)| it.cmp(key)).ok()?;
-        leaf.get(place).map(|(_, value)| value)
+        let Found { leaf, range, .. } = self.root.leaf(key, Side::Right);
+        let entry = leaf.get(range.before(leaf, key, Order::Less))?;
+        (entry.0 == *key).then_some(&entry.1)
     }
 
     /// To change what stands under a key.
     pub(super) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        let mut node = Arc::make_mut(&mut self.root);
+        let (mut node, mut range) = (Arc::make_mut(&mut self.root), Range::ALL);
         loop {
             match node {
                 Node::Leaf(entries) => {
-                    let place = entries.binary_search_by(|(it, _)| it.cmp(key)).ok()?;
-                    return entries.get_mut(place).map(|(_, value)| value);
+                    let place = range.before(entries, key, Order::Less);
+                    let entry = entries.get_mut(place)?;
+                    return (entry.0 == *key).then_some(&mut entry.1);
                 }
                 Node::Branch(children) => {
-                    let place = place(children, key);
+                    let place = range.descend(children, key);
                     let (_, child) = children.get_mut(place)?;
                     node = Arc::make_mut(child);
                 }
@@ -94,7 +109,7 @@ impl<K: Copy + Ord, V: Clone> Tree<K, V> {
 
     /// Puts an entry in the place of the one with its key, which it gives back.
     pub(super) fn insert(&mut self, key: K, value: V) -> Option<V> {
-        let (old, beside) = Arc::make_mut(&mut self.root).insert(key, value);
+        let (old, beside) = Arc::make_mut(&mut self.root).insert(Range::ALL, key, value);
         if let Some(beside) = beside {
             // Any key does for the first child.
             let first = (key, Arc::clone(&self.root));
@@ -107,7 +122,7 @@ impl<K: Copy + Ord, V: Clone> Tree<K, V> {
     pub(super) fn remove(&mut self, key: &K) -> Option<V> {
         // What is not there is to copy nothing.
         self.get(key)?;
-        let old = Arc::make_mut(&mut self.root).remove(key);
+        let old = Arc::make_mut(&mut self.root).remove(Range::ALL, key);
         self.len -= 1;
         if self.len == 0 {
             *self = Self::default();
@@ -132,16 +147,16 @@ impl<K: Copy + Ord, V: Clone> Tree<K, V> {
 
     /// Ascending, from a key or the first one after it.
     pub(super) fn from(&self, key: K) -> impl Iterator<Item = &(K, V)> {
-        let (leaf, right) = self.root.leaf(&key, Side::Right);
-        let rest = leaf.split_at(leaf.partition_point(|(it, _)| *it < key)).1;
-        self.walk(rest, right, Side::Right)
+        let Found { leaf, range, beside } = self.root.leaf(&key, Side::Right);
+        let rest = leaf.split_at(range.before(leaf, &key, Order::Less)).1;
+        self.walk(rest, beside, Side::Right)
     }
 
     /// Descending, from a key or the last one before it.
     pub(super) fn back_from(&self, key: K) -> impl Iterator<Item = &(K, V)> {
-        let (leaf, left) = self.root.leaf(&key, Side::Left);
-        let rest = leaf.split_at(leaf.partition_point(|(it, _)| *it <= key)).0;
-        self.walk(rest, left, Side::Left)
+        let Found { leaf, range, beside } = self.root.leaf(&key, Side::Left);
+        let rest = leaf.split_at(range.before(leaf, &key, Order::LessOrEqual)).0;
+        self.walk(rest, beside, Side::Left)
     }
 
     /// Over what is left of a leaf, or where nothing is, over the next node; and on from there.
@@ -194,15 +209,82 @@ fn gathered<T, K: Copy, V>(all: Vec<(K, T)>, node: Make<K, V, T>) -> Vec<Child<K
     }
 }
 
-/// Which child a key belongs to.
-fn place<K: Ord, T>(children: &[(K, T)], key: &K) -> usize {
-    match children {
-        [_, others @ ..] => others.partition_point(|(first, _)| first <= key),
-        [] => 0,
+/// A leaf, between which ranks its keys are, and the node beside it, if there is one.
+struct Found<'a, K, V> {
+    leaf: &'a [(K, V)],
+    range: Range,
+    beside: Option<&'a Node<K, V>>,
+}
+
+/// What comes before a key.
+#[derive(Debug, Clone, Copy)]
+enum Order {
+    Less,
+    LessOrEqual,
+}
+
+/// The ranks between which the keys of a node are.
+#[derive(Debug, Clone, Copy)]
+struct Range {
+    from: u64,
+    to: u64,
+}
+
+impl Range {
+    const ALL: Self = Self { from: 0, to: u64::MAX };
+
+    /// Which child a key belongs to; the range is that child's from then on.
+    fn descend<K: Key, T>(&mut self, children: &[(K, T)], key: &K) -> usize {
+        let [_, others @ ..] = children else { return 0 };
+        let place = self.before(others, key, Order::LessOrEqual);
+        let rank = |place: usize| others.get(place).and_then(|(first, _)| first.rank());
+        let from = place.checked_sub(1).and_then(rank);
+        *self = Self { from: from.unwrap_or(self.from), to: rank(place).unwrap_or(self.to) };
+        place
+    }
+
+    /// How many of a list come before a key.
+    fn before<K: Key, T>(&self, list: &[(K, T)], key: &K, order: Order) -> usize {
+        let is_before = |(it, _): &(K, T)| match order {
+            Order::Less => it.is_before(key),
+            Order::LessOrEqual => !key.is_before(it),
+        };
+        let Some(guess) = self.guess(list.len(), key) else {
+            // Much comes at the end.
+            let is_behind = list.last().is_some_and(is_before);
+            return if is_behind { list.len() } else { list.partition_point(is_before) };
+        };
+        // From the guess on in steps that get longer, to where it must be; a wrong guess costs little.
+        let at = |place: usize| list.get(place).is_some_and(is_before);
+        let (mut low, mut high, mut step) = (guess + 1, list.len(), 1);
+        if at(guess) {
+            while low + step <= high && at(low + step - 1) {
+                low += step;
+                step *= 2;
+            }
+            high = high.min(low + step - 1);
+        } else {
+            high = guess;
+            while high >= step && !at(high - step) {
+                high -= step;
+                step *= 2;
+            }
+            low = high.saturating_sub(step - 1);
+        }
+        let within = list.get(low..high).unwrap_or_default();
+        low + within.partition_point(is_before)
+    }
+
+    /// Where a key is to be expected in a list of such a length, all of whose keys are in this range.
+    fn guess<K: Key>(&self, len: usize, key: &K) -> Option<usize> {
+        let rank = key.rank()?.checked_sub(self.from)?;
+        let each = self.to.checked_sub(self.from)? / u64::try_from(len).ok()?.max(1);
+        let guess = usize::try_from(rank.checked_div(each)?).ok()?;
+        Some(guess.min(len.checked_sub(1)?))
     }
 }
 
-impl<K: Copy + Ord, V: Clone> Node<K, V> {
+impl<K: Key, V: Clone> Node<K, V> {
     fn len(&self) -> usize {
         match self {
             Self::Leaf(entries) => entries.len(),
@@ -210,18 +292,20 @@ impl<K: Copy + Ord, V: Clone> Node<K, V> {
         }
     }
 
-    /// The leaf where a key is, if it is anywhere, and the node beside it, if there is one.
-    fn leaf(&self, key: &K, side: Side) -> (&[(K, V)], Option<&Self>) {
-        let (mut node, mut beside) = (self, None);
+    /// The leaf where a key is, if it is anywhere.
+    fn leaf(&self, key: &K, side: Side) -> Found<'_, K, V> {
+        let (mut node, mut range, mut beside) = (self, Range::ALL, None);
         loop {
             let children = match node {
-                Self::Leaf(entries) => return (entries, beside),
+                Self::Leaf(leaf) => return Found { leaf, range, beside },
                 Self::Branch(children) => children,
             };
-            let place = place(children, key);
+            let place = range.descend(children, key);
             let next = side.of(place).and_then(|place| children.get(place));
             beside = next.map(|(_, node)| &**node).or(beside);
-            let Some((_, child)) = children.get(place) else { return (&[], beside) };
+            let Some((_, child)) = children.get(place) else {
+                return Found { leaf: &[], range, beside };
+            };
             node = child;
         }
     }
@@ -244,34 +328,35 @@ impl<K: Copy + Ord, V: Clone> Node<K, V> {
     }
 
     /// Gives back what stood under the key, and what did not fit any more: a node to be right of this one.
-    fn insert(&mut self, key: K, value: V) -> (Option<V>, Option<Child<K, V>>) {
+    fn insert(&mut self, mut range: Range, key: K, value: V) -> (Option<V>, Option<Child<K, V>>) {
         match self {
-            Self::Leaf(entries) => match entries.binary_search_by(|(it, _)| it.cmp(&key)) {
-                Ok(place) => {
-                    let old = entries.get_mut(place);
-                    (old.map(|(_, old)| std::mem::replace(old, value)), None)
+            Self::Leaf(entries) => {
+                let place = range.before(entries, &key, Order::Less);
+                match entries.get_mut(place).filter(|(it, _)| *it == key) {
+                    Some((_, old)) => (Some(std::mem::replace(old, value)), None),
+                    None => (None, put(entries, place, (key, value), Self::Leaf)),
                 }
-                Err(place) => (None, put(entries, place, (key, value), Self::Leaf)),
-            },
+            }
             Self::Branch(children) => {
-                let place = place(children, &key);
+                let place = range.descend(children, &key);
                 let Some((_, child)) = children.get_mut(place) else { return (None, None) };
-                let (old, beside) = Arc::make_mut(child).insert(key, value);
+                let (old, beside) = Arc::make_mut(child).insert(range, key, value);
                 (old, beside.and_then(|beside| put(children, place + 1, beside, Self::Branch)))
             }
         }
     }
 
-    fn remove(&mut self, key: &K) -> Option<V> {
+    fn remove(&mut self, mut range: Range, key: &K) -> Option<V> {
         match self {
             Self::Leaf(entries) => {
-                let place = entries.binary_search_by(|(it, _)| it.cmp(key)).ok()?;
+                let place = range.before(entries, key, Order::Less);
+                entries.get(place).filter(|(it, _)| it == key)?;
                 Some(entries.remove(place).1)
             }
             Self::Branch(children) => {
-                let place = place(children, key);
+                let place = range.descend(children, key);
                 let (_, child) = children.get_mut(place)?;
-                let old = Arc::make_mut(child).remove(key);
+                let old = Arc::make_mut(child).remove(range, key);
                 let len = child.len();
                 if len == 0 {
                     children.remove(place);
@@ -309,7 +394,7 @@ fn put<T, K: Copy, V>(
 }
 
 /// Joins a child with the one right of it, or else left of it, if it fits.
-fn join<K: Copy + Ord, V: Clone>(children: &mut Vec<Child<K, V>>, place: usize) {
+fn join<K: Key, V: Clone>(children: &mut Vec<Child<K, V>>, place: usize) {
     let left = if place + 1 < children.len() { place } else { place.saturating_sub(1) };
     let [(_, one), (_, other), ..] = children.split_at(left).1 else { return };
     if one.len() + other.len() > FILL {
@@ -348,12 +433,12 @@ impl<'a, K, V> Walk<'a, K, V> {
     }
 }
 
-impl<'a, K: Copy + Ord, V: Clone> Iterator for Walk<'a, K, V> {
+impl<'a, K: Key, V: Clone> Iterator for Walk<'a, K, V> {
     type Item = &'a (K, V);
 
     fn next(&mut self) -> Option<Self::Item> {
         let next = self.step().or_else(|| {
-            let (_, beside) = self.root.leaf(self.last?, self.ahead);
+            let Found { beside, .. } = self.root.leaf(self.last?, self.ahead);
             self.rest = beside?.outermost(self.ahead.other()).iter();
             self.step()
         })?;
@@ -366,7 +451,14 @@ impl<'a, K: Copy + Ord, V: Clone> Iterator for Walk<'a, K, V> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::{FILL, MAX, Node, Tree};
+    use super::{FILL, Key, MAX, Node, Tree};
+
+    /// These stand at random only in part: all are in the first half, and many close together.
+    impl Key for u32 {
+        fn rank(&self) -> Option<u64> {
+            Some(u64::from(*self) << 31)
+        }
+    }
 
     /// What the tree says of itself holds; gives the depth.
     fn depth(node: &Node<u32, u32>, is_root: bool, from: Option<u32>, to: Option<u32>) -> usize {

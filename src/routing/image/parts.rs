@@ -1,7 +1,7 @@
 //! An image in parts, in the order in which its bytes have them: one is put into the state while the next is
 //! read.
 
-use std::sync::Arc;
+use std::{iter, sync::Arc};
 
 use serde::{Deserialize, de::DeserializeOwned};
 
@@ -23,7 +23,7 @@ use crate::routing::{
 use super::COUNT_MAX;
 
 /// Pages of assignments in a part at most.
-const PAGES_AT_ONCE: u64 = 16;
+const PAGES_AT_ONCE: usize = 16;
 
 /// Where values are read one after the other, in a form that has a structure's fields in order, without
 /// anything between, and a list as its length, a `u64`, and its items.
@@ -117,7 +117,8 @@ impl TeamImage<Vec<AssignmentRecord>> {
 }
 
 impl TeamImage {
-    pub(super) fn parts(self) -> [Inner; 3] {
+    /// Not all records are unpacked at once.
+    pub(super) fn parts(self) -> impl Iterator<Item = Inner> {
         let Self {
             team,
             reps,
@@ -145,8 +146,13 @@ impl TeamImage {
             caps,
         };
         let Packed(pages) = assignments;
-        let sheets = pages.into_iter().map(Sheet::from).collect();
-        [Inner::Team(Box::new(head)), Inner::Assignments(sheets), Inner::Answers(answers)]
+        let mut sheets = pages.into_iter().map(Sheet::from);
+        let assignments = iter::from_fn(move || {
+            let some: Vec<_> = sheets.by_ref().take(PAGES_AT_ONCE).collect();
+            (!some.is_empty()).then_some(Inner::Assignments(some))
+        });
+        let head = iter::once(Inner::Team(Box::new(head)));
+        head.chain(assignments).chain(iter::once(Inner::Answers(answers)))
     }
 }
 
@@ -160,12 +166,14 @@ impl Part {
         let teams: u64 = source.next()?;
         for _ in 0..teams {
             give(Self(Inner::Team(source.next()?)));
-            let mut left: u64 = source.next()?;
-            while left > 0 {
-                let count = left.min(PAGES_AT_ONCE);
-                let sheet = |_| source.next::<Arc<Page>>().map(Sheet::from);
-                give(Self(Inner::Assignments((0..count).map(sheet).collect::<Result<_, _>>()?)));
-                left -= count;
+            let pages: u64 = source.next()?;
+            let mut sheets = (0..pages).map(|_| source.next::<Arc<Page>>().map(Sheet::from));
+            loop {
+                let some: Vec<_> = sheets.by_ref().take(PAGES_AT_ONCE).collect::<Result<_, _>>()?;
+                if some.is_empty() {
+                    break;
+                }
+                give(Self(Inner::Assignments(some)));
             }
             give(Self(Inner::Answers(source.next()?)));
         }

@@ -1,0 +1,216 @@
+//! What is packed is unpacked, and nothing else is; the numbers that forms have for good.
+
+use std::fmt::Debug;
+
+use super::*;
+use crate::routing::{
+    Assignment, Cursor, Decision, Labels, LogPosition, OptionId, OwnerRef, PassedOver,
+    PickedOption, RequestId, RequestKey, RingMove, Skipped, Step, Target, TargetKind, TargetTrace,
+    record::AssignmentRecord, words::Words,
+};
+
+/// These are in snapshots for good.
+#[test]
+fn numbers_of_forms_are_as_they_were_first_given() {
+    fn are<T: Numbered + PartialEq + Debug>(all: &[T]) {
+        for (number, form) in (0..).zip(all) {
+            assert_eq!((form.number(), T::of(number)), (number, Some(*form)));
+        }
+        assert_eq!(T::of(u8::try_from(all.len()).unwrap()), None);
+    }
+    {
+        use AssignmentState::*;
+        are(&[Pending, Offered, Assigned, Unassigned, Closed, Cancelled]);
+    }
+    {
+        use Cause::*;
+        are(&[
+            Owner,
+            Rotation,
+            Rep,
+            LastRep,
+            Option,
+            Waiting,
+            NoTarget,
+            Manual,
+            Claim,
+            Reassign,
+            Accept,
+            Unassign,
+            Close,
+            Cancel,
+            Reject,
+            OfferTimeout,
+            CampaignCancelled,
+        ]);
+    }
+    {
+        use TargetOutcome::*;
+        are(&[Picked, NoOwner, OwnerIsQueue, OwnerNotARep, NoEligible, Waiting]);
+    }
+    {
+        use Reason::*;
+        are(&[
+            Disabled,
+            OutOfOffice,
+            OffHours,
+            NotOnline,
+            AtCapacity,
+            PeriodCap,
+            RejectedBefore,
+            Excluded,
+            Credit,
+        ]);
+    }
+    are(&[OwnerKind::Contact, OwnerKind::Lead, OwnerKind::Account, OwnerKind::Opportunity]);
+    are(&[OwnerType::User, OwnerType::Queue]);
+}
+
+const ID: AssignmentId = AssignmentId { log_index: 70, seq: 3, item: 0 };
+const COMMON: Common = Common { id: ID, base: Time(5_000) };
+
+/// With everything that a record can have, each thing of its own value.
+fn full() -> AssignmentRecord {
+    let (rep, group) = (|id: &str| RepId::new(id), |id: &str| GroupId::new(id));
+    let at = |log_index, seq, term| LogPosition { log_index, seq, term };
+    let cursor = |round, key| Some(Cursor { round, key });
+    let trace = TargetTrace {
+        index: 300,
+        target: Target {
+            kind: TargetKind::Group(group("west")),
+            include_unavailable: true,
+            require_online: true,
+            wait_us: u64::MAX,
+            accept_timeout_us: 9,
+        },
+        is_last_rep: true,
+        outcome: TargetOutcome::Waiting,
+        skipped: Skipped {
+            named: vec![PassedOver { rep: rep("bo"), reason: Reason::Credit }],
+            total: 1 << 40,
+        },
+        cursor_before: cursor(1, u64::MAX),
+        cursor_after: cursor(u32::MAX, 2),
+        inner: vec![RingMove {
+            group: group("inner"),
+            before: Cursor { round: 3, key: 4 },
+            after: Cursor { round: 5, key: 6 },
+        }],
+    };
+    let of = |kind| {
+        let target = Target::new(kind);
+        let (skipped, inner) = (Skipped::default(), Vec::new());
+        let (outcome, is_last_rep) = (TargetOutcome::NoOwner, false);
+        let (cursor_before, cursor_after) = (None, None);
+        TargetTrace {
+            index: 0,
+            target,
+            is_last_rep,
+            outcome,
+            skipped,
+            cursor_before,
+            cursor_after,
+            inner,
+        }
+    };
+    let owners = TargetKind::Owner(vec![OwnerKind::Opportunity, OwnerKind::Lead]);
+    let step = |time, position, rep| Step {
+        time: Time(time),
+        position,
+        principal: "x".repeat(70),
+        cause: Cause::CampaignCancelled,
+        state: AssignmentState::Pending,
+        rep,
+    };
+    let assignment = Assignment {
+        id: ID,
+        position: at(69, 9, 8),
+        create_time: Time(1),
+        update_time: Time(u64::MAX),
+        contact: ContactId::new("c"),
+        via: Via::Group(group("west")),
+        owners: vec![
+            OwnerRef {
+                kind: OwnerKind::Account,
+                owner_type: OwnerType::Queue,
+                email: Some("bo@example.com".to_owned()),
+                external_id: Some(("crm".to_owned(), "005".to_owned())),
+            },
+            OwnerRef {
+                kind: OwnerKind::Contact,
+                owner_type: OwnerType::User,
+                email: None,
+                external_id: None,
+            },
+        ],
+        prefer_last_rep: true,
+        priority: i32::MIN,
+        labels: Labels::from([("tier".to_owned(), String::new())]),
+        state: AssignmentState::Offered,
+        rep: Some(rep("ana")),
+        option: Some(PickedOption {
+            group: group("steps"),
+            option: OptionId::new("mail"),
+            payload: "{}".to_owned(),
+        }),
+        cause: Cause::LastRep,
+        target_index: Some(u32::MAX),
+        owner_changed: true,
+        wait_end: Some(Time(0)),
+        offer_end: Some(Time(u64::MAX - 1)),
+        rejected_by: vec![rep("bo"), rep("cem")],
+        decision: Decision {
+            time: Time(77),
+            engine_version: 2,
+            targets: vec![trace, of(owners), of(TargetKind::Rep(rep("dana")))],
+        },
+        history: vec![step(1, at(70, 3, 1), None), step(u64::MAX, at(69, 9, 8), Some(rep("cem")))],
+    };
+    let first = Assignment { position: at(70, 3, 2), priority: 1, ..assignment.clone() };
+    AssignmentRecord {
+        assignment: assignment.into(),
+        rep: Some(RepUid(u64::MAX)),
+        rejected: vec![RepUid(1), RepUid(1 << 20)],
+        excluded: Some(RepUid(9)),
+        starts_again: true,
+        request: Some(RequestKey { id: RequestId::new("r-1"), fingerprint: u128::MAX - 7 }),
+        first: Some(first.into()),
+    }
+}
+
+fn packed(record: &AssignmentRecord) -> (Vec<u8>, Words) {
+    let (mut bytes, mut words) = (Vec::new(), Words::default());
+    pack(record, COMMON.base, &mut words, &mut bytes);
+    (bytes, words)
+}
+
+#[test]
+fn what_is_packed_is_unpacked_and_its_head_is_that_of_the_record() {
+    let record = full();
+    let (bytes, words) = packed(&record);
+    assert_eq!(unpack(&bytes, &words, COMMON).as_ref(), Some(&record));
+    let head = head(&bytes, &words).unwrap();
+    let it = &record.assignment;
+    assert_eq!((head.holder, head.state), (record.rep, it.state));
+    assert!(head.is_of(&it.contact) && head.is_via(&it.via) && head.has(&RepId::new("ana")));
+    assert!(!head.is_of(&ContactId::new("d")) && !head.is_via(&Via::DefaultRule));
+    assert!(!head.is_in(&CampaignId::new("west")), "a group is no campaign");
+}
+
+#[test]
+fn bytes_that_are_cut_or_go_on_are_no_record_and_no_byte_makes_a_panic() {
+    let (bytes, words) = packed(&full());
+    for len in 0..bytes.len() {
+        assert_eq!(unpack(&bytes[..len], &words, COMMON), None, "the first {len} bytes");
+    }
+    let more = [bytes.as_slice(), &[0]].concat();
+    assert_eq!(unpack(&more, &words, COMMON), None);
+    for place in 0..bytes.len() {
+        for change in 1..=u8::MAX {
+            let mut damaged = bytes.clone();
+            damaged[place] ^= change;
+            assert_ne!(unpack(&damaged, &words, COMMON).as_ref(), Some(&full()), "{place}");
+            let _ = head(&damaged, &words);
+        }
+    }
+}

@@ -343,16 +343,16 @@ impl RoutingService for Routing {
         let named = wrong.take("name", names::assignment(&request.get_ref().name));
         let (team, id) = reads::checked(wrong, named)?;
         let of = team.clone();
-        let look = move |state: &State, _: ReadAt| -> Result<_, Rejection> {
+        let look = move |state: State, _: ReadAt| -> Result<_, Rejection> {
             let found = state.assignment(&of, id)?;
             let choice = state.choice(&of, &found)?;
             let sentences = explain::sentences(&found, choice.as_ref());
             let choice = choice.map(|choice| convert::choice(&of, choice));
-            let assignment = Some(shown(state, &of, found));
+            let assignment = Some(shown(&state, &of, found));
             Ok(ExplainAssignmentResponse { assignment, sentences, choice })
         };
         let replica = self.gateway.replica();
-        reads::fitting(reads::read(replica, caller, Reading::Team, &team, look).await?)
+        reads::fitting(reads::on_copy(replica, caller, Reading::Team, &team, look).await?)
     }
 }
 

@@ -73,12 +73,12 @@ pub(super) struct Seen {
     campaigns: Vec<(Place, AssignmentId)>,
     pub(super) holders: Vec<(RepUid, AssignmentId)>,
     ended: Vec<(Time, AssignmentId)>,
-    waiting: Vec<AssignmentRecord>,
+    waiting: Waiting,
 }
 
 impl Seen {
-    pub(super) fn add(&mut self, record: AssignmentRecord) {
-        let Entries { contact, campaign, open, ended, holder } = Entries::of(&record);
+    pub(super) fn add(&mut self, record: &AssignmentRecord) {
+        let Entries { contact, campaign, open, ended, holder } = Entries::of(record);
         self.contacts.push(contact);
         self.campaigns.extend(campaign);
         self.open.extend(open);
@@ -86,7 +86,7 @@ impl Seen {
         self.holders.extend(holder);
         match record.assignment.state {
             AssignmentState::Pending | AssignmentState::Offered => {
-                self.waiting.push(record);
+                self.waiting.add(record);
             }
             AssignmentState::Assigned
             | AssignmentState::Unassigned
@@ -99,6 +99,10 @@ impl Seen {
 impl Assignments {
     pub(super) fn get(&self, id: AssignmentId) -> Option<Arc<AssignmentRecord>> {
         self.records.get(id)
+    }
+
+    pub(super) fn is_via(&self, id: AssignmentId, via: &Via) -> bool {
+        self.records.head(id).is_some_and(|head| head.is_via(via))
     }
 
     /// The open assignment of this work.
@@ -253,9 +257,8 @@ impl Assignments {
 
     /// Those of a loaded state, by ascending ids, with what was seen of them.
     pub(super) fn of(pages: Vec<Arc<Page>>, seen: Seen, together: Together) -> Self {
-        let mut all = Self::default();
         let Seen { contacts, open, campaigns, holders, ended, waiting } = seen;
-        waiting.iter().for_each(|record| all.waiting.add(record));
+        let mut all = Self { waiting, ..Self::default() };
         let Self {
             records,
             by_contact,

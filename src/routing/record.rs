@@ -194,7 +194,7 @@ pub(super) struct AnswerRecord {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Answer {
-    /// An assignment that was there already; shared with it, for there may be many.
+    /// An assignment that was there already, as it was.
     Existing(Arc<Assignment>),
     /// A batch of assigns; those marked were there already.
     Batch(Vec<(Arc<Assignment>, bool)>),

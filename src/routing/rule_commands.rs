@@ -112,9 +112,7 @@ impl Team {
         let mut ids: Vec<_> = waiting.all().into_iter().chain(waiting.timed()).collect();
         ids.sort();
         ids.dedup();
-        let by_it = |id: &super::AssignmentId| {
-            self.assignments.get(*id).is_some_and(|record| record.assignment.via == *via)
-        };
+        let by_it = |id: &super::AssignmentId| self.assignments.is_via(*id, via);
         let ids: Vec<_> = ids.into_iter().filter(by_it).collect();
         ids.into_iter().for_each(|id| self.strand(id, cause, by, at));
     }

@@ -54,7 +54,9 @@ impl Words {
     /// Whether each can be had; asked of what was read.
     pub(super) fn is_sound(&self) -> bool {
         let is_whole = self.ends.last().map_or(0, |end| usize::from(*end)) == self.texts.len();
-        is_whole && (1..=self.ends.len()).all(|number| self.get(number).is_some())
+        let is_short = |text: &str| text.len() <= WORD_BYTES_MAX;
+        let each = || (1..=self.ends.len()).map(|number| self.get(number));
+        is_whole && self.ends.len() <= WORDS_MAX && each().all(|text| text.is_some_and(is_short))
     }
 
     pub(super) fn fit(&mut self) {

@@ -56,7 +56,7 @@ impl Bulk {
         }
         self.sum.add(&record);
         self.made.extend(record.request.as_ref().map(|key| (Place::of(&key.id), id)));
-        self.seen.add(record);
+        self.seen.add(&record);
         Ok(())
     }
 

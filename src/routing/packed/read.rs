@@ -48,6 +48,9 @@ pub(in crate::routing) fn head<'a>(bytes: &'a [u8], words: &'a Words) -> Option<
     Some(Head { holder, state, contact, via, rep })
 }
 
+/// Items of a list for which there is room at once.
+const LIST_ROOM: usize = 4;
+
 /// What is left of a record's bytes.
 struct In<'a> {
     bytes: &'a [u8],
@@ -125,10 +128,10 @@ impl<'a> In<'a> {
         if is_there { read(self).map(Some) } else { Some(None) }
     }
 
-    /// None of its items is of no bytes, so no length makes room for more than there is.
+    /// Of as many items as can be read, however many are said to be there.
     fn list<T>(&mut self, each: impl Fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
         let length: usize = self.number()?;
-        let mut list = Vec::with_capacity(length.min(self.bytes.len()));
+        let mut list = Vec::with_capacity(length.min(LIST_ROOM));
         for _ in 0..length {
             list.push(each(self)?);
         }

@@ -100,7 +100,7 @@ const FAILURES_MAX: u64 = 5;
 
 /// How often the short form tries a run again that was only late, see [`run::Ran::is_only_late`]: what is wrong with
 /// the service is wrong every time, and others on the machine are not.
-const TRIES_MAX: u64 = 3;
+const TRIES_MAX: u64 = 5;
 
 /// What there is on this machine, or why it is not there.
 #[derive(Debug)]

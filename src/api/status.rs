@@ -198,7 +198,14 @@ pub(super) fn not_changed(not: &NotChanged) -> Status {
                 "empty its --data-dir, and start it with a new token of `turnwise cluster add`";
             (answer.about("node", node), advice)
         }
-        NotChanged::CameBack { node, .. } | NotChanged::OtherData { node } => {
+        NotChanged::CameBack { node, by } => {
+            let answer = Answer::new(Code::FailedPrecondition, R::NodeRemoved);
+            let advice = format!(
+                "if node {by} does not run any more, another takes its place with `turnwise cluster replace {by}`"
+            );
+            return answer.about("node", node).say(format!("{not}; {advice}"));
+        }
+        NotChanged::OtherData { node } => {
             let answer = Answer::new(Code::FailedPrecondition, R::NodeRemoved);
             let advice = "a machine comes back once; start it with an empty --data-dir and a new token of \
                           `turnwise cluster add`";

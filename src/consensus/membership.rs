@@ -5,7 +5,10 @@
 //! of raft-rs; that the change comes to its configuration too is `node`'s affair. Node ids are never used
 //! again, so a record is for ever.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    iter,
+};
 
 use subtle::ConstantTimeEq as _;
 
@@ -262,6 +265,16 @@ impl Membership {
     pub fn came_back_as(&self, node: NodeId) -> Option<NodeId> {
         let same = |(_, it): &(&NodeId, &Record)| it.rejoined && it.replaces == Some(node);
         self.records.iter().find(same).map(|(id, _)| *id)
+    }
+
+    /// As whom the machine of a node that lost its data is in the cluster now, however often it came back; `None`
+    /// if it never did, or was removed since.
+    #[must_use]
+    pub fn lives_on_as(&self, node: NodeId) -> Option<NodeId> {
+        // Whoever comes back gets a greater id, so this ends.
+        let after = |by: &NodeId| self.came_back_as(*by).filter(|next| next > by);
+        let last = iter::successors(self.came_back_as(node), after).last();
+        last.filter(|by| !self.is_removed(*by))
     }
 
     /// Whether it was removed.

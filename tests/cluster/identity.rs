@@ -21,7 +21,7 @@ async fn refused(command: Command) -> (i32, String) {
     (status.code().expect("it exits"), String::from_utf8(stderr).unwrap())
 }
 
-fn says(said: &str, words: &[&str]) {
+pub(crate) fn says(said: &str, words: &[&str]) {
     for word in words {
         assert!(said.contains(word), "`{word}` is not in: {said}");
     }

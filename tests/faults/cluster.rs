@@ -295,6 +295,24 @@ impl Cluster {
         self.node_mut(id).bootstrap = bootstrap;
     }
 
+    /// Whether it is started with a join token.
+    pub(crate) fn has_token(&self, id: u64) -> bool {
+        self.node(id).join.is_some()
+    }
+
+    /// Says anew whom a node that joins is to ask, as whoever runs it keeps its flags: those of its token may be
+    /// gone since.
+    pub(crate) fn tell_members(&mut self, id: u64) {
+        let others = self.nodes.iter().filter(|node| node.id != id);
+        let asked = others
+            .map(|node| format!("{}={}", node.id, node.ports.peer))
+            .collect::<Vec<_>>()
+            .join(",");
+        if let Some(join) = &mut self.node_mut(id).join {
+            join.members = asked;
+        }
+    }
+
     fn command(&self, id: u64) -> Command {
         let node = self.node(id);
         let binary = program();

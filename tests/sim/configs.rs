@@ -131,9 +131,10 @@ impl Configs {
         self.replaces.values().any(|whom| *whom == node)
     }
 
-    /// As whom a machine came back whose disk was rotten when it was this node.
-    pub(crate) fn came_back_as(&self, node: NodeId) -> Option<NodeId> {
-        self.lost.get(&node).copied()
+    /// Whether a machine whose disk was rotten when it was this node was another one later.
+    pub(crate) fn came_back_as(&self, node: NodeId, by: NodeId) -> bool {
+        let after = |node: &NodeId| self.lost.get(node).copied();
+        std::iter::successors(after(&node), after).any(|it| it == by)
     }
 
     /// Whether its machine was another node before.

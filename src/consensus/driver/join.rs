@@ -109,7 +109,8 @@ pub enum JoinError {
     },
     /// The cluster said no.
     #[error(
-        "the cluster does not admit this node: {why}. `turnwise cluster add` prints a new token"
+        "the cluster does not admit this node: {why}. If this machine was a member and its data is lost, the \
+         token is to come from `turnwise cluster replace` with the node id it had, not from `turnwise cluster add`"
     )]
     Refused {
         /// In the leader's words.
@@ -118,7 +119,8 @@ pub enum JoinError {
     /// The cluster said no to one that wants to come back under a new id.
     #[error(
         "the data directory {path} is damaged: {found}. The cluster does not take the node back by itself: \
-         {why}. Keep the directory for analysis, and let another take this node's place with `turnwise cluster replace {node}`"
+         {why}. Keep the directory for analysis, and let another take this node's place with `turnwise cluster \
+         replace {node}`, or with a later id where this says one"
     )]
     NotTakenBack {
         /// The data directory.

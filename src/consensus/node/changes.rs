@@ -255,13 +255,14 @@ impl Node {
     /// Whether a machine may be taken in under a new id that was `node` until its data was damaged, and that
     /// knows whose that was.
     fn may_come_back(&self, node: NodeId, incarnation: Incarnation) -> Result<(), NotChanged> {
+        if let Some(by) = self.membership.lives_on_as(node) {
+            return Err(NotChanged::CameBack { node, by });
+        }
         match self.membership.standing(node) {
             Standing::Member => {}
             Standing::Removed => return Err(NotChanged::WasRemoved { node }),
             Standing::Lost | Standing::Newer | Standing::Stranger => {
-                let by = self.membership.came_back_as(node);
-                let stranger = NotChanged::NoSuchNode { node };
-                return Err(by.map_or(stranger, |by| NotChanged::CameBack { node, by }));
+                return Err(NotChanged::NoSuchNode { node });
             }
         }
         if !self.membership.is_data_of(node, incarnation) {

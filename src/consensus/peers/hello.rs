@@ -136,15 +136,6 @@ impl Local {
                 ),
             ));
         }
-        if hello.to_node_id != self.node_id.0 {
-            return Err(refusal(
-                "address",
-                format!(
-                    "this is node {}, not node {}; check the addresses in members",
-                    self.node_id, hello.to_node_id
-                ),
-            ));
-        }
         let peer = NodeId(hello.node_id);
         let incarnation = read_u128(&hello.incarnation)
             .map(Incarnation)
@@ -156,7 +147,18 @@ impl Local {
             versions: Versions::of(hello),
             is_admitted: hello.admitted,
         };
+        // Whomever it looks for: one that is a member no more may know no address that is still right, and nobody
+        // else will tell it.
         self.check_member(&speaker, view)?;
+        if hello.to_node_id != self.node_id.0 {
+            return Err(refusal(
+                "address",
+                format!(
+                    "this is node {}, not node {}; check the addresses in members",
+                    self.node_id, hello.to_node_id
+                ),
+            ));
+        }
         self.check_versions(&speaker, hello.cluster_version, view.version)?;
         check_held(peer, hello.last_index, hello.term, view)?;
         Ok(speaker)
@@ -188,6 +190,28 @@ impl Local {
         Ok(())
     }
 
+    /// What one hears that is no member any more: what happened, and what to type.
+    fn gone(&self, peer: NodeId, standing: Standing, view: &PeerView) -> String {
+        let add = "To use its machine again, type `turnwise cluster add`, and start a node with an empty --data-dir \
+                   and the --join token that it prints";
+        let cluster = self.cluster_id;
+        match view.members.lives_on_as(peer) {
+            // Whatever this is, it is not what the machine has now: an older directory, or an empty one that was
+            // started with the flags of a founder.
+            Some(by) => format!(
+                "node {peer} lost what it acknowledged, and its machine came back as node {by}: this data directory \
+                 is an old copy, or was emptied or replaced. Put node {by}'s directory back under --data-dir, or {}",
+                instead(by)
+            ),
+            _ if standing == Standing::Lost => {
+                format!(
+                    "node {peer} lost what it acknowledged, and so did what its machine came back as. {add}"
+                )
+            }
+            _ => format!("node {peer} was removed from cluster {cluster:032x} for ever. {add}"),
+        }
+    }
+
     /// Whether `peer` is a member, with the data directory that is recorded for it, if any is.
     ///
     /// # Errors
@@ -198,29 +222,8 @@ impl Local {
             Standing::Member => {}
             // Admitted since, or so it says: this node learns the rest from it.
             Standing::Newer if speaker.is_admitted => return Ok(()),
-            // Whatever it holds is an old copy: the machine found its data damaged, and gave up this id.
-            Standing::Lost => {
-                let by = view.members.came_back_as(peer).unwrap_or(peer);
-                return Err(refusal(
-                    REMOVED,
-                    format!(
-                        "node {peer} has lost what it acknowledged, and its machine came back as node {by}: \
-                         this is an old copy of its data directory, of no use any more. To use this machine, \
-                         type `turnwise cluster add`, and start a node with an empty --data-dir and the \
-                         --join token that it prints"
-                    ),
-                ));
-            }
-            Standing::Removed => {
-                return Err(refusal(
-                    REMOVED,
-                    format!(
-                        "node {peer} was removed from cluster {:032x} for ever. To use its machine again, \
-                         type `turnwise cluster add`, and start a node with an empty --data-dir and the \
-                         --join token that it prints",
-                        self.cluster_id
-                    ),
-                ));
+            standing @ (Standing::Lost | Standing::Removed) => {
+                return Err(refusal(REMOVED, self.gone(peer, standing, view)));
             }
             Standing::Newer | Standing::Stranger => {
                 return Err(refusal(
@@ -370,6 +373,36 @@ mod tests {
         assert_eq!(refused(&local(4, 7, 14), 1), "removed");
         assert_eq!(refused(&local(5, 7, 15), 1), "member");
         assert_eq!(refused(&local(2, 7, 13), 1), "incarnation");
+    }
+
+    #[test]
+    fn one_that_is_no_member_any_more_is_told_so_whomever_it_looks_for() {
+        assert_eq!(refused(&local(4, 7, 14), 3), "removed");
+        assert_eq!(refused(&local(2, 7, 13), 3), "incarnation");
+    }
+
+    #[test]
+    fn a_machine_that_came_back_twice_is_told_as_whom_last_and_one_that_was_removed_then_that() {
+        let back =
+            |of, number| Record { rejoined: true, replaces: Some(NodeId(of)), ..recorded(number) };
+        let gone = |record| Record { removed: true, ..record };
+        let first = (4, gone(back(2, 14)));
+        let told = |records: &[(u64, Record)], voters: &[u64]| {
+            let hello = local(2, 7, 12).hello(NodeId(1), &PeerView::default(), 0);
+            let refused = local(1, 7, 11).check(&hello, &members(voters, records)).unwrap_err();
+            assert!(is_final(&refused, &PeerView::default()), "{refused:?}");
+            refused.message().to_owned()
+        };
+        let said = told(&[(2, gone(recorded(12))), first.clone(), (6, back(4, 16))], &[1, 3, 6]);
+        assert!(
+            said.contains("came back as node 6") && said.contains("turnwise cluster replace 6"),
+            "{said}"
+        );
+        let said = told(&[(2, gone(recorded(12))), first.clone()], &[1, 3]);
+        assert!(
+            said.contains("was removed from") && said.contains("turnwise cluster add"),
+            "{said}"
+        );
     }
 
     #[test]

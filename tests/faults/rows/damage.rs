@@ -119,9 +119,14 @@ pub(super) async fn wiped(world: &mut World) -> Res<Struck> {
     let data = world.cluster.data_dir(victim);
     fs::remove_dir_all(&data).map_err(words)?;
     let since = world.cluster.log(victim).len();
-    // It is to be replaced, not to found anything.
-    for (bootstrap, says) in [(false, "--bootstrap"), (true, "emptied or replaced")] {
-        world.cluster.set_bootstrap(victim, bootstrap);
+    world.cluster.tell_members(victim);
+    // It is to be replaced, not to found or to join anything.
+    let starts: &[(bool, &str)] = match world.cluster.has_token(victim) {
+        true => &[(false, "turnwise cluster replace")],
+        false => &[(false, "--bootstrap"), (true, "emptied or replaced")],
+    };
+    for (bootstrap, says) in starts {
+        world.cluster.set_bootstrap(victim, *bootstrap);
         world.cluster.spawn(victim)?;
         let status = world.cluster.exited(victim).await?;
         let log = world.cluster.log(victim);

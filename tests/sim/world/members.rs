@@ -390,7 +390,7 @@ impl World {
                     }
                 }
                 Err(NotChanged::CameBack { node, by }) => {
-                    assert_eq!(self.checks.configs.came_back_as(node), Some(by));
+                    assert!(self.checks.configs.came_back_as(node, by), "{node} as {by}");
                     self.marks.hit(Mark::CopyRefused);
                     operator.joiners.remove(at);
                 }

@@ -171,13 +171,13 @@ pub const KEYS: &[Key] = &[
         ["snapshot_every", "snapshot-every", "TURNWISE_SNAPSHOT_EVERY"],
         Some("64MiB"),
         "bytes",
-        "How much log is written between two snapshots",
+        "How much log is written between two snapshots at most; while the last one is small, a quarter of it, or a third of the last one",
     ),
     key(
         ["log_tail_max", "log-tail-max", "TURNWISE_LOG_TAIL_MAX"],
         Some("64MiB"),
         "bytes",
-        "How much log is kept behind a snapshot for nodes that were away; more, up to four snapshots' worth, while one is being sent a snapshot",
+        "How much log is kept behind a snapshot for nodes that were away; more, up to sixteen snapshots' worth, while one is being sent a snapshot",
     ),
     key(
         ["log_format", "log-format", "TURNWISE_LOG_FORMAT"],

@@ -138,6 +138,8 @@ pub enum Input {
         term: u64,
         /// As given in [`Effect::TakeSnapshot`](super::Effect::TakeSnapshot).
         meta: Bytes,
+        /// Its bytes on the disk.
+        len: u64,
     },
     /// A snapshot could not be written; a later one will be tried.
     SnapshotNotSaved,
@@ -190,7 +192,7 @@ pub struct NodeConfig {
     pub memory_tail_bytes: u64,
     /// Entries kept on disk though a snapshot covers them: 64 MiB.
     pub retained_log_bytes: u64,
-    /// Log bytes applied between two snapshots: 32 MiB.
+    /// Log bytes applied between two snapshots at most, of which a small state's takes a quarter: 64 MiB.
     pub snapshot_every_bytes: u64,
 }
 
@@ -209,7 +211,7 @@ impl NodeConfig {
             election_ticks: 10,
             memory_tail_bytes: 64 << 20,
             retained_log_bytes: 64 << 20,
-            snapshot_every_bytes: 32 << 20,
+            snapshot_every_bytes: 64 << 20,
         }
     }
 }

@@ -13,6 +13,7 @@
 mod changes;
 mod leadership;
 mod marks;
+mod pace;
 mod retained;
 #[cfg(test)]
 mod tests;
@@ -84,7 +85,7 @@ pub struct Node {
     changes: changes::Changes,
     marks: marks::Marking,
     retained: retained::Retained,
-    bytes_since_snapshot: u64,
+    pace: pace::Pace,
     snapshot_under_way: bool,
     /// The Ready that brings a snapshot, and that snapshot's index.
     installing: Option<(u64, u64)>,
@@ -170,7 +171,7 @@ impl Node {
             membership: Arc::default(),
             marks: marks::Marking::default(),
             retained: retained::Retained::default(),
-            bytes_since_snapshot: 0,
+            pace: pace::Pace::default(),
             snapshot_under_way: false,
             installing: None,
             config,
@@ -211,7 +212,8 @@ impl Node {
                 self.raw.mut_store().clear_fetched();
             }
             Input::Applied { through } => self.applied_through(through),
-            Input::SnapshotSaved { index, term, meta } => {
+            Input::SnapshotSaved { index, term, meta, len } => {
+                self.pace.snapshot_len = len;
                 self.snapshot_saved(index, term, meta, &mut effects)?;
             }
             Input::SnapshotNotSaved => self.snapshot_under_way = false,
@@ -469,7 +471,7 @@ impl Node {
         for WantedEntries { low, high, bytes_max, context } in wanted.entries {
             effects.push(Effect::ReadLog(LogRequest { low, high, bytes_max, context }));
         }
-        let due = self.bytes_since_snapshot >= self.config.snapshot_every_bytes;
+        let due = self.pace.is_due(self.config.snapshot_every_bytes);
         if (due || wanted.snapshot) && !self.snapshot_under_way {
             self.take_snapshot(effects);
         }
@@ -573,7 +575,7 @@ impl Node {
         let install = Install { index, term: snapshot.term, meta: snapshot.meta.clone() };
         self.adopt_meta(index, &decoded)?;
         self.handed_out = index;
-        self.bytes_since_snapshot = 0;
+        self.pace.log_len = 0;
         self.raw.mut_store().reset(snapshot);
         Ok(install)
     }
@@ -600,7 +602,7 @@ impl Node {
         for entry in entries {
             let index = entry.index;
             let len = u64::try_from(entry.data.len()).unwrap_or(u64::MAX);
-            self.bytes_since_snapshot = self.bytes_since_snapshot.saturating_add(len + 64);
+            self.pace.log_len = self.pace.log_len.saturating_add(len + 64);
             // The type comes first: membership changes have empty data too (RAFT 18).
             let batch = match entry.get_entry_type() {
                 EntryType::EntryNormal => self.read_batch(index, entry.data)?,
@@ -643,7 +645,7 @@ impl Node {
         self.membership.write(&mut meta);
         meta.voters.truncate(planted::choose(Bug::SnapshotWithoutMembers, 1, meta.voters.len()));
         self.snapshot_under_way = true;
-        self.bytes_since_snapshot = 0;
+        self.pace.log_len = 0;
         if planted::is(Bug::LogCutBeforeSnapshot) {
             effects.push(Effect::CompactLog { through: index });
         }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::{
     Assignment, AssignmentId, AssignmentState, ContactId, Time, Via,
     digest::Sum,
-    packed::Head,
+    packed::{Head, RawAssignment, RawRecord, RawVia},
     pages::{Packed, Page, Pages},
     places::{Least, Place, doubled, sorted},
     read::AssignmentFilter,
@@ -47,20 +47,60 @@ struct Entries {
     holder: Option<(RepUid, AssignmentId)>,
 }
 
-impl Entries {
-    fn of(record: &AssignmentRecord) -> Self {
+/// What decides where an assignment stands in the indexes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Indexed<'a> {
+    id: AssignmentId,
+    contact: &'a str,
+    via: RawVia<'a>,
+    state: AssignmentState,
+    update_time: Time,
+    rep: Option<RepUid>,
+}
+
+impl<'a> From<&'a AssignmentRecord> for Indexed<'a> {
+    fn from(record: &'a AssignmentRecord) -> Self {
         let Assignment { id, contact, via, state, update_time, .. } = &*record.assignment;
+        Self {
+            id: *id,
+            contact: contact.as_str(),
+            via: via.into(),
+            state: *state,
+            update_time: *update_time,
+            rep: record.rep,
+        }
+    }
+}
+
+impl<'a> From<&RawRecord<'a>> for Indexed<'a> {
+    fn from(record: &RawRecord<'a>) -> Self {
+        let RawAssignment { id, contact, via, state, update_time, .. } = record.assignment;
+        Self { id, contact, via, state, update_time, rep: record.rep }
+    }
+}
+
+impl Indexed<'_> {
+    /// The rep whose open work it is.
+    pub(super) fn holder(&self) -> Option<RepUid> {
+        self.rep.filter(|_| self.state.is_held())
+    }
+}
+
+impl From<Indexed<'_>> for Entries {
+    fn from(of: Indexed<'_>) -> Self {
+        let holder = of.holder().map(|rep| (rep, of.id));
+        let Indexed { id, contact, via, state, update_time, rep } = of;
         let campaign = match via {
-            Via::Campaign(campaign) => Some((Place::of(campaign), *id)),
-            Via::DefaultRule | Via::Rule(_) | Via::Group(_) | Via::Rep(_) => None,
+            RawVia::Campaign(campaign) => Some((Place::of(campaign), id)),
+            RawVia::DefaultRule | RawVia::Rule(_) | RawVia::Group(_) | RawVia::Rep(_) => None,
         };
         let is_open = state.is_open();
         Self {
-            contact: (Place::of(contact), record.rep.is_none(), *id),
+            contact: (Place::of(contact), rep.is_none(), id),
             campaign,
-            open: is_open.then(|| (Place::of_work(contact, via), *id)),
-            ended: (!is_open).then_some((*update_time, *id)),
-            holder: held(record).map(|rep| (rep, *id)),
+            open: is_open.then(|| (Place::of_work(contact, via), id)),
+            ended: (!is_open).then_some((update_time, id)),
+            holder,
         }
     }
 }
@@ -77,8 +117,8 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    pub(super) fn add(&mut self, record: &AssignmentRecord) {
-        let Entries { contact, campaign, open, ended, holder } = Entries::of(record);
+    pub(super) fn add(&mut self, record: RawRecord<'_>) {
+        let Entries { contact, campaign, open, ended, holder } = Indexed::from(&record).into();
         self.contacts.push(contact);
         self.campaigns.extend(campaign);
         self.open.extend(open);
@@ -86,7 +126,7 @@ impl Seen {
         self.holders.extend(holder);
         match record.assignment.state {
             AssignmentState::Pending | AssignmentState::Offered => {
-                self.waiting.add(record);
+                self.waiting.add(&record.into());
             }
             AssignmentState::Assigned
             | AssignmentState::Unassigned
@@ -107,7 +147,7 @@ impl Assignments {
 
     /// The open assignment of this work.
     pub(super) fn open(&self, contact: &ContactId, via: &Via) -> Option<Arc<AssignmentRecord>> {
-        let mut open = listed(&self.open, Place::of_work(contact, via), None);
+        let mut open = listed(&self.open, Place::of_work(contact.as_str(), via.into()), None);
         let is_meant = |head: Head<'_>| head.is_of(contact) && head.is_via(via);
         self.get(open.find(|id| self.records.head(*id).is_some_and(is_meant))?)
     }
@@ -119,6 +159,11 @@ impl Assignments {
     /// By age.
     pub(super) fn iter(&self) -> impl Iterator<Item = AssignmentRecord> {
         self.records.iter()
+    }
+
+    /// Adds all to a sum.
+    pub(super) fn count(&self, sum: &mut Sum) {
+        self.records.count(sum);
     }
 
     /// As they stand in an image.
@@ -133,7 +178,7 @@ impl Assignments {
 
     /// The rep of the contact's newest assignment that has one.
     pub(super) fn last_rep(&self, contact: &ContactId) -> Option<RepUid> {
-        let place = Place::of(contact);
+        let place = Place::of(contact.as_str());
         let newest = self.by_contact.back_from((place, false, GREATEST));
         let theirs = newest.take_while(|((it, ..), ())| *it == place);
         let mut heads = theirs.filter_map(|((_, _, id), ())| self.records.head(*id));
@@ -157,11 +202,11 @@ impl Assignments {
         let head = |id| Some((id, self.records.head(id)?));
         let ids: Vec<_> = match (contact, campaign) {
             (Some(contact), _) => {
-                let all = self.of_contact(Place::of(contact), after).filter_map(head);
+                let all = self.of_contact(Place::of(contact.as_str()), after).filter_map(head);
                 all.filter(fits).take(limit).map(|(id, _)| id).collect()
             }
             (None, Some(campaign)) => {
-                let ids = listed(&self.by_campaign, Place::of(campaign), after);
+                let ids = listed(&self.by_campaign, Place::of(campaign.as_str()), after);
                 ids.filter_map(head).filter(fits).take(limit).map(|(id, _)| id).collect()
             }
             (None, None) => {
@@ -225,7 +270,8 @@ impl Assignments {
                 }
             }
         }
-        let (old, new) = (old.map(Entries::of), new.map(Entries::of));
+        let entries = |record: &AssignmentRecord| Entries::from(Indexed::from(record));
+        let (old, new) = (old.map(entries), new.map(entries));
         let contact = |it: Option<Entries>| it.map(|it| it.contact);
         change(&mut self.by_contact, contact(old), contact(new));
         let campaign = |it: Option<Entries>| it.and_then(|it| it.campaign);
@@ -349,7 +395,7 @@ const GREATEST: AssignmentId = AssignmentId { log_index: u64::MAX, seq: u32::MAX
 
 /// The rep whose open work it is.
 pub(super) fn held(record: &AssignmentRecord) -> Option<RepUid> {
-    record.rep.filter(|_| record.assignment.state.is_held())
+    Indexed::from(record).holder()
 }
 
 /// Those under a key, from the first one after `after`.

@@ -3,18 +3,20 @@
 //! An id is checked where it enters the system (`api`), not here: this module only keeps a team's id
 //! from being used where a rep's is meant.
 
-use std::{fmt, marker::PhantomData, sync::Arc};
+use std::{fmt, marker::PhantomData};
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{self, Visitor},
 };
+use smol_str::SmolStr;
 
-/// An id of 1 to 128 bytes of `[A-Za-z0-9._:@+-]`, cheap to clone.
+/// An id of 1 to 128 bytes of `[A-Za-z0-9._:@+-]`, cheap to clone: up to 23 bytes are within it, and longer ones
+/// shared.
 ///
 /// `Kind` is never instantiated; it only tells [`TeamId`] from [`RepId`].
 pub struct Id<Kind> {
-    text: Arc<str>,
+    text: SmolStr,
     kind: PhantomData<fn() -> Kind>,
 }
 
@@ -72,7 +74,7 @@ impl<Kind> Id<Kind> {
     /// Takes the text as it is; the caller has checked its shape.
     #[must_use]
     pub fn new(text: &str) -> Self {
-        Self { text: Arc::from(text), kind: PhantomData }
+        Self { text: SmolStr::new(text), kind: PhantomData }
     }
 
     /// The id as text.
@@ -85,7 +87,7 @@ impl<Kind> Id<Kind> {
 // Written out because derives would ask the same of `Kind`, which has no values.
 impl<Kind> Clone for Id<Kind> {
     fn clone(&self) -> Self {
-        Self { text: Arc::clone(&self.text), kind: PhantomData }
+        Self { text: self.text.clone(), kind: PhantomData }
     }
 }
 impl<Kind> PartialEq for Id<Kind> {

@@ -231,7 +231,7 @@ impl Team {
         rotations.iter().for_each(|record| sum.add(record));
         turns.iter().for_each(|record| sum.add(record));
         caps.iter().for_each(|record| sum.add(record));
-        self.assignments.iter().for_each(|record| sum.add(&record));
+        self.assignments.count(&mut sum);
         answers.iter().for_each(|record| sum.add(&**record));
         self.tokens.values().for_each(|token| sum.add(&**token));
         sum.total()

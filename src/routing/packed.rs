@@ -4,15 +4,16 @@
 //! LEB128, signed ones zigzag; what is as usual takes a bit. An instant is told by its distance from another
 //! one, and a text that many records have is a [`Words`] of their page.
 
+mod raw;
 mod read;
 mod write;
 
 use super::{
-    AssignmentId, AssignmentState, CampaignId, Cause, ContactId, GroupId, OwnerKind, OwnerType,
-    Reason, RepId, RuleId, TargetOutcome, Time, Via, record::RepUid,
+    AssignmentId, AssignmentState, CampaignId, Cause, ContactId, OwnerKind, OwnerType, Reason,
+    RepId, TargetOutcome, Time, Via, record::RepUid,
 };
 
-pub(super) use read::{head, unpack};
+pub(super) use raw::{RawAssignment, RawRecord, RawVia, head, raw};
 pub(super) use write::pack;
 
 /// What records of a page have in common.
@@ -31,7 +32,7 @@ pub(super) struct Head<'a> {
     pub(super) holder: Option<RepUid>,
     pub(super) state: AssignmentState,
     contact: &'a str,
-    via: (u8, &'a str),
+    via: RawVia<'a>,
     rep: Option<&'a str>,
 }
 
@@ -41,11 +42,11 @@ impl Head<'_> {
     }
 
     pub(super) fn is_via(&self, via: &Via) -> bool {
-        self.via == written(via)
+        self.via == RawVia::from(via)
     }
 
     pub(super) fn is_in(&self, campaign: &CampaignId) -> bool {
-        self.via == (VIA_CAMPAIGN, campaign.as_str())
+        self.via == RawVia::Campaign(campaign.as_str())
     }
 
     pub(super) fn has(&self, rep: &RepId) -> bool {
@@ -59,27 +60,6 @@ const VIA_CAMPAIGN: u8 = 1;
 const VIA_RULE: u8 = 2;
 const VIA_GROUP: u8 = 3;
 const VIA_REP: u8 = 4;
-
-fn written(via: &Via) -> (u8, &str) {
-    match via {
-        Via::DefaultRule => (VIA_DEFAULT, ""),
-        Via::Campaign(id) => (VIA_CAMPAIGN, id.as_str()),
-        Via::Rule(id) => (VIA_RULE, id.as_str()),
-        Via::Group(id) => (VIA_GROUP, id.as_str()),
-        Via::Rep(id) => (VIA_REP, id.as_str()),
-    }
-}
-
-fn read_via((kind, text): (u8, &str)) -> Option<Via> {
-    Some(match kind {
-        VIA_DEFAULT => Via::DefaultRule,
-        VIA_CAMPAIGN => Via::Campaign(CampaignId::new(text)),
-        VIA_RULE => Via::Rule(RuleId::new(text)),
-        VIA_GROUP => Via::Group(GroupId::new(text)),
-        VIA_REP => Via::Rep(RepId::new(text)),
-        _ => return None,
-    })
-}
 
 /// What has one form out of a few.
 trait Numbered: Copy {

@@ -7,7 +7,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
     AssignmentId, Time,
-    packed::{Common, Head, head, pack, unpack},
+    digest::Sum,
+    packed::{Common, Head, RawRecord, head, pack, raw},
     record::AssignmentRecord,
     tree::Tree,
     words::Words,
@@ -68,7 +69,13 @@ impl Pages {
     /// By age.
     pub(super) fn iter(&self) -> impl Iterator<Item = AssignmentRecord> {
         let pages = self.pages.iter().map(|(_, page)| page);
-        pages.flat_map(|page| (0..page.ids.len()).map(|place| page.record(place)))
+        pages.flat_map(|page| page.raws()).map(AssignmentRecord::from)
+    }
+
+    /// Adds all to a sum.
+    pub(super) fn count(&self, sum: &mut Sum) {
+        let raws = self.pages.iter().flat_map(|(_, page)| page.raws());
+        raws.for_each(|record| sum.add(&record));
     }
 
     /// By age, from an id or the first one after it.
@@ -142,8 +149,8 @@ impl Page {
         self.ids.len() < PAGE_RECORDS && self.bytes.len() < PAGE_BYTES
     }
 
-    /// The records, if all of it can be read; asked of what was loaded. Nothing else here asks again.
-    pub(super) fn checked(&self) -> Option<Vec<AssignmentRecord>> {
+    /// Adds its records to a sum, if all of it can be read; asked of what was loaded. Nothing else here asks again.
+    pub(super) fn checked(&self, sum: &mut Sum) -> Option<()> {
         let whole = self.ends.last().map_or(Some(0), |end| usize::try_from(*end).ok())?;
         let fits = self.ids.len() == self.ends.len() && whole == self.bytes.len();
         let is_sound =
@@ -151,7 +158,12 @@ impl Page {
         if !is_sound || self.ids.is_empty() {
             return None;
         }
-        (0..self.ids.len()).map(|place| self.read(place)).collect()
+        (0..self.ids.len()).try_for_each(|place| Some(sum.add(&self.raw(place)?)))
+    }
+
+    /// The records as they lie there, by age.
+    pub(super) fn raws(&self) -> impl Iterator<Item = RawRecord<'_>> {
+        (0..self.ids.len()).map(|place| self.raw(place).expect(READABLE))
     }
 
     fn bytes(&self, place: usize) -> Option<&[u8]> {
@@ -168,13 +180,13 @@ impl Page {
         Some((usize::try_from(start).ok()?, usize::try_from(end).ok()?))
     }
 
-    fn read(&self, place: usize) -> Option<AssignmentRecord> {
+    fn raw(&self, place: usize) -> Option<RawRecord<'_>> {
         let common = Common { id: *self.ids.get(place)?, base: self.base };
-        unpack(self.bytes(place)?, &self.words, common)
+        raw(self.bytes(place)?, &self.words, common)
     }
 
     fn record(&self, place: usize) -> AssignmentRecord {
-        self.read(place).expect(READABLE)
+        self.raw(place).expect(READABLE).into()
     }
 
     fn head(&self, place: usize) -> Head<'_> {
@@ -245,7 +257,7 @@ pub(super) struct Packed(pub(super) Vec<Arc<Page>>);
 impl Packed {
     /// The records, of pages that this build has made.
     fn records(&self) -> impl Iterator<Item = AssignmentRecord> {
-        self.0.iter().flat_map(|page| (0..page.ids.len()).map(|place| page.record(place)))
+        self.0.iter().flat_map(|page| page.raws()).map(AssignmentRecord::from)
     }
 }
 
@@ -305,7 +317,8 @@ mod tests {
 
     use super::*;
     use crate::routing::{
-        Assignment, AssignmentState, Cause, ContactId, Decision, Labels, LogPosition, Step, Via,
+        Assignment, AssignmentState, Cause, ContactId, Decision, Labels, LogPosition, Step, TeamId,
+        Via,
     };
 
     fn id(n: u64) -> AssignmentId {
@@ -398,14 +411,19 @@ mod tests {
         let heads = pages.heads_from(from).map(|(id, _)| id);
         assert!(heads.eq(model.range(from..).map(|(id, _)| *id)));
         let loaded: Vec<_> = pages.packed().0;
-        assert!(loaded.iter().all(|page| page.checked().is_some()));
+        let mut sum = Sum::new(TeamId::new("t"));
+        assert!(loaded.iter().all(|page| page.checked(&mut sum).is_some()));
+        let mut expected = Sum::new(TeamId::new("t"));
+        model.values().for_each(|record| expected.add(record));
+        assert_eq!(sum, expected);
         assert!(Pages::of(loaded).iter().eq(model.values().cloned()));
     }
 
     #[test]
     fn a_page_that_is_not_whole_is_refused() {
         let whole = || Page::of(&[record(1, 1), record(2, 2), record(3, 3)]);
-        assert_eq!(whole().checked().map(|records| records.len()), Some(3));
+        let checked = |page: &Page| page.checked(&mut Sum::new(TeamId::new("t")));
+        assert!(checked(&whole()).is_some());
         let changes: [fn(&mut Page); 7] = [
             |page| page.ids.swap(0, 1),
             |page| page.ids.truncate(2),
@@ -418,8 +436,8 @@ mod tests {
         for (number, change) in (0..).zip(changes) {
             let mut page = whole();
             change(&mut page);
-            assert!(page.checked().is_none(), "change {number}");
+            assert!(checked(&page).is_none(), "change {number}");
         }
-        assert!(Page::of([]).checked().is_none(), "an empty page has no first id");
+        assert!(checked(&Page::of([])).is_none(), "an empty page has no first id");
     }
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::{
-    ContactId, Id, Via,
+    packed::RawVia,
     tree::{Key, Tree},
 };
 
@@ -18,20 +18,21 @@ use super::{
 pub(super) struct Place(u64);
 
 impl Place {
-    pub(super) fn of<Kind>(id: &Id<Kind>) -> Self {
-        Self::at(xxh3_64(id.as_str().as_bytes()))
+    /// Of an id.
+    pub(super) fn of(id: &str) -> Self {
+        Self::at(xxh3_64(id.as_bytes()))
     }
 
     /// Of a contact's work by these targets.
-    pub(super) fn of_work(contact: &ContactId, via: &Via) -> Self {
+    pub(super) fn of_work(contact: &str, via: RawVia<'_>) -> Self {
         let seed = match via {
-            Via::DefaultRule => 0,
-            Via::Campaign(id) => xxh3_64_with_seed(id.as_str().as_bytes(), 1),
-            Via::Rule(id) => xxh3_64_with_seed(id.as_str().as_bytes(), 2),
-            Via::Group(id) => xxh3_64_with_seed(id.as_str().as_bytes(), 3),
-            Via::Rep(id) => xxh3_64_with_seed(id.as_str().as_bytes(), 4),
+            RawVia::DefaultRule => 0,
+            RawVia::Campaign(id) => xxh3_64_with_seed(id.as_bytes(), 1),
+            RawVia::Rule(id) => xxh3_64_with_seed(id.as_bytes(), 2),
+            RawVia::Group(id) => xxh3_64_with_seed(id.as_bytes(), 3),
+            RawVia::Rep(id) => xxh3_64_with_seed(id.as_bytes(), 4),
         };
-        Self::at(xxh3_64_with_seed(contact.as_str().as_bytes(), seed))
+        Self::at(xxh3_64_with_seed(contact.as_bytes(), seed))
     }
 
     /// Where it is among all places.
@@ -135,7 +136,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::{Least, Place, Places};
-    use crate::routing::{CampaignId, ContactId, GroupId, RepId, RuleId, Via};
+    use crate::routing::{CampaignId, GroupId, RepId, RuleId, Via};
 
     impl Least for u64 {
         const LEAST: Self = Self::MIN;
@@ -190,7 +191,6 @@ mod tests {
     /// Four places are all that tests have, so what is told apart here is not told apart by them alone.
     #[test]
     fn works_of_a_contact_stand_in_more_than_one_place() {
-        let contact = ContactId::new("x");
         let ways = ["a", "b", "c", "d"].map(|id| {
             [
                 Via::DefaultRule,
@@ -200,7 +200,7 @@ mod tests {
                 Via::Rep(RepId::new(id)),
             ]
         });
-        let places = ways.iter().flatten().map(|via| Place::of_work(&contact, via));
+        let places = ways.iter().flatten().map(|via| Place::of_work("c", via.into()));
         assert!(BTreeSet::from_iter(places).len() > 1);
     }
 }

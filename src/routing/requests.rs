@@ -46,7 +46,7 @@ impl Requests {
     pub(super) fn find(&self, id: &RequestId, assignments: &Assignments) -> Option<Memory> {
         let is_meant =
             |memory: &Memory| self.key(*memory, assignments).is_some_and(|key| key.id == *id);
-        self.by_id.at(Place::of(id)).find(is_meant)
+        self.by_id.at(Place::of(id.as_str())).find(is_meant)
     }
 
     fn key(&self, memory: Memory, assignments: &Assignments) -> Option<RequestKey> {
@@ -69,7 +69,7 @@ impl Requests {
     /// Remembers that the request made the assignment.
     pub(super) fn made(&mut self, sum: &mut Sum, key: &RequestKey, assignment: AssignmentId) {
         self.forget_answer(sum, key);
-        self.by_id.insert(Place::of(&key.id), Memory::Assignment(assignment));
+        self.by_id.insert(Place::of(key.id.as_str()), Memory::Assignment(assignment));
     }
 
     /// Those of a loaded state that made assignments.
@@ -86,14 +86,14 @@ impl Requests {
 
     /// Forgets a request with the assignment it made.
     pub(super) fn forget_assignment(&mut self, key: &RequestKey, assignment: AssignmentId) {
-        self.by_id.remove(Place::of(&key.id), Memory::Assignment(assignment));
+        self.by_id.remove(Place::of(key.id.as_str()), Memory::Assignment(assignment));
     }
 
     /// Remembers an answer that no assignment remembers.
     pub(super) fn remember(&mut self, sum: &mut Sum, record: Arc<AnswerRecord>) {
         self.forget_answer(sum, &record.request);
         let position = record.position.into();
-        self.by_id.insert(Place::of(&record.request.id), Memory::Answer(position));
+        self.by_id.insert(Place::of(record.request.id.as_str()), Memory::Answer(position));
         sum.add(&*record);
         self.answers.insert(position, record);
         if self.answers.len() > ANSWERS_PER_TEAM_MAX {
@@ -119,13 +119,13 @@ impl Requests {
 
     fn drop_answer(&mut self, sum: &mut Sum, position: Revision) {
         let Some(record) = self.answers.remove(&position) else { return };
-        self.by_id.remove(Place::of(&record.request.id), Memory::Answer(position));
+        self.by_id.remove(Place::of(record.request.id.as_str()), Memory::Answer(position));
         sum.remove(&*record);
     }
 
     /// The id is new, or its answer has expired; then that goes at once, so that an id has one memory.
     fn forget_answer(&mut self, sum: &mut Sum, key: &RequestKey) {
-        let old = self.by_id.at(Place::of(&key.id)).find_map(|memory| match memory {
+        let old = self.by_id.at(Place::of(key.id.as_str())).find_map(|memory| match memory {
             Memory::Assignment(_) => None,
             Memory::Answer(position) => {
                 self.answers.get(&position).filter(|old| old.request.id == key.id).map(|_| position)

@@ -19,6 +19,7 @@ use turnwise::consensus::{
     Persist, Proposal, ProposalId, ReadId, Role, StateMachine,
 };
 use turnwise::{
+    consensus::driver::WrittenSnapshot,
     proto::turnwise::{
         log::v1::{BatchMarks, NodeMark},
         peer::v1::RaftMessage,
@@ -308,7 +309,7 @@ impl Process {
     /// Writes a snapshot. One that can't be written is left, as the driver does, for a later one.
     pub(crate) fn save(&mut self, context: &mut Context<'_>, save: Save) -> Result<(), Down> {
         let Save { index, term, meta, state } = save;
-        let meta = match self.store.save(index, term, &meta, &state) {
+        let WrittenSnapshot { meta, len } = match self.store.save(index, term, &meta, &state) {
             Err(error) if !error.is_failed_sync() => {
                 context.marks.hit(Mark::SnapshotNotSaved);
                 return self.handle(context, Input::SnapshotNotSaved);
@@ -317,7 +318,7 @@ impl Process {
         };
         context.marks.hit(Mark::SnapshotTaken);
         context.checks.snapshot_durable(self.id, index);
-        self.handle(context, Input::SnapshotSaved { index, term, meta })
+        self.handle(context, Input::SnapshotSaved { index, term, meta, len })
     }
 
     /// What the driver does at a tick beside telling the node.

@@ -10,7 +10,10 @@ use bytes::Bytes;
 use turnwise::{
     consensus::{
         Entry, Incarnation, Install, NodeId, Persist, Recovered, Versions,
-        driver::{self, DataDir, Founding, GROUP_ID, StartError, load_snapshot, write_snapshot},
+        driver::{
+            self, DataDir, Founding, GROUP_ID, StartError, WrittenSnapshot, load_snapshot,
+            write_snapshot,
+        },
         log::{
             self, Batch, Log, LogConfig, LogError,
             snapshot::{SnapshotError, SnapshotId, SnapshotReader, SnapshotStore},
@@ -192,19 +195,18 @@ impl Store {
         Ok(self.log.compact(through)?)
     }
 
-    /// Writes a snapshot of this node's state, durably, and removes what it has replaced. Gives back its
-    /// meta bytes.
+    /// Writes a snapshot of this node's state, durably, and removes what it has replaced.
     pub(crate) fn save(
         &self,
         index: u64,
         term: u64,
         meta: &[u8],
         state: &State,
-    ) -> Result<Bytes, StoreError> {
+    ) -> Result<WrittenSnapshot, StoreError> {
         let id = SnapshotId { index, term };
-        let meta = write_snapshot(&self.snapshots, id, meta, state)?;
+        let written = write_snapshot(&self.snapshots, id, meta, state)?;
         self.snapshots.keep_two(id)?;
-        Ok(meta)
+        Ok(written)
     }
 
     /// The file that goes with this message; `None` where it has been replaced by a newer one. Checked

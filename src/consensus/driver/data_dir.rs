@@ -224,8 +224,16 @@ pub(super) fn lay<S: StateMachine, D: Disk>(
     }
 }
 
-/// Writes a snapshot of `state`, durable on return, with the state's hash and version in its meta bytes. Gives
-/// those back.
+/// A snapshot as it was written.
+#[derive(Debug)]
+pub struct WrittenSnapshot {
+    /// Its meta bytes, with the state's hash and version.
+    pub meta: Bytes,
+    /// Its bytes on the disk.
+    pub len: u64,
+}
+
+/// Writes a snapshot of `state`, durable on return, with the state's hash and version in its meta bytes.
 ///
 /// # Errors
 /// [`SnapshotError`]; there is no snapshot then.
@@ -237,7 +245,7 @@ pub fn write_snapshot<S: StateMachine, D: Disk>(
     id: SnapshotId,
     meta: &[u8],
     state: &S,
-) -> Result<Bytes, SnapshotError> {
+) -> Result<WrittenSnapshot, SnapshotError> {
     let failed = |source| SnapshotError::Io { action: "write", file: id.to_string(), source };
     let mut meta = SnapshotMeta::decode(meta).map_err(io::Error::other).map_err(failed)?;
     let hash = state.recomputed_hash();
@@ -249,7 +257,7 @@ pub fn write_snapshot<S: StateMachine, D: Disk>(
     S::save(state, &mut writer).map_err(failed)?;
     let len = writer.finish()?;
     tracing::info!(index = id.index, len, "snapshot written");
-    Ok(meta)
+    Ok(WrittenSnapshot { meta, len })
 }
 
 /// Loads a snapshot, checking that the state is the one that was saved.

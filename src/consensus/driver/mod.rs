@@ -45,7 +45,8 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use data_dir::{
-    BODY_LEN_MAX, DataDir, Founding, GROUP_ID, Opened, load_snapshot, write_snapshot,
+    BODY_LEN_MAX, DataDir, Founding, GROUP_ID, Opened, WrittenSnapshot, load_snapshot,
+    write_snapshot,
 };
 pub use join::{JoinError, JoinToken, Joined, Joining, Road, enter, join, set_out};
 pub use look::Contents;

@@ -12,7 +12,7 @@ use tonic::Status;
 
 use super::{
     Ended,
-    data_dir::{load_snapshot, write_snapshot},
+    data_dir::{WrittenSnapshot, load_snapshot, write_snapshot},
     turn::Report,
 };
 use crate::{
@@ -49,8 +49,7 @@ async fn own_damage<D: Disk>(
 pub(super) struct Saved {
     pub(super) index: u64,
     pub(super) term: u64,
-    pub(super) meta: Bytes,
-    pub(super) result: Result<(), SnapshotError>,
+    pub(super) result: Result<WrittenSnapshot, SnapshotError>,
 }
 
 /// How sending one ended.
@@ -79,20 +78,15 @@ impl<D: Disk> Snapshots<D> {
     ) {
         let store = Arc::clone(&self.store);
         let failed = reports.clone();
-        let given = meta.clone();
         let write = move || {
-            let id = SnapshotId { index, term };
-            let (meta, result) = match write_snapshot(&store, id, &given, &state) {
-                Ok(meta) => (meta, Ok(())),
-                Err(error) => (given, Err(error)),
-            };
+            let result = write_snapshot(&store, SnapshotId { index, term }, &meta, &state);
             // The consensus thread is gone only where the process is ending.
-            drop(reports.send(Report::Saved(Saved { index, term, meta, result })));
+            drop(reports.send(Report::Saved(Saved { index, term, result })));
         };
         if let Err(source) = thread::Builder::new().name("snapshot".to_owned()).spawn(write) {
             let file = "a snapshot".to_owned();
             let result = Err(SnapshotError::Io { action: "start a thread for", file, source });
-            drop(failed.send(Report::Saved(Saved { index, term, meta, result })));
+            drop(failed.send(Report::Saved(Saved { index, term, result })));
         }
     }
 

@@ -17,6 +17,7 @@ use super::{
     Ended, ReadAt, ReadFn, Request, Status,
     checkpoints::Checkpoints,
     contacts::Contacts,
+    data_dir::WrittenSnapshot,
     snapshots::{self, Saved, Sent, Snapshots},
 };
 use crate::{
@@ -291,10 +292,10 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
 
     fn reported(&mut self, report: Report<D::File>) -> Result<(), Ended> {
         match report {
-            Report::Saved(Saved { index, term, meta, result }) => match result {
-                Ok(()) => {
+            Report::Saved(Saved { index, term, result }) => match result {
+                Ok(WrittenSnapshot { meta, len }) => {
                     self.parts.snapshots.replaced_by(SnapshotId { index, term })?;
-                    self.handle(Input::SnapshotSaved { index, term, meta })
+                    self.handle(Input::SnapshotSaved { index, term, meta, len })
                 }
                 Err(error) if error.is_failed_sync() => Err(snapshots::ended(error)),
                 Err(error) => {

@@ -7,8 +7,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-/// The log is kept for somebody while the leader takes so many snapshots.
-const SNAPSHOTS_MAX: usize = 4;
+/// The log is kept for somebody while the leader takes so many snapshots: of a small state, as much log as is
+/// written between four at most (`pace`).
+const SNAPSHOTS_MAX: usize = 16;
 
 /// See the module.
 #[derive(Debug, Default)]

@@ -183,7 +183,7 @@ impl World {
                 written.cluster_version = self.at_version[&index];
                 let meta: Bytes = prost::Message::encode_to_vec(&written).into();
                 machine.snapshot = Install { index, term, meta: meta.clone() };
-                inputs.push_back(Input::SnapshotSaved { index, term, meta });
+                inputs.push_back(Input::SnapshotSaved { index, term, meta, len: 0 });
             }
             Effect::SendSnapshot { to, message } => {
                 if let Some(held) = &mut self.held {

@@ -1,7 +1,7 @@
 //! An image in parts, in the order in which its bytes have them: one is put into the state while the next is
 //! read.
 
-use std::{iter, sync::Arc};
+use std::{convert::Infallible, iter, sync::Arc};
 
 use serde::{Deserialize, de::DeserializeOwned};
 
@@ -11,6 +11,7 @@ use super::{
 };
 use crate::routing::{
     Campaign, Rule, State, TeamId, Together, Token,
+    digest::Sum,
     engine::{ENGINE_VERSION_MAX, ENGINE_VERSION_MIN},
     pages::{Packed, Page},
     record::{
@@ -48,23 +49,34 @@ pub(super) enum Inner {
     /// All of a team but its assignments and answers.
     Team(Box<TeamHead>),
     /// Of the team that came last.
-    Assignments(Vec<Sheet>),
+    Assignments(Pile),
     /// Of the team that came last, which is whole then.
     Answers(Vec<Arc<AnswerRecord>>),
     Tokens(Vec<(TeamId, Arc<Token>)>),
 }
 
-/// A page, and the records that it holds, if it holds what can be read.
+/// Some pages.
 #[derive(Debug)]
-pub(super) struct Sheet {
-    pub(super) page: Arc<Page>,
-    pub(super) records: Option<Vec<AssignmentRecord>>,
+pub(super) struct Pile {
+    pub(super) pages: Vec<Arc<Page>>,
+    /// Of all their records; `None` if one can't be read.
+    pub(super) sum: Option<Sum>,
 }
 
-impl From<Arc<Page>> for Sheet {
-    fn from(page: Arc<Page>) -> Self {
-        let records = page.checked();
-        Self { page, records }
+impl Pile {
+    /// The first pages of those that come; `None` where none comes any more.
+    fn next<E>(
+        team: &TeamId,
+        pages: &mut impl Iterator<Item = Result<Arc<Page>, E>>,
+    ) -> Option<Result<Self, E>> {
+        let pages: Result<Vec<_>, E> = pages.take(PAGES_AT_ONCE).collect();
+        let is_over = pages.as_ref().is_ok_and(Vec::is_empty);
+        (!is_over).then(|| {
+            let pages = pages?;
+            let mut sum = Sum::new(team.clone());
+            let sum = pages.iter().try_for_each(|page| page.checked(&mut sum)).map(|()| sum);
+            Ok(Self { pages, sum })
+        })
     }
 }
 
@@ -146,10 +158,11 @@ impl TeamImage {
             caps,
         };
         let Packed(pages) = assignments;
-        let mut sheets = pages.into_iter().map(Sheet::from);
+        let mut pages = pages.into_iter().map(Ok::<_, Infallible>);
+        let id = head.team.id.clone();
         let assignments = iter::from_fn(move || {
-            let some: Vec<_> = sheets.by_ref().take(PAGES_AT_ONCE).collect();
-            (!some.is_empty()).then_some(Inner::Assignments(some))
+            let Ok(pile) = Pile::next(&id, &mut pages)?;
+            Some(Inner::Assignments(pile))
         });
         let head = iter::once(Inner::Team(Box::new(head)));
         head.chain(assignments).chain(iter::once(Inner::Answers(answers)))
@@ -165,15 +178,13 @@ impl Part {
         give(Self(Inner::Clock(source.next()?)));
         let teams: u64 = source.next()?;
         for _ in 0..teams {
-            give(Self(Inner::Team(source.next()?)));
+            let head: Box<TeamHead> = source.next()?;
+            let id = head.team.id.clone();
+            give(Self(Inner::Team(head)));
             let pages: u64 = source.next()?;
-            let mut sheets = (0..pages).map(|_| source.next::<Arc<Page>>().map(Sheet::from));
-            loop {
-                let some: Vec<_> = sheets.by_ref().take(PAGES_AT_ONCE).collect::<Result<_, _>>()?;
-                if some.is_empty() {
-                    break;
-                }
-                give(Self(Inner::Assignments(some)));
+            let mut pages = (0..pages).map(|_| source.next::<Arc<Page>>());
+            while let Some(pile) = Pile::next(&id, &mut pages) {
+                give(Self(Inner::Assignments(pile?)));
             }
             give(Self(Inner::Answers(source.next()?)));
         }
@@ -214,10 +225,9 @@ impl Loading {
                 let last = self.state.teams.get_max().map(|(last, _)| last);
                 check(last.is_none_or(|last| *last < id), duplicate("team", &id))?;
                 let team = begun(*head)?;
-                let bulk = Bulk::of(&team);
-                self.team = Some((team, bulk));
+                self.team = Some((team, Bulk::new()));
             }
-            (Inner::Assignments(sheets), Some((team, bulk))) => bulk.take(team, sheets)?,
+            (Inner::Assignments(pile), Some((team, bulk))) => bulk.take(team, pile)?,
             (Inner::Answers(answers), team) => {
                 if let Some(team) = team.take() {
                     self.finish(team, answers)?;

@@ -1,12 +1,12 @@
 //! What is packed is unpacked, and nothing else is; the numbers that forms have for good.
 
-use std::fmt::Debug;
+use std::{fmt::Debug, sync::Arc};
 
 use super::*;
 use crate::routing::{
-    Assignment, Cursor, Decision, Labels, LogPosition, OptionId, OwnerRef, PassedOver,
+    Assignment, Cursor, Decision, GroupId, Labels, LogPosition, OptionId, OwnerRef, PassedOver,
     PickedOption, RequestId, RequestKey, RingMove, Skipped, Step, Target, TargetKind, TargetTrace,
-    record::AssignmentRecord, words::Words,
+    TeamId, digest, record::AssignmentRecord, words::Words,
 };
 
 /// These are in snapshots for good.
@@ -178,6 +178,10 @@ fn full() -> AssignmentRecord {
     }
 }
 
+fn unpack(bytes: &[u8], words: &Words) -> Option<AssignmentRecord> {
+    raw(bytes, words, COMMON).map(AssignmentRecord::from)
+}
+
 fn packed(record: &AssignmentRecord) -> (Vec<u8>, Words) {
     let (mut bytes, mut words) = (Vec::new(), Words::default());
     pack(record, COMMON.base, &mut words, &mut bytes);
@@ -188,7 +192,7 @@ fn packed(record: &AssignmentRecord) -> (Vec<u8>, Words) {
 fn what_is_packed_is_unpacked_and_its_head_is_that_of_the_record() {
     let record = full();
     let (bytes, words) = packed(&record);
-    assert_eq!(unpack(&bytes, &words, COMMON).as_ref(), Some(&record));
+    assert_eq!(unpack(&bytes, &words).as_ref(), Some(&record));
     let head = head(&bytes, &words).unwrap();
     let it = &record.assignment;
     assert_eq!((head.holder, head.state), (record.rep, it.state));
@@ -198,19 +202,45 @@ fn what_is_packed_is_unpacked_and_its_head_is_that_of_the_record() {
 }
 
 #[test]
-fn bytes_that_are_cut_or_go_on_are_no_record_and_no_byte_makes_a_panic() {
+fn labels_that_no_map_has_in_this_order_are_no_record() {
+    let label = |key: &str| (key.to_owned(), "x".to_owned());
+    let mut record = full();
+    Arc::make_mut(&mut record.assignment).labels = Labels::from([label("k1"), label("k2")]);
+    let (bytes, words) = packed(&record);
+    let (texts, ways) =
+        (["k1", "k2"], [("k1", "k2", true), ("k2", "k1", false), ("k1", "k1", false)]);
+    let numbers = texts.map(|text| words.clone().number(text).unwrap());
+    let place = bytes.windows(4).position(|it| *it == [numbers[0], 1, b'x', numbers[1]]).unwrap();
+    for (one, next, is_one) in ways {
+        let mut changed = bytes.clone();
+        changed[place] = words.clone().number(one).unwrap();
+        changed[place + 3] = words.clone().number(next).unwrap();
+        assert_eq!(unpack(&changed, &words).is_some(), is_one, "{one}, {next}");
+    }
+}
+
+#[test]
+fn bytes_that_are_cut_or_go_on_are_no_record_and_what_is_one_has_its_hash() {
     let (bytes, words) = packed(&full());
     for len in 0..bytes.len() {
-        assert_eq!(unpack(&bytes[..len], &words, COMMON), None, "the first {len} bytes");
+        assert_eq!(unpack(&bytes[..len], &words), None, "the first {len} bytes");
     }
     let more = [bytes.as_slice(), &[0]].concat();
-    assert_eq!(unpack(&more, &words, COMMON), None);
+    assert_eq!(unpack(&more, &words), None);
+    let team = TeamId::new("t");
+    let mut read = 0;
     for place in 0..bytes.len() {
         for change in 1..=u8::MAX {
             let mut damaged = bytes.clone();
             damaged[place] ^= change;
-            assert_ne!(unpack(&damaged, &words, COMMON).as_ref(), Some(&full()), "{place}");
             let _ = head(&damaged, &words);
+            let Some(raw) = raw(&damaged, &words, COMMON) else { continue };
+            let hash = digest::hash(&team, &raw);
+            let record = AssignmentRecord::from(raw);
+            assert_eq!(hash, digest::hash(&team, &record), "byte {place}, {change:#x}");
+            assert_ne!(record, full(), "byte {place}, {change:#x}");
+            read += 1;
         }
     }
+    assert!(read > 10_000, "{read} of them are a record");
 }

@@ -3,11 +3,12 @@
 use integer_encoding::VarInt;
 
 use super::{
-    ASSIGNMENT_BITS, Common, Numbered, TARGET_GROUP, TARGET_OWNER, TARGET_REP, VIA_DEFAULT, written,
+    ASSIGNMENT_BITS, Common, Numbered, TARGET_GROUP, TARGET_OWNER, TARGET_REP, VIA_CAMPAIGN,
+    VIA_DEFAULT, VIA_GROUP, VIA_REP, VIA_RULE,
 };
 use crate::routing::{
     Assignment, AssignmentId, Cursor, Decision, Id, LogPosition, OwnerRef, PassedOver,
-    PickedOption, RequestKey, RingMove, Skipped, Step, Target, TargetKind, TargetTrace, Time,
+    PickedOption, RequestKey, RingMove, Skipped, Step, Target, TargetKind, TargetTrace, Time, Via,
     record::AssignmentRecord, words::Words,
 };
 
@@ -169,11 +170,7 @@ impl Out<'_> {
         self.bits(bits);
         // `head` reads so far.
         self.text(contact.as_str());
-        let (kind, text) = written(via);
-        self.byte(kind);
-        if kind != VIA_DEFAULT {
-            self.word(text);
-        }
+        self.via(via);
         self.numbered(*state);
         rep.iter().for_each(|rep| self.id(rep));
 
@@ -218,6 +215,18 @@ impl Out<'_> {
         self.number(*engine_version);
         self.list(targets, Self::trace);
         self.list(history, |out, step| out.step(step, it));
+    }
+
+    fn via(&mut self, via: &Via) {
+        let (kind, text) = match via {
+            Via::DefaultRule => return self.byte(VIA_DEFAULT),
+            Via::Campaign(id) => (VIA_CAMPAIGN, id.as_str()),
+            Via::Rule(id) => (VIA_RULE, id.as_str()),
+            Via::Group(id) => (VIA_GROUP, id.as_str()),
+            Via::Rep(id) => (VIA_REP, id.as_str()),
+        };
+        self.byte(kind);
+        self.word(text);
     }
 
     fn owner(&mut self, owner: &OwnerRef) {

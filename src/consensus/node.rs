@@ -171,7 +171,7 @@ impl Node {
             membership: Arc::default(),
             marks: marks::Marking::default(),
             retained: retained::Retained::default(),
-            pace: pace::Pace::default(),
+            pace: pace::Pace::new(),
             snapshot_under_way: false,
             installing: None,
             config,
@@ -213,7 +213,7 @@ impl Node {
             }
             Input::Applied { through } => self.applied_through(through),
             Input::SnapshotSaved { index, term, meta, len } => {
-                self.pace.snapshot_len = len;
+                self.pace.saved(len);
                 self.snapshot_saved(index, term, meta, &mut effects)?;
             }
             Input::SnapshotNotSaved => self.snapshot_under_way = false,
@@ -289,8 +289,10 @@ impl Node {
     }
 
     fn tick(&mut self, effects: &mut Vec<Effect>) -> Result<(), Fault> {
+        self.pace.tick();
         if self.may_stand() {
             self.raw.tick();
+            self.stand_if_alone()?;
         }
         let given_up =
             self.reads.tick(self.config.election_ticks / 2, self.config.election_ticks * 2);
@@ -575,7 +577,7 @@ impl Node {
         let install = Install { index, term: snapshot.term, meta: snapshot.meta.clone() };
         self.adopt_meta(index, &decoded)?;
         self.handed_out = index;
-        self.pace.log_len = 0;
+        self.pace.taken();
         self.raw.mut_store().reset(snapshot);
         Ok(install)
     }
@@ -602,7 +604,7 @@ impl Node {
         for entry in entries {
             let index = entry.index;
             let len = u64::try_from(entry.data.len()).unwrap_or(u64::MAX);
-            self.pace.log_len = self.pace.log_len.saturating_add(len + 64);
+            self.pace.applied(len);
             // The type comes first: membership changes have empty data too (RAFT 18).
             let batch = match entry.get_entry_type() {
                 EntryType::EntryNormal => self.read_batch(index, entry.data)?,
@@ -645,7 +647,7 @@ impl Node {
         self.membership.write(&mut meta);
         meta.voters.truncate(planted::choose(Bug::SnapshotWithoutMembers, 1, meta.voters.len()));
         self.snapshot_under_way = true;
-        self.pace.log_len = 0;
+        self.pace.taken();
         if planted::is(Bug::LogCutBeforeSnapshot) {
             effects.push(Effect::CompactLog { through: index });
         }

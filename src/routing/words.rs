@@ -11,8 +11,7 @@ const WORD_BYTES_MAX: usize = 64;
 /// Texts with numbers from 1. None is taken out: who has them is written anew now and then.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Words {
-    #[serde(with = "serde_bytes")]
-    texts: Vec<u8>,
+    texts: String,
     /// Where each ends.
     ends: Vec<u16>,
     /// A byte of each one's hash; of the first of them only, until the next text is looked for.
@@ -24,8 +23,7 @@ impl Words {
     pub(super) fn get(&self, number: usize) -> Option<&str> {
         let place = number.checked_sub(1)?;
         let start = place.checked_sub(1).map_or(Some(&0), |before| self.ends.get(before))?;
-        let text = self.texts.get(usize::from(*start)..usize::from(*self.ends.get(place)?))?;
-        std::str::from_utf8(text).ok()
+        self.texts.get(usize::from(*start)..usize::from(*self.ends.get(place)?))
     }
 
     /// The number of a text, which gets one if it has none; `None` where it is to have none.
@@ -45,7 +43,7 @@ impl Words {
             return None;
         }
         let end = u16::try_from(self.texts.len() + text.len()).ok()?;
-        self.texts.extend_from_slice(text.as_bytes());
+        self.texts.push_str(text);
         self.ends.push(end);
         self.tags.push(wanted);
         u8::try_from(self.ends.len()).ok()

@@ -7,6 +7,7 @@ use crate::{
     consensus::{
         effect::{Effect, NotProposed},
         entry::NodeId,
+        fault::Fault,
         input::ProposalId,
     },
     planted::{self, Bug},
@@ -32,6 +33,16 @@ impl Node {
         if let Some(successor) = best.map(|(id, _)| *id) {
             self.raw.transfer_leader(successor);
         }
+    }
+
+    /// The only voter has nobody to hear from, and does not wait for an election timeout.
+    pub(super) fn stand_if_alone(&mut self) -> Result<(), Fault> {
+        let raft = &self.raw.raft;
+        let waits = raft.state == StateRole::Follower && raft.leader_id == 0 && raft.promotable();
+        if waits && raft.prs().conf().voters().ids().iter().eq([raft.id]) {
+            self.raw.campaign()?;
+        }
+        Ok(())
     }
 
     /// Does what comes of gaining leadership and of losing it.

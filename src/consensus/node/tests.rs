@@ -638,6 +638,19 @@ fn who_is_left_leads_after_a_restart_though_the_removed_are_gone() {
 }
 
 #[test]
+fn the_only_voter_leads_without_waiting_for_anybody_and_one_of_several_does_not() {
+    let first_tick = |voters: u64| {
+        let ids: Vec<NodeId> = (1..=voters).map(NodeId).collect();
+        let mut node = machine(1, Versions::FIRST, founding_snapshot(&ids)).node;
+        let now = Now { monotonic_us: HOUR_US, wall_us: HOUR_US };
+        drop(node.handle(now, Input::Tick).unwrap());
+        node.status().role
+    };
+    assert_eq!(first_tick(1), Role::Leader);
+    assert_eq!(first_tick(2), Role::Follower);
+}
+
+#[test]
 fn a_leader_that_applies_its_own_removal_steps_down_and_the_others_elect_another() {
     let mut world = World::of(3);
     world.agree();

@@ -177,7 +177,7 @@ pub const KEYS: &[Key] = &[
         ["log_tail_max", "log-tail-max", "TURNWISE_LOG_TAIL_MAX"],
         Some("64MiB"),
         "bytes",
-        "How much log is kept behind a snapshot for nodes that were away; more, up to sixteen snapshots' worth, while one is being sent a snapshot",
+        "How much log is kept behind a snapshot for nodes that were away; more, up to four times `snapshot_every`, while one is being sent a snapshot",
     ),
     key(
         ["log_format", "log-format", "TURNWISE_LOG_FORMAT"],

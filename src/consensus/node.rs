@@ -101,6 +101,8 @@ const MAX_SIZE_PER_MSG: u64 = 1 << 20;
 const MAX_UNCOMMITTED_SIZE: u64 = 64 << 20;
 const MAX_COMMITTED_SIZE_PER_READY: u64 = 16 << 20;
 const MAX_INFLIGHT_MSGS: usize = 256;
+/// So often [`NodeConfig::snapshot_every_bytes`] of log stays at most for those to whom a snapshot is sent.
+const LOG_FOR_SNAPSHOTS_SENT: u64 = 4;
 
 impl Node {
     /// Starts from what the disk held.
@@ -450,7 +452,9 @@ impl Node {
         let limit = planted::choose(Bug::LogCutPastSnapshot, self.raw.store().last(), limit);
         let keep = self.config.retained_log_bytes;
         let prs = self.raw.raft.prs();
-        let needed = self.retained.taken(index, |id| prs.get(id).map(|it| it.matched));
+        let taken = retained::Taken { index, log_len: self.pace.between() };
+        let stays = self.config.snapshot_every_bytes.saturating_mul(LOG_FOR_SNAPSHOTS_SENT);
+        let needed = self.retained.taken(taken, stays, |id| prs.get(id).map(|it| it.matched));
         let through = self.raw.store().compaction_point(limit, keep);
         let through = needed.map_or(through, |needed| through.min(needed));
         self.raw.mut_store().compact(through);

@@ -58,11 +58,15 @@ impl Plan {
         let only: Option<Vec<String>> = env::var(ROW)
             .ok()
             .map(|rows| rows.split(',').map(|row| row.trim().to_owned()).collect());
-        let is_asked_for = |row: &Row| {
-            only.as_ref().is_none_or(|only| {
-                only.iter().any(|it| it == row.id || it.len() > 3 && row.name.contains(it.as_str()))
-            })
-        };
+        let is_meant = |it: &str, row: &Row| it == row.id || it.len() > 3 && row.name.contains(it);
+        let nobodys = only.iter().flatten().find(|it| !ROWS.iter().any(|row| is_meant(it, row)));
+        if let Some(it) = nobodys {
+            return Err(format!(
+                "{ROW}: no row has the number `{it}`, or it (four letters or more) in its name"
+            ));
+        }
+        let is_asked_for =
+            |row: &Row| only.as_ref().is_none_or(|only| only.iter().any(|it| is_meant(it, row)));
         let runs = number(RUNS)?;
         // Whoever says how many wants so many more.
         let adds_up = is_long && runs.is_none();

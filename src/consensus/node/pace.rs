@@ -16,6 +16,8 @@
 pub(super) struct Pace {
     /// Log bytes applied since the last one was taken.
     log_len: u64,
+    /// Log bytes between the last one and the one before.
+    between: u64,
     /// Bytes of the last one that this process has saved; 0 before the first.
     snapshot_len: u64,
     /// Ticks that saving it took.
@@ -31,7 +33,7 @@ const TOOK_AT_FIRST: u64 = 100;
 
 impl Pace {
     pub(super) fn new() -> Self {
-        Self { log_len: 0, snapshot_len: 0, took: TOOK_AT_FIRST, ticks: 0 }
+        Self { log_len: 0, between: 0, snapshot_len: 0, took: TOOK_AT_FIRST, ticks: 0 }
     }
 
     pub(super) fn tick(&mut self) {
@@ -45,7 +47,7 @@ impl Pace {
 
     /// The state is that of a snapshot, which is being saved or was received.
     pub(super) fn taken(&mut self) {
-        self.log_len = 0;
+        self.between = std::mem::take(&mut self.log_len);
         self.ticks = 0;
     }
 
@@ -53,6 +55,11 @@ impl Pace {
     pub(super) fn saved(&mut self, len: u64) {
         self.snapshot_len = len;
         self.took = self.ticks.max(1);
+    }
+
+    /// Log bytes between the snapshot that was taken last and the one before.
+    pub(super) fn between(&self) -> u64 {
+        self.between
     }
 
     /// Whether a snapshot is due, if there are to be `every` bytes of log between two at most.

@@ -1,6 +1,9 @@
 //! The log that stays for those who are being sent a snapshot.
 
-use super::{super::retained::Retained, RaftMessage, World};
+use super::{
+    super::retained::{Retained, Taken},
+    RaftMessage, World,
+};
 use crate::consensus::{Input, NodeId};
 
 /// Bytes of the log between two snapshots, of commands of about 1,000.
@@ -74,25 +77,56 @@ fn it_does_not_stay_for_ever() {
     world.agree();
 }
 
+/// As much log between any two as fifty times stays.
+fn taken(retained: &mut Retained, index: u64, matched: impl Fn(u64) -> Option<u64>) -> Option<u64> {
+    retained.taken(Taken { index, log_len: 100 }, 5_000, matched)
+}
+
 #[test]
 fn it_stays_for_whoever_of_two_is_further_behind() {
     let mut retained = Retained::default();
-    assert_eq!(retained.taken(10, |_| Some(0)), None, "it was sent to nobody");
+    assert_eq!(taken(&mut retained, 10, |_| Some(0)), None, "it was sent to nobody");
     retained.sends(1, 10);
-    assert_eq!(retained.taken(20, |_| Some(0)), Some(10));
+    assert_eq!(taken(&mut retained, 20, |_| Some(0)), Some(10));
     retained.sends(2, 20);
     let matched = |id| Some(if id == 1 { 15 } else { 0 });
     assert_eq!(
-        retained.taken(30, matched),
+        taken(&mut retained, 30, matched),
         Some(15),
         "one is past the snapshot, but not past the last"
     );
     let matched = |id| Some(if id == 1 { 40 } else { 0 });
-    assert_eq!(retained.taken(40, matched), Some(20), "one has come past all");
-    assert_eq!(retained.taken(50, |id| (id == 1).then_some(0)), None, "the other is no member");
+    assert_eq!(taken(&mut retained, 40, matched), Some(20), "one has come past all");
+    assert_eq!(
+        taken(&mut retained, 50, |id| (id == 1).then_some(0)),
+        None,
+        "the other is no member"
+    );
     retained.sends(1, 50);
     retained.leadership_changed();
-    assert_eq!(retained.taken(60, |_| Some(0)), None, "the leader that sent it is another now");
+    assert_eq!(
+        taken(&mut retained, 60, |_| Some(0)),
+        None,
+        "the leader that sent it is another now"
+    );
+}
+
+#[test]
+fn it_stays_as_long_as_the_log_that_stays_is_not_too_long_however_many_snapshots_that_is() {
+    let mut retained = Retained::default();
+    retained.sends(1, 10);
+    let mut take = |index: u64, log_len| retained.taken(Taken { index, log_len }, 400, |_| Some(0));
+    assert_eq!(take(10, 1_000), Some(10), "what is before it does not count");
+    assert_eq!([20, 30].map(|index| take(index, 200)), [Some(10), Some(10)]);
+    assert_eq!(take(40, 1), None, "401 bytes are too many");
+    let mut retained = Retained::default();
+    retained.sends(1, 10);
+    retained.taken(Taken { index: 10, log_len: 1_000 }, 400, |_| Some(0));
+    for index in 11..=410 {
+        let stays = retained.taken(Taken { index, log_len: 1 }, 400, |_| Some(0));
+        assert_eq!(stays, Some(10), "{index}");
+    }
+    assert_eq!(retained.taken(Taken { index: 411, log_len: 1 }, 400, |_| Some(0)), None);
 }
 
 #[test]

@@ -201,7 +201,8 @@ pub(super) fn not_changed(not: &NotChanged) -> Status {
         NotChanged::CameBack { node, by } => {
             let answer = Answer::new(Code::FailedPrecondition, R::NodeRemoved);
             let advice = format!(
-                "if node {by} does not run any more, another takes its place with `turnwise cluster replace {by}`"
+                "if node {by} is a member and does not run any more, another takes its place with `turnwise \
+                 cluster replace {by}`; otherwise a new node comes with `turnwise cluster add`"
             );
             return answer.about("node", node).say(format!("{not}; {advice}"));
         }

@@ -171,7 +171,7 @@ pub const KEYS: &[Key] = &[
         ["snapshot_every", "snapshot-every", "TURNWISE_SNAPSHOT_EVERY"],
         Some("64MiB"),
         "bytes",
-        "How much log is written between two snapshots at most; while the last one is small, a quarter of it, or a third of the last one",
+        "How much log is written between two snapshots at most; less where the last one was small, or where there is time",
     ),
     key(
         ["log_tail_max", "log-tail-max", "TURNWISE_LOG_TAIL_MAX"],

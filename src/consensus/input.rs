@@ -192,7 +192,7 @@ pub struct NodeConfig {
     pub memory_tail_bytes: u64,
     /// Entries kept on disk though a snapshot covers them: 64 MiB.
     pub retained_log_bytes: u64,
-    /// Log bytes applied between two snapshots at most, of which a small state's takes a quarter: 64 MiB.
+    /// Log bytes applied between two snapshots at most (`node/pace.rs`): 64 MiB.
     pub snapshot_every_bytes: u64,
 }
 

@@ -218,7 +218,10 @@ impl Node {
                 self.pace.saved(len);
                 self.snapshot_saved(index, term, meta, &mut effects)?;
             }
-            Input::SnapshotNotSaved => self.snapshot_under_way = false,
+            Input::SnapshotNotSaved => {
+                self.snapshot_under_way = false;
+                self.pace.not_saved();
+            }
             Input::SnapshotSent { to, delivered } => {
                 let status =
                     if delivered { SnapshotStatus::Finish } else { SnapshotStatus::Failure };
@@ -581,7 +584,7 @@ impl Node {
         let install = Install { index, term: snapshot.term, meta: snapshot.meta.clone() };
         self.adopt_meta(index, &decoded)?;
         self.handed_out = index;
-        self.pace.taken();
+        self.pace.received();
         self.raw.mut_store().reset(snapshot);
         Ok(install)
     }

@@ -262,7 +262,10 @@ impl Node {
             Standing::Member => {}
             Standing::Removed => return Err(NotChanged::WasRemoved { node }),
             Standing::Lost | Standing::Newer | Standing::Stranger => {
-                return Err(NotChanged::NoSuchNode { node });
+                // It was removed since, and so will this one be.
+                let by = self.membership.came_back_as(node);
+                let stranger = NotChanged::NoSuchNode { node };
+                return Err(by.map_or(stranger, |by| NotChanged::CameBack { node, by }));
             }
         }
         if !self.membership.is_data_of(node, incarnation) {

@@ -39,6 +39,8 @@ impl Node {
     pub(super) fn stand_if_alone(&mut self) -> Result<(), Fault> {
         let raft = &self.raw.raft;
         let waits = raft.state == StateRole::Follower && raft.leader_id == 0 && raft.promotable();
+        // A vote that is not durable yet is not counted twice.
+        let waits = waits && self.pending.is_empty();
         if waits && raft.prs().conf().voters().ids().iter().eq([raft.id]) {
             self.raw.campaign()?;
         }

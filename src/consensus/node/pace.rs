@@ -4,26 +4,30 @@
 //! some eight times as long as loading one of a snapshot (`docs/RELIABILITY.md`), so the log behind a snapshot is
 //! to be short; and a snapshot costs the whole state's time and bytes, so they are not to be many. Hence:
 //!
-//! - A snapshot is taken where there is a little log, at least a 64th of what is allowed and of the last snapshot,
-//!   if they take a twentieth of the time at most: the next one begins no sooner after the last one than twenty times
-//!   as long as that one took.
+//! - At rest, a snapshot is taken where there is a little log, more than a 64th of what is allowed and a 32nd of the
+//!   last snapshot, if they take a twentieth of the time at most: the next one begins no sooner after the last one
+//!   than twenty times as long as that one took.
 //! - Where commands come faster than that, one is taken when the log is a third as long as the last one, but not
-//!   before a quarter of what is allowed; so what is written is at most three bytes of snapshots for one of log.
-//! - There is never more log than is allowed.
+//!   before a quarter of what is allowed.
+//! - More log than is allowed there never is, however large the state.
 
 /// Of the snapshots of one node.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
     /// Log bytes applied since the last one was taken.
     log_len: u64,
-    /// Log bytes between the last one and the one before.
+    /// Log bytes between the last one and the one that was saved before.
     between: u64,
-    /// Bytes of the last one that this process has saved; 0 before the first.
-    snapshot_len: u64,
+    /// Log bytes before those, since a snapshot was saved: others were taken, and not saved.
+    unsaved: u64,
+    /// Bytes of the last one that this process has saved, if it has saved one.
+    snapshot_len: Option<u64>,
     /// Ticks that saving it took.
     took: u64,
-    /// Ticks since the last one was taken, or this process began.
-    ticks: u64,
+    /// Ticks since this process began.
+    now: u64,
+    /// When the last one was taken.
+    taken: u64,
 }
 
 /// Ticks between two snapshots for each that saving the first of them took: a twentieth of the time.
@@ -33,11 +37,12 @@ const TOOK_AT_FIRST: u64 = 100;
 
 impl Pace {
     pub(super) fn new() -> Self {
-        Self { log_len: 0, between: 0, snapshot_len: 0, took: TOOK_AT_FIRST, ticks: 0 }
+        let (log_len, between, unsaved, snapshot_len) = (0, 0, 0, None);
+        Self { log_len, between, unsaved, snapshot_len, took: TOOK_AT_FIRST, now: 0, taken: 0 }
     }
 
     pub(super) fn tick(&mut self) {
-        self.ticks += 1;
+        self.now += 1;
     }
 
     /// An entry of so many bytes was applied.
@@ -45,30 +50,40 @@ impl Pace {
         self.log_len = self.log_len.saturating_add(len + ENTRY_LEN);
     }
 
-    /// The state is that of a snapshot, which is being saved or was received.
+    /// The state is that of a snapshot that was received.
+    pub(super) fn received(&mut self) {
+        self.log_len = 0;
+    }
+
+    /// The state is that of a snapshot, which is to be saved.
     pub(super) fn taken(&mut self) {
-        self.between = std::mem::take(&mut self.log_len);
-        self.ticks = 0;
+        self.between = self.unsaved.saturating_add(std::mem::take(&mut self.log_len));
+        self.taken = self.now;
     }
 
     /// The one that was taken last is saved, and has so many bytes.
     pub(super) fn saved(&mut self, len: u64) {
-        self.snapshot_len = len;
-        self.took = self.ticks.max(1);
+        self.unsaved = 0;
+        self.snapshot_len = Some(len);
+        self.took = (self.now - self.taken).max(1);
     }
 
-    /// Log bytes between the snapshot that was taken last and the one before.
+    /// The one that was taken last could not be saved; another one is tried as if it were the last.
+    pub(super) fn not_saved(&mut self) {
+        self.unsaved = self.between;
+    }
+
+    /// Log bytes between the snapshot that was taken last and the one that was saved before.
     pub(super) fn between(&self) -> u64 {
         self.between
     }
 
     /// Whether a snapshot is due, if there are to be `every` bytes of log between two at most.
     pub(super) fn is_due(&self, every: u64) -> bool {
-        let some =
-            |part: u64, of_last: u64| (self.snapshot_len / of_last).clamp(every / part, every);
-        let has_rested = self.ticks >= self.took.saturating_mul(REST);
-        let is_due = self.log_len >= some(4, 3) || (has_rested && self.log_len > some(64, 64));
-        self.log_len > 0 && is_due
+        let hurry = self.snapshot_len.map_or(every, |len| (len / 3).clamp(every / 4, every));
+        let rest = (self.snapshot_len.unwrap_or(0) / 32).clamp(every / 64, every);
+        let has_rested = self.now - self.taken >= self.took.saturating_mul(REST);
+        self.log_len > 0 && (self.log_len >= hurry || (has_rested && self.log_len > rest))
     }
 }
 
@@ -104,6 +119,7 @@ mod tests {
             assert!(!with_log(after(len, 5), log - 1).is_due(EVERY), "{len}, {log}");
         }
         assert!(with_log(Pace::new(), ENTRY_LEN).is_due(0), "always, where that is asked for");
+        assert!(!Pace::new().is_due(0), "nothing was applied");
     }
 
     #[test]
@@ -113,7 +129,7 @@ mod tests {
             (took..took * REST).for_each(|_| pace.tick());
             pace
         };
-        for (len, log) in [(0, 100), (6_399, 100), (64_000, 1_000), (900_000, 6_400)] {
+        for (len, log) in [(0, 100), (3_231, 100), (32_000, 1_000), (900_000, 6_400)] {
             let rested = rested(len, 7);
             assert!(with_log(rested, log + 1).is_due(EVERY), "{len}, {log}");
             assert!(log == EVERY || !with_log(rested, log).is_due(EVERY), "{len}, {log}");
@@ -127,9 +143,10 @@ mod tests {
         assert!(!rested(0, 1).is_due(1), "nothing was applied");
     }
 
+    /// How large its snapshot is, it does not know; and what is behind it was just applied.
     #[test]
     fn a_process_that_has_just_begun_has_other_things_to_do() {
-        let mut pace = with_log(Pace::new(), 200);
+        let mut pace = with_log(Pace::new(), EVERY - 1);
         for _ in 0..TOOK_AT_FIRST * REST {
             assert!(!pace.is_due(EVERY));
             pace.tick();
@@ -137,5 +154,32 @@ mod tests {
         assert!(pace.is_due(EVERY));
         pace.taken();
         assert!(!pace.is_due(EVERY));
+        assert!(with_log(Pace::new(), EVERY).is_due(EVERY));
+    }
+
+    #[test]
+    fn one_that_was_not_saved_is_tried_again_later_and_the_log_before_it_counts_for_those_who_need_it()
+     {
+        let mut pace = with_log(Pace::new(), EVERY);
+        pace.taken();
+        pace.not_saved();
+        assert!(!pace.is_due(EVERY), "the disk gets time");
+        pace = with_log(pace, 300);
+        pace.taken();
+        assert_eq!(pace.between(), EVERY + 300);
+        pace.saved(1);
+        pace = with_log(pace, 400);
+        pace.taken();
+        assert_eq!(pace.between(), 400);
+    }
+
+    #[test]
+    fn one_that_is_received_while_one_is_saved_does_not_make_that_one_quick() {
+        let mut pace = after(0, 1);
+        pace.taken();
+        (0..50).for_each(|_| pace.tick());
+        pace.received();
+        pace.saved(0);
+        assert_eq!(pace.took, 50);
     }
 }

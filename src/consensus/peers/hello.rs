@@ -205,7 +205,7 @@ impl Local {
             ),
             _ if standing == Standing::Lost => {
                 format!(
-                    "node {peer} lost what it acknowledged, and so did what its machine came back as. {add}"
+                    "node {peer} lost what it acknowledged, and what its machine came back as was removed. {add}"
                 )
             }
             _ => format!("node {peer} was removed from cluster {cluster:032x} for ever. {add}"),

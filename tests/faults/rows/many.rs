@@ -49,7 +49,8 @@ pub(super) async fn fill_behind_a_follower(world: &mut World) -> Res<()> {
     world.cluster.kill(follower);
     match world.many {
         None => fill(world).await?,
-        Some(_) => more(world, how_many() / 2).await?,
+        // More than stays in the log for one that was sent a snapshot and was not seen to come past the next.
+        Some(_) => more(world, how_many()).await?,
     }
     world.behind = Some(follower);
     Ok(())

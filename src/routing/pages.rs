@@ -158,7 +158,10 @@ impl Page {
         if !is_sound || self.ids.is_empty() {
             return None;
         }
-        (0..self.ids.len()).try_for_each(|place| Some(sum.add(&self.raw(place)?)))
+        (0..self.ids.len()).try_for_each(|place| {
+            sum.add(&self.raw(place)?);
+            Some(())
+        })
     }
 
     /// The records as they lie there, by age.

@@ -68,3 +68,56 @@ fn tag(text: &str) -> u8 {
     let [tag, ..] = xxh3_64(text.as_bytes()).to_le_bytes();
     tag
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(texts: &str, ends: &[u16]) -> Words {
+        Words { texts: texts.to_owned(), ends: ends.to_vec(), tags: Vec::new() }
+    }
+
+    #[test]
+    fn a_text_has_one_number_for_good_and_long_ones_have_none() {
+        let mut words = Words::default();
+        let texts = ["", "a", "north", "é"];
+        let numbers = texts.map(|text| words.number(text));
+        assert_eq!(numbers, [Some(1), Some(2), Some(3), Some(4)]);
+        // As one that was read, which has no tags yet.
+        let mut read = Words { tags: Vec::new(), ..words.clone() };
+        assert_eq!(texts.map(|text| read.number(text)), numbers);
+        for (number, text) in (1..).zip(texts) {
+            assert_eq!(read.get(number), Some(text));
+        }
+        assert_eq!([0, 5].map(|number| read.get(number)), [None, None]);
+        let long = "x".repeat(WORD_BYTES_MAX + 1);
+        assert_eq!((read.number(&long), read.number(&long[1..])), (None, Some(5)));
+        let more = (0..200).filter_map(|number| read.number(&format!("{number}"))).count();
+        assert_eq!(more, WORDS_MAX - 5);
+        assert_eq!(read.number("a"), Some(2), "those that are there are found when it is full");
+        assert!(read.is_sound());
+    }
+
+    #[test]
+    fn words_that_this_build_does_not_write_are_not_sound_and_make_no_panic() {
+        assert!(words("abc", &[1, 3]).is_sound() && words("", &[]).is_sound());
+        let long = "x".repeat(WORD_BYTES_MAX + 1);
+        let many = "x".repeat(WORDS_MAX + 1);
+        let ends: Vec<u16> = (1..=u16::try_from(WORDS_MAX).unwrap() + 1).collect();
+        let unsound = [
+            words("abc", &[1, 2]),
+            words("abc", &[1, 4]),
+            words("abc", &[2, 1, 3]),
+            words("aé", &[2, 3]),
+            words("abc", &[]),
+            words(&long, &[u16::try_from(long.len()).unwrap()]),
+            words(&many, &ends),
+        ];
+        for words in unsound {
+            assert!(!words.is_sound(), "{words:?}");
+            for number in 0..=WORDS_MAX + 2 {
+                let _ = words.get(number);
+            }
+        }
+    }
+}

@@ -50,7 +50,7 @@ pub(super) async fn fill_behind_a_follower(world: &mut World) -> Res<()> {
     match world.many {
         None => fill(world).await?,
         // More than stays in the log for one that was sent a snapshot and was not seen to come past the next.
-        Some(_) => more(world, how_many()).await?,
+        Some(_) => more(world, how_many() / 4 * 3).await?,
     }
     world.behind = Some(follower);
     Ok(())

@@ -1,8 +1,9 @@
 //! What a restart costs: loading a snapshot of N assignments, and replaying N commands of the log's tail;
 //! and what an assignment takes in memory after each, and in the snapshot.
 //!
-//! `TURNWISE_ASSIGNMENTS` is N (200,000 where it is not set), `TURNWISE_RUNS` how often each is done. Every run
-//! has a process of its own, as a restart has; the table shows medians. No disk: the bytes are given.
+//! `TURNWISE_ASSIGNMENTS` is N (200,000 where it is not set), `TURNWISE_RUNS` how often each is done. With
+//! `TURNWISE_CLOSED=1` each assignment is closed by a request of its own, whose answer is remembered too. Every
+//! run has a process of its own, as a restart has; the table shows medians. No disk: the bytes are given.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark fails loudly")]
 #![expect(clippy::print_stdout, reason = "the table is its output")]
@@ -23,9 +24,9 @@ use turnwise::{
     consensus::StateMachine,
     image,
     routing::{
-        Assign, CampaignId, Command, ContactId, GroupId, GroupSettings, Labels, MemberName,
-        MemberSpec, Operation, Principal, RepId, RepSettings, RequestId, RequestKey, Route, State,
-        Target, TargetKind, TeamId, Via,
+        Assign, AssignmentId, CampaignId, Command, ContactId, GroupId, GroupSettings, Labels,
+        MemberName, MemberSpec, Operation, Principal, RepId, RepSettings, RequestId, RequestKey,
+        Route, State, Target, TargetKind, TeamId, Via,
     },
 };
 
@@ -140,6 +141,7 @@ fn entries(n: u64) -> Vec<Vec<Bytes>> {
     ]);
     let mut entries =
         vec![founding.into_iter().map(|operation| encoded(None, operation)).collect()];
+    let closed = number("TURNWISE_CLOSED", 0) > 0;
     let assigns: Vec<u64> = (0..n).collect();
     for chunk in assigns.chunks(usize::try_from(BATCH).unwrap()) {
         let commands = chunk.iter().map(|i| {
@@ -153,8 +155,22 @@ fn entries(n: u64) -> Vec<Vec<Bytes>> {
             encoded(Some(request), Operation::AssignContact(assign))
         });
         entries.push(commands.collect());
+        if closed {
+            entries.push(closing(chunk, u64::try_from(entries.len()).unwrap()));
+        }
     }
     entries
+}
+
+/// Closes what the commands of an entry made.
+fn closing(made: &[u64], log_index: u64) -> Vec<Bytes> {
+    let commands = (0..).zip(made).map(|(seq, i)| {
+        let assignment = AssignmentId { log_index, seq, item: 0 };
+        let id = RequestId::new(&format!("c{:015x}", i.wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 4));
+        let request = RequestKey { id, fingerprint: u128::from(*i) };
+        encoded(Some(request), Operation::CloseAssignment { assignment })
+    });
+    commands.collect()
 }
 
 fn encoded(request: Option<RequestKey>, operation: Operation) -> Bytes {

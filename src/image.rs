@@ -20,11 +20,11 @@ use bincode::{
 use serde::de::DeserializeOwned;
 
 use crate::routing::{
-    ImageError, ImageV1, ImageV2, ImageV3, Loading, Part, Source, State, in_turn,
+    ImageError, ImageV1, ImageV2, ImageV3, ImageV4, Loading, Part, Source, State, in_turn,
 };
 
 /// The version written.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 /// What the numbers and lengths inside the body may claim, in bytes: the first that is no less than
 /// [`CLAIM_MAX`] times the body's own length.
 const LIMITS: (usize, usize, usize) = (16 << 20, 1 << 30, 1 << 44);
@@ -68,6 +68,10 @@ pub fn load(body: &[u8]) -> io::Result<(State, u128)> {
         }
         3 => {
             let image: ImageV3 = decode(image)?;
+            hashed(State::from_image(image.into()).map_err(invalid)?)
+        }
+        4 => {
+            let image: ImageV4 = decode(image)?;
             hashed(State::from_image(image.into()).map_err(invalid)?)
         }
         VERSION if image.len() < TWO_THREADS_MIN => hashed(on_one_thread(image)?),

@@ -21,7 +21,9 @@ use super::{
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Assignments {
-    records: Pages,
+    records: Pages<AssignmentRecord>,
+    /// What was put last, for whoever asks for it next.
+    newest: Option<Arc<AssignmentRecord>>,
     /// Of a contact, those that have a rep before those that have none, each by age.
     by_contact: Tree<ByContact>,
     /// Those that are open, by the work.
@@ -138,7 +140,10 @@ impl Seen {
 
 impl Assignments {
     pub(super) fn get(&self, id: AssignmentId) -> Option<Arc<AssignmentRecord>> {
-        self.records.get(id)
+        match &self.newest {
+            Some(newest) if newest.assignment.id == id => Some(Arc::clone(newest)),
+            Some(_) | None => self.records.get(id).map(Arc::new),
+        }
     }
 
     pub(super) fn is_via(&self, id: AssignmentId, via: &Via) -> bool {
@@ -167,7 +172,7 @@ impl Assignments {
     }
 
     /// As they stand in an image.
-    pub(super) fn packed(&self) -> Packed {
+    pub(super) fn packed(&self) -> Packed<AssignmentRecord> {
         self.records.packed()
     }
 
@@ -255,6 +260,7 @@ impl Assignments {
         self.waiting.add(&record);
         self.index(old.as_deref(), Some(&record));
         self.records.put(&record);
+        self.newest = Some(record);
         old
     }
 
@@ -302,11 +308,16 @@ impl Assignments {
     }
 
     /// Those of a loaded state, by ascending ids, with what was seen of them.
-    pub(super) fn of(pages: Vec<Arc<Page>>, seen: Seen, together: Together) -> Self {
+    pub(super) fn of(
+        pages: Vec<Arc<Page<AssignmentRecord>>>,
+        seen: Seen,
+        together: Together,
+    ) -> Self {
         let Seen { contacts, open, campaigns, holders, ended, waiting } = seen;
         let mut all = Self { waiting, ..Self::default() };
         let Self {
             records,
+            newest: _,
             by_contact,
             open: works,
             by_campaign,
@@ -348,6 +359,7 @@ impl Assignments {
         id: AssignmentId,
     ) -> Option<Arc<AssignmentRecord>> {
         let record = self.get(id)?;
+        self.newest = None;
         self.records.remove(id);
         sum.remove(&*record);
         self.waiting.remove(&record);

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Campaign, GroupKind, Revision, Rule, State, Target, TargetKind, TeamId, Token, coverage,
+    Campaign, GroupKind, Revision, Rule, State, Target, TargetKind, TeamId, Time, Token, coverage,
     digest::Sum,
     engine::{ENGINE_VERSION_MAX, ENGINE_VERSION_MIN},
     filter::Class,
@@ -25,8 +25,9 @@ use super::{
     },
     pages::Packed,
     record::{
-        AnswerRecord, AssignmentRecord, CapRecord, ClockRecord, GroupRecord, HoursRecord,
-        MemberRecord, Occupant, RepRecord, RotationRecord, TeamRecord, TurnsRecord,
+        Answer, AnswerRecord, AssignmentAnswer, AssignmentRecord, CapRecord, ClockRecord,
+        GroupRecord, HoursRecord, MemberRecord, Occupant, RepRecord, RotationRecord, TeamRecord,
+        TurnsRecord,
     },
     ring::Seat,
     settings::Route,
@@ -57,7 +58,7 @@ pub struct Image {
 #[derive(Debug, Deserialize)]
 pub struct ImageV2 {
     clock: ClockRecord,
-    teams: Vec<TeamImage<Vec<AssignmentRecord>>>,
+    teams: Vec<OldTeamImage>,
 }
 
 impl From<ImageV2> for Image {
@@ -66,11 +67,25 @@ impl From<ImageV2> for Image {
     }
 }
 
-/// What version 3 held: assignments as they are, not packed.
+/// What version 4 held: answers about assignments as they are, not packed, with all others.
+#[derive(Debug, Deserialize)]
+pub struct ImageV4 {
+    clock: ClockRecord,
+    teams: Vec<TeamImage<Packed<AssignmentRecord>, ()>>,
+    tokens: Vec<(TeamId, Arc<Token>)>,
+}
+
+impl From<ImageV4> for Image {
+    fn from(ImageV4 { clock, teams, tokens }: ImageV4) -> Self {
+        Self { clock, teams: teams.into_iter().map(TeamImage::packed).collect(), tokens }
+    }
+}
+
+/// What version 3 held: assignments as they are as well.
 #[derive(Debug, Deserialize)]
 pub struct ImageV3 {
     clock: ClockRecord,
-    teams: Vec<TeamImage<Vec<AssignmentRecord>>>,
+    teams: Vec<OldTeamImage>,
     tokens: Vec<(TeamId, Arc<Token>)>,
 }
 
@@ -82,7 +97,7 @@ impl From<ImageV3> for Image {
 
 /// All records of a team, but for its tokens. Lists are in the order in which the state keeps them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct TeamImage<A = Packed> {
+struct TeamImage<A = Packed<AssignmentRecord>, B = Packed<AnswerRecord<AssignmentAnswer>>> {
     team: TeamRecord,
     reps: Vec<Arc<RepRecord>>,
     hours: Vec<HoursRecord>,
@@ -94,8 +109,13 @@ struct TeamImage<A = Packed> {
     turns: Vec<TurnsRecord>,
     caps: Vec<CapRecord>,
     assignments: A,
+    assignment_answers: B,
+    /// All others; in versions 1 to 4 those about assignments too, in one order.
     answers: Vec<Arc<AnswerRecord>>,
 }
+
+/// As versions 1 to 3 had it.
+type OldTeamImage = TeamImage<Vec<AssignmentRecord>, ()>;
 
 /// Why an image is not that of any state.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -196,6 +216,11 @@ impl Team {
             turns: groups.values().flat_map(GroupState::turns_records).collect(),
             caps: groups.values().flat_map(GroupState::cap_records).collect(),
             assignments: assignments.packed(),
+            assignment_answers: if planted::is(Bug::RequestsMissingFromSnapshot) {
+                Packed::default()
+            } else {
+                requests.assignment_answers()
+            },
             answers: if planted::is(Bug::RequestsMissingFromSnapshot) {
                 Vec::new()
             } else {
@@ -218,7 +243,8 @@ impl Team {
             turns,
             caps,
             assignments: _,
-            answers,
+            assignment_answers: _,
+            answers: _,
         } = self.image();
         let mut sum = Sum::new(team.id.clone());
         sum.add(&team);
@@ -232,7 +258,7 @@ impl Team {
         turns.iter().for_each(|record| sum.add(record));
         caps.iter().for_each(|record| sum.add(record));
         self.assignments.count(&mut sum);
-        answers.iter().for_each(|record| sum.add(&**record));
+        self.requests.count(&mut sum);
         self.tokens.values().for_each(|token| sum.add(&**token));
         sum.total()
     }
@@ -423,22 +449,30 @@ fn load_rotations(
 fn load_answers(
     team: &mut Team,
     answers: Vec<Arc<AnswerRecord>>,
+    mut ages: Vec<(Revision, Time)>,
     clock: &ClockRecord,
 ) -> Result<(), ImageError> {
     const WHAT: &str = "request";
-    check(answers.len() <= ANSWERS_PER_TEAM_MAX, impossible("team", &team.record.id))?;
+    let count = ages.len() + answers.len();
+    check(count <= ANSWERS_PER_TEAM_MAX, impossible("team", &team.record.id))?;
     let mut last = None;
     for record in answers {
         let id = &record.request.id;
         let age = (Revision::from(record.position), record.time);
-        let is_newer = last.is_none_or(|last: (_, _)| last.0 < age.0 && last.1 <= age.1);
         let is_known = team.requests.find(id, &team.assignments).is_some();
-        check(is_newer && !is_known, duplicate(WHAT, id))?;
-        check(record.time <= clock.time, impossible(WHAT, id))?;
-        last = Some(age);
-        team.requests.remember(&mut team.sum, record);
+        check(last < Some(age.0) && !is_known, duplicate(WHAT, id))?;
+        let is_other = matches!(record.answer, Answer::Other(_));
+        check(record.time <= clock.time && is_other, impossible(WHAT, id))?;
+        last = Some(age.0);
+        ages.push(age);
+        team.requests.remember(&mut team.sum, Arc::unwrap_or_clone(record));
     }
-    Ok(())
+    ages.sort_unstable();
+    let misplaced = ages.array_windows().find(|[one, next]| one.0 == next.0 || one.1 > next.1);
+    match misplaced {
+        Some([_, (position, _)]) => Err(duplicate("answer", position).into()),
+        None => Ok(()),
+    }
 }
 
 fn check(holds: bool, fault: Fault<'_>) -> Result<(), ImageError> {

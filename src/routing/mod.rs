@@ -24,7 +24,7 @@
 //! | `access`, `token`, `token_commands` | who may do what; what they show; how they get it |
 //! | `coverage` | the guard: somebody must be there for an active campaign |
 //! | `reps`, `assignments`, `requests`, `places`, `tree` | what is kept, with its indexes |
-//! | `pages`, `packed`, `words` | the many assignments, as few bytes |
+//! | `pages`, `packed`, `words` | the many assignments and the answers about them, as few bytes |
 //! | `engine` | which versions of the rules there are, and what is different between them |
 //! | `record`, `digest`, `image`, `together` | what the state consists of, its hash, its form in a snapshot |
 //! | `read`, `preview`, `report`, `choice` | what can be read |
@@ -99,7 +99,7 @@ pub use id::{
     AssignmentId, CampaignId, ContactId, GroupId, Id, LogPosition, OptionId, RepId, RequestId,
     Revision, RuleId, TeamId, TokenId, kind,
 };
-pub use image::{Image, ImageError, ImageV1, ImageV2, ImageV3, Loading, Part, Source};
+pub use image::{Image, ImageError, ImageV1, ImageV2, ImageV3, ImageV4, Loading, Part, Source};
 pub use preview::Preview;
 pub use read::AssignmentFilter;
 pub use rejection::{KindRule, Rejection, ResourceKind};

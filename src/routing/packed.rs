@@ -1,31 +1,97 @@
-//! The record of an assignment as few bytes: as a million of them are kept, and as a snapshot holds them.
+//! Records of assignments, and of answers about them, as few bytes: as a million of them are kept, and as a
+//! snapshot holds them.
 //!
 //! Owns the form, which outlives a version: a change of it is a new version of the image (`image`). Numbers are
 //! LEB128, signed ones zigzag; what is as usual takes a bit. An instant is told by its distance from another
 //! one, and a text that many records have is a [`Words`] of their page.
 
+mod answer;
 mod raw;
 mod read;
 mod write;
 
+use std::fmt::Debug;
+
+use serde::{Serialize, de::DeserializeOwned};
+
 use super::{
     AssignmentId, AssignmentState, CampaignId, Cause, ContactId, OwnerKind, OwnerType, Reason,
-    RepId, TargetOutcome, Time, Via, record::RepUid,
+    RepId, TargetOutcome, Time, Via,
+    digest::Record,
+    record::{AssignmentRecord, RepUid},
+    tree::Key,
+    words::Words,
 };
 
-pub(super) use raw::{RawAssignment, RawRecord, RawVia, head, raw};
-pub(super) use write::pack;
+pub(super) use answer::RawAnswerRecord;
+pub(super) use raw::{RawAssignment, RawRecord, RawVia};
+use raw::{head, raw};
+use write::pack;
+
+/// A record that is kept packed.
+pub(super) trait Packable: Clone + Debug {
+    /// Whose order is that in which they come to be.
+    type Id: Key + Debug + Serialize + DeserializeOwned;
+    /// As it lies in its bytes.
+    type Raw<'a>: Record + Into<Self>;
+    /// What is looked at most, without the rest.
+    type Head<'a>;
+
+    fn id(&self) -> Self::Id;
+
+    /// When it came to be: others of its page tell instants from there.
+    fn time(&self) -> Time;
+
+    /// Puts it at the end of these bytes.
+    fn pack(&self, base: Time, words: &mut Words, bytes: &mut Vec<u8>);
+
+    /// The record that these bytes are, all of them; `None` if they are of none.
+    fn raw<'a>(
+        bytes: &'a [u8],
+        words: &'a Words,
+        common: Common<Self::Id>,
+    ) -> Option<Self::Raw<'a>>;
+
+    /// What its bytes begin with.
+    fn head<'a>(
+        bytes: &'a [u8],
+        words: &'a Words,
+        common: Common<Self::Id>,
+    ) -> Option<Self::Head<'a>>;
+}
+
+impl Packable for AssignmentRecord {
+    type Id = AssignmentId;
+    type Raw<'a> = RawRecord<'a>;
+    type Head<'a> = Head<'a>;
+
+    fn id(&self) -> AssignmentId {
+        self.assignment.id
+    }
+    fn time(&self) -> Time {
+        self.assignment.create_time
+    }
+    fn pack(&self, base: Time, words: &mut Words, bytes: &mut Vec<u8>) {
+        pack(self, base, words, bytes);
+    }
+    fn raw<'a>(bytes: &'a [u8], words: &'a Words, common: Common) -> Option<RawRecord<'a>> {
+        raw(bytes, words, common)
+    }
+    fn head<'a>(bytes: &'a [u8], words: &'a Words, _: Common) -> Option<Head<'a>> {
+        head(bytes, words)
+    }
+}
 
 /// What records of a page have in common.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Common {
+pub(super) struct Common<Id = AssignmentId> {
     /// The record's own id, which its bytes don't have.
-    pub(super) id: AssignmentId,
-    /// When some assignment of the page was made.
+    pub(super) id: Id,
+    /// When some record of the page came to be.
     pub(super) base: Time,
 }
 
-/// What is looked at most of a record, without the rest.
+/// What is looked at most of an assignment's record.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Head<'a> {
     /// Of [`AssignmentRecord::rep`].

@@ -1,15 +1,14 @@
-//! Records of assignments by id, packed, a page of some at a time: a million of them are some thousands of
-//! pieces of memory, and a snapshot takes the pages as they are.
+//! Records by id, packed, a page of some at a time: a million of them are some thousands of pieces of memory,
+//! and a snapshot takes the pages as they are.
 
 use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
-    AssignmentId, Time,
+    Time,
     digest::Sum,
-    packed::{Common, Head, RawRecord, head, pack, raw},
-    record::AssignmentRecord,
+    packed::{Common, Packable},
     tree::Tree,
     words::Words,
 };
@@ -22,21 +21,27 @@ const PAGE_BYTES: usize = 16 << 10;
 const READABLE: &str = "a packed record can be read";
 
 /// Records by ascending ids. A clone shares what neither of the two changes.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Pages {
+#[derive(Debug, Clone)]
+pub(super) struct Pages<R: Packable> {
     /// By an id that is no greater than their first one, and greater than all in the page before.
-    pages: Tree<AssignmentId, Arc<Page>>,
-    /// What was put last, for whoever asks for it next.
-    newest: Option<Arc<AssignmentRecord>>,
+    pages: Tree<R::Id, Arc<Page<R>>>,
+    len: usize,
+}
+
+impl<R: Packable> Default for Pages<R> {
+    fn default() -> Self {
+        Self { pages: Tree::default(), len: 0 }
+    }
 }
 
 /// Some records.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Page {
+#[serde(bound = "")]
+pub(super) struct Page<R: Packable> {
     /// Instants are told from this one.
     base: Time,
     /// Ascending.
-    ids: Vec<AssignmentId>,
+    ids: Vec<R::Id>,
     /// Where each record ends.
     ends: Vec<u32>,
     #[serde(with = "serde_bytes")]
@@ -44,32 +49,43 @@ pub(super) struct Page {
     words: Words,
 }
 
-impl Pages {
-    pub(super) fn get(&self, id: AssignmentId) -> Option<Arc<AssignmentRecord>> {
-        if let Some(newest) = &self.newest
-            && newest.assignment.id == id
-        {
-            return Some(Arc::clone(newest));
-        }
+impl<R: Packable> Pages<R> {
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn get(&self, id: R::Id) -> Option<R> {
         let (page, place) = self.place(id)?;
-        Some(Arc::new(page.record(place)))
+        Some(page.record(place))
+    }
+
+    /// As it lies in its bytes.
+    pub(super) fn raw(&self, id: R::Id) -> Option<R::Raw<'_>> {
+        let (page, place) = self.place(id)?;
+        Some(page.raw(place).expect(READABLE))
     }
 
     /// What is looked at most of a record.
-    pub(super) fn head(&self, id: AssignmentId) -> Option<Head<'_>> {
+    pub(super) fn head(&self, id: R::Id) -> Option<R::Head<'_>> {
         let (page, place) = self.place(id)?;
         Some(page.head(place))
     }
 
-    fn place(&self, id: AssignmentId) -> Option<(&Page, usize)> {
+    /// The one with the least id.
+    pub(super) fn first(&self) -> Option<(R::Id, R::Head<'_>)> {
+        let (_, page) = self.pages.first()?;
+        Some((*page.ids.first()?, page.head(0)))
+    }
+
+    fn place(&self, id: R::Id) -> Option<(&Page<R>, usize)> {
         let (_, page) = self.pages.back_from(id).next()?;
         page.ids.binary_search(&id).ok().map(|place| (&**page, place))
     }
 
     /// By age.
-    pub(super) fn iter(&self) -> impl Iterator<Item = AssignmentRecord> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = R> {
         let pages = self.pages.iter().map(|(_, page)| page);
-        pages.flat_map(|page| page.raws()).map(AssignmentRecord::from)
+        pages.flat_map(|page| page.raws()).map(R::Raw::into)
     }
 
     /// Adds all to a sum.
@@ -79,10 +95,7 @@ impl Pages {
     }
 
     /// By age, from an id or the first one after it.
-    pub(super) fn heads_from(
-        &self,
-        id: AssignmentId,
-    ) -> impl Iterator<Item = (AssignmentId, Head<'_>)> {
+    pub(super) fn heads_from(&self, id: R::Id) -> impl Iterator<Item = (R::Id, R::Head<'_>)> {
         let first = self.pages.back_from(id).next().map_or(id, |(first, _)| *first);
         let pages = self.pages.from(first).map(|(_, page)| page);
         let all = pages.flat_map(|page| {
@@ -93,9 +106,8 @@ impl Pages {
     }
 
     /// Takes a record, in the place of the one with its id.
-    pub(super) fn put(&mut self, record: &Arc<AssignmentRecord>) {
-        self.newest = Some(Arc::clone(record));
-        let id = record.assignment.id;
+    pub(super) fn put(&mut self, record: &R) {
+        let id = record.id();
         let last = self.pages.back_from(id).next();
         // Ids ascend, so it is the last page that gets more.
         let first = last.filter(|(_, page)| page.has_room() || page.ids.last() >= Some(&id));
@@ -103,21 +115,25 @@ impl Pages {
         match first.and_then(|first| self.pages.get_mut(&first)) {
             Some(page) => {
                 let page = Arc::make_mut(page);
-                let had_room = page.has_room();
+                let (had_room, had) = (page.has_room(), page.ids.len());
                 page.put(record);
+                self.len += page.ids.len() - had;
                 if had_room && !page.has_room() {
                     page.fit();
                 }
             }
-            None => drop(self.pages.insert(id, Arc::new(Page::of([&**record])))),
+            None => {
+                self.pages.insert(id, Arc::new(Page::of([record])));
+                self.len += 1;
+            }
         }
     }
 
     /// Drops one, if it is there.
-    pub(super) fn remove(&mut self, id: AssignmentId) {
-        self.newest = None;
+    pub(super) fn remove(&mut self, id: R::Id) {
         let Some((first, page)) = self.pages.back_from(id).next() else { return };
         let (first, Ok(place)) = (*first, page.ids.binary_search(&id)) else { return };
+        self.len -= 1;
         if page.ids.len() == 1 {
             self.pages.remove(&first);
         } else if let Some(page) = self.pages.get_mut(&first) {
@@ -125,20 +141,24 @@ impl Pages {
         }
     }
 
-    pub(super) fn packed(&self) -> Packed {
+    pub(super) fn packed(&self) -> Packed<R> {
         Packed(self.pages.iter().map(|(_, page)| Arc::clone(page)).collect())
     }
 
     /// Of pages, none of which is empty, and whose ids ascend from one to the next.
-    pub(super) fn of(pages: Vec<Arc<Page>>) -> Self {
+    pub(super) fn of(pages: Vec<Arc<Page<R>>>) -> Self {
+        let len = pages.iter().map(|page| page.ids.len()).sum();
         let keyed = pages.into_iter().filter_map(|page| Some((*page.ids.first()?, page)));
-        Self { pages: Tree::of(keyed.collect()), newest: None }
+        Self { pages: Tree::of(keyed.collect()), len }
     }
 }
 
-impl Page {
+impl<R: Packable> Page<R> {
     /// Of records with ascending ids.
-    pub(super) fn of<'a>(records: impl IntoIterator<Item = &'a AssignmentRecord>) -> Self {
+    pub(super) fn of<'a>(records: impl IntoIterator<Item = &'a R>) -> Self
+    where
+        R: 'a,
+    {
         let (ids, ends, bytes) = (Vec::new(), Vec::new(), Vec::new());
         let mut page = Self { base: Time(0), ids, ends, bytes, words: Words::default() };
         records.into_iter().for_each(|record| page.put(record));
@@ -165,7 +185,7 @@ impl Page {
     }
 
     /// The records as they lie there, by age.
-    pub(super) fn raws(&self) -> impl Iterator<Item = RawRecord<'_>> {
+    pub(super) fn raws(&self) -> impl Iterator<Item = R::Raw<'_>> {
         (0..self.ids.len()).map(|place| self.raw(place).expect(READABLE))
     }
 
@@ -183,32 +203,36 @@ impl Page {
         Some((usize::try_from(start).ok()?, usize::try_from(end).ok()?))
     }
 
-    fn raw(&self, place: usize) -> Option<RawRecord<'_>> {
-        let common = Common { id: *self.ids.get(place)?, base: self.base };
-        raw(self.bytes(place)?, &self.words, common)
+    fn common(&self, place: usize) -> Option<Common<R::Id>> {
+        Some(Common { id: *self.ids.get(place)?, base: self.base })
     }
 
-    fn record(&self, place: usize) -> AssignmentRecord {
+    fn raw(&self, place: usize) -> Option<R::Raw<'_>> {
+        R::raw(self.bytes(place)?, &self.words, self.common(place)?)
+    }
+
+    fn record(&self, place: usize) -> R {
         self.raw(place).expect(READABLE).into()
     }
 
-    fn head(&self, place: usize) -> Head<'_> {
-        self.bytes(place).and_then(|bytes| head(bytes, &self.words)).expect(READABLE)
+    fn head(&self, place: usize) -> R::Head<'_> {
+        let head = |bytes| R::head(bytes, &self.words, self.common(place)?);
+        self.bytes(place).and_then(head).expect(READABLE)
     }
 
-    fn put(&mut self, record: &AssignmentRecord) {
-        let id = record.assignment.id;
+    fn put(&mut self, record: &R) {
+        let id = record.id();
         if self.ids.is_empty() {
-            self.base = record.assignment.create_time;
+            self.base = record.time();
         }
         if self.ids.last().is_none_or(|last| *last < id) {
-            pack(record, self.base, &mut self.words, &mut self.bytes);
+            record.pack(self.base, &mut self.words, &mut self.bytes);
             self.ids.push(id);
             self.ends.push(place_of(self.bytes.len()));
             return;
         }
         let mut bytes = Vec::new();
-        pack(record, self.base, &mut self.words, &mut bytes);
+        record.pack(self.base, &mut self.words, &mut bytes);
         match self.ids.binary_search(&id) {
             Ok(place) => self.splice(place, &bytes),
             Err(place) => {
@@ -254,23 +278,29 @@ fn place_of(length: usize) -> u32 {
 }
 
 /// Pages as they stand in an image: in the order in which they came there, which is not known to be one of ids.
-#[derive(Clone, Default)]
-pub(super) struct Packed(pub(super) Vec<Arc<Page>>);
+#[derive(Clone)]
+pub(super) struct Packed<R: Packable>(pub(super) Vec<Arc<Page<R>>>);
 
-impl Packed {
-    /// The records, of pages that this build has made.
-    fn records(&self) -> impl Iterator<Item = AssignmentRecord> {
-        self.0.iter().flat_map(|page| page.raws()).map(AssignmentRecord::from)
+impl<R: Packable> Default for Packed<R> {
+    fn default() -> Self {
+        Self(Vec::new())
     }
 }
 
-impl From<Vec<AssignmentRecord>> for Packed {
+impl<R: Packable> Packed<R> {
+    /// The records, of pages that this build has made.
+    fn records(&self) -> impl Iterator<Item = R> {
+        self.0.iter().flat_map(|page| page.raws()).map(R::Raw::into)
+    }
+}
+
+impl<R: Packable> From<Vec<R>> for Packed<R> {
     /// Records that don't come by their ids make a page more, and stay as they are.
-    fn from(records: Vec<AssignmentRecord>) -> Self {
-        let mut pages: Vec<Page> = Vec::new();
+    fn from(records: Vec<R>) -> Self {
+        let mut pages: Vec<Page<R>> = Vec::new();
         for record in &records {
             let last = pages.last_mut().filter(|page| page.has_room());
-            match last.filter(|page| page.ids.last() < Some(&record.assignment.id)) {
+            match last.filter(|page| page.ids.last() < Some(&record.id())) {
                 Some(page) => page.put(record),
                 None => pages.push(Page::of([record])),
             }
@@ -280,21 +310,21 @@ impl From<Vec<AssignmentRecord>> for Packed {
 }
 
 /// Equal records make equal pages, however they came to be there.
-impl PartialEq for Packed {
+impl<R: Packable + PartialEq> PartialEq for Packed<R> {
     fn eq(&self, other: &Self) -> bool {
         self.records().eq(other.records())
     }
 }
-impl Eq for Packed {}
+impl<R: Packable + Eq> Eq for Packed<R> {}
 
-impl fmt::Debug for Packed {
+impl<R: Packable> fmt::Debug for Packed<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.records()).finish()
     }
 }
 
 /// A list of pages; of records, where people read it.
-impl Serialize for Packed {
+impl<R: Packable + Serialize> Serialize for Packed<R> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if serializer.is_human_readable() {
             self.records().collect::<Vec<_>>().serialize(serializer)
@@ -304,10 +334,10 @@ impl Serialize for Packed {
     }
 }
 
-impl<'de> Deserialize<'de> for Packed {
+impl<'de, R: Packable + Deserialize<'de>> Deserialize<'de> for Packed<R> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         if deserializer.is_human_readable() {
-            Vec::<AssignmentRecord>::deserialize(deserializer).map(Self::from)
+            Vec::<R>::deserialize(deserializer).map(Self::from)
         } else {
             Vec::deserialize(deserializer).map(Self)
         }
@@ -320,9 +350,13 @@ mod tests {
 
     use super::*;
     use crate::routing::{
-        Assignment, AssignmentState, Cause, ContactId, Decision, Labels, LogPosition, Step, TeamId,
-        Via,
+        Assignment, AssignmentId, AssignmentState, Cause, ContactId, Decision, Labels, LogPosition,
+        Step, TeamId, Via, record::AssignmentRecord,
     };
+
+    type Pages = super::Pages<AssignmentRecord>;
+    type Page = super::Page<AssignmentRecord>;
+    type Packed = super::Packed<AssignmentRecord>;
 
     fn id(n: u64) -> AssignmentId {
         AssignmentId { log_index: n / 3, seq: u32::try_from(n % 3).unwrap(), item: 0 }
@@ -379,12 +413,12 @@ mod tests {
             match number >> 61 {
                 0..=2 => {
                     next += 1 + some % 2;
-                    pages.put(&Arc::new(record(next, round)));
+                    pages.put(&record(next, round));
                     model.insert(id(next), record(next, round));
                 }
                 3 | 4 => {
                     // One that is there, or was, or was left out.
-                    pages.put(&Arc::new(record(some, round)));
+                    pages.put(&record(some, round));
                     model.insert(id(some), record(some, round));
                 }
                 _ => {
@@ -402,13 +436,15 @@ mod tests {
                 let anew = Packed::from(Vec::from_iter(model.values().cloned()));
                 assert_eq!(pages.packed(), anew, "however they came to be there");
             }
-            let kept = pages.get(id(some)).map(Arc::unwrap_or_clone);
+            let kept = pages.get(id(some));
             assert_eq!(kept.as_ref(), model.get(&id(some)));
         }
         assert!(model.len() > 1_000, "{}", model.len());
     }
 
     fn holds(pages: &Pages, model: &BTreeMap<AssignmentId, AssignmentRecord>) {
+        assert_eq!(pages.len(), model.len());
+        assert_eq!(pages.first().map(|(id, _)| id).as_ref(), model.keys().next());
         assert!(pages.iter().eq(model.values().cloned()));
         let from = id(1_500);
         let heads = pages.heads_from(from).map(|(id, _)| id);

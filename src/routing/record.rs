@@ -185,11 +185,45 @@ impl AssignmentRecord {
 
 /// An answer that no assignment remembers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct AnswerRecord {
+pub(super) struct AnswerRecord<A = Answer> {
     pub(super) request: RequestKey,
     pub(super) position: LogPosition,
     pub(super) time: Time,
-    pub(super) answer: Answer,
+    pub(super) answer: A,
+}
+
+impl AnswerRecord {
+    /// What is kept packed, or all of it.
+    pub(super) fn parted(self) -> Result<AnswerRecord<AssignmentAnswer>, Self> {
+        let Self { request, position, time, answer } = self;
+        let answer = match answer {
+            Answer::Existing(assignment) => AssignmentAnswer::Existing(assignment),
+            Answer::Batch(items) => AssignmentAnswer::Batch(items),
+            Answer::Step(assignment) => AssignmentAnswer::Step(assignment),
+            Answer::Other(_) => return Err(Self { request, position, time, answer }),
+        };
+        Ok(AnswerRecord { request, position, time, answer })
+    }
+}
+
+impl From<AnswerRecord<AssignmentAnswer>> for AnswerRecord {
+    fn from(parted: AnswerRecord<AssignmentAnswer>) -> Self {
+        let AnswerRecord { request, position, time, answer } = parted;
+        let answer = match answer {
+            AssignmentAnswer::Existing(assignment) => Answer::Existing(assignment),
+            AssignmentAnswer::Batch(items) => Answer::Batch(items),
+            AssignmentAnswer::Step(assignment) => Answer::Step(assignment),
+        };
+        Self { request, position, time, answer }
+    }
+}
+
+/// An [`Answer`] about assignments, with its number in the hash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum AssignmentAnswer {
+    Existing(Arc<Assignment>),
+    Batch(Vec<(Arc<Assignment>, bool)>),
+    Step(Arc<Assignment>),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -253,7 +287,7 @@ impl Record for Campaign {
 impl Record for AssignmentRecord {
     const KIND: u8 = 9;
 }
-impl Record for AnswerRecord {
+impl<A: Serialize> Record for AnswerRecord<A> {
     const KIND: u8 = 10;
 }
 impl Record for HoursRecord {

@@ -1,19 +1,22 @@
 //! What was answered to whom: a repeated request gets the answer it got, and changes nothing.
 //!
 //! An assignment remembers the request that made it (`assignments`); every other answer is kept here
-//! for 24 hours of log time and up to a count, oldest dropped first. Owns the index over both.
+//! for 24 hours of log time and up to a count, oldest dropped first. Owns the index over both. Answers about
+//! assignments are many, and kept packed, as assignments are.
 
 use std::sync::Arc;
 
 use imbl::OrdMap;
 
 use super::{
-    AssignmentId, RequestId, RequestKey, Revision, Time,
+    AssignmentId, Rejection, Reply, RequestId, RequestKey, Revision, Time,
     assignments::Assignments,
     digest::Sum,
     limits::{ANSWER_RETENTION_US, ANSWERS_PER_TEAM_MAX},
+    pages::{Packed, Page, Pages},
     places::{Least, Place, Places},
-    record::AnswerRecord,
+    record::{AnswerRecord, AssignmentAnswer},
+    tree::Key,
 };
 
 /// Expired answers that one command drops at most: it adds at most one, so they can't pile up, and no
@@ -22,7 +25,9 @@ const EXPIRED_DROPPED_MAX: usize = 4;
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Requests {
-    /// Oldest first.
+    /// Those about assignments, oldest first.
+    assignment_answers: Pages<AnswerRecord<AssignmentAnswer>>,
+    /// All others, oldest first.
     answers: OrdMap<Revision, Arc<AnswerRecord>>,
     /// By the request's id, which is read from what it points at.
     by_id: Places<Memory>,
@@ -37,6 +42,8 @@ pub(super) enum Memory {
     Answer(Revision),
 }
 
+impl Key for Revision {}
+
 impl Least for Memory {
     const LEAST: Self = Self::Assignment(AssignmentId::LEAST);
 }
@@ -44,26 +51,68 @@ impl Least for Memory {
 impl Requests {
     /// Where the request's answer is remembered, if it is. `assignments` are those of the same team.
     pub(super) fn find(&self, id: &RequestId, assignments: &Assignments) -> Option<Memory> {
-        let is_meant =
-            |memory: &Memory| self.key(*memory, assignments).is_some_and(|key| key.id == *id);
+        let is_meant = |memory: &Memory| match memory {
+            Memory::Assignment(_) => self.id(*memory, assignments).as_ref() == Some(id),
+            Memory::Answer(at) => self.is_to(*at, id),
+        };
         self.by_id.at(Place::of(id.as_str())).find(is_meant)
     }
 
-    fn key(&self, memory: Memory, assignments: &Assignments) -> Option<RequestKey> {
+    fn id(&self, memory: Memory, assignments: &Assignments) -> Option<RequestId> {
         match memory {
-            Memory::Assignment(assignment) => assignments.get(assignment)?.request.clone(),
-            Memory::Answer(at) => self.answers.get(&at).map(|record| record.request.clone()),
+            Memory::Assignment(assignment) => {
+                assignments.get(assignment)?.request.as_ref().map(|key| key.id.clone())
+            }
+            Memory::Answer(at) => match self.assignment_answers.head(at) {
+                Some(head) => Some(head.request()),
+                None => self.answers.get(&at).map(|record| record.request.id.clone()),
+            },
         }
     }
 
-    /// The answer, unless it has expired.
-    pub(super) fn answer(&self, position: Revision, now: Time) -> Option<&AnswerRecord> {
-        self.answers.get(&position).map(|record| &**record).filter(|record| !expired(record, now))
+    /// Whether the answer at a place in the log was to this request.
+    fn is_to(&self, position: Revision, id: &RequestId) -> bool {
+        match self.assignment_answers.head(position) {
+            Some(head) => head.is_to(id),
+            None => self.answers.get(&position).is_some_and(|record| record.request.id == *id),
+        }
     }
 
-    /// Oldest first.
+    /// The answer, with the fingerprint of what was asked, unless it has expired.
+    pub(super) fn answer(
+        &self,
+        position: Revision,
+        now: Time,
+    ) -> Option<(u128, Result<Reply, Rejection>)> {
+        let told = |record: &AnswerRecord| {
+            let answer = record.answer.reply(record.position);
+            (!expired(record.time, now)).then_some((record.request.fingerprint, answer))
+        };
+        match self.assignment_answers.get(position) {
+            Some(record) => told(&record.into()),
+            None => told(self.answers.get(&position)?),
+        }
+    }
+
+    /// How many answers are remembered here.
+    pub(super) fn len(&self) -> usize {
+        self.assignment_answers.len() + self.answers.len()
+    }
+
+    /// Those about assignments, as they stand in an image.
+    pub(super) fn assignment_answers(&self) -> Packed<AnswerRecord<AssignmentAnswer>> {
+        self.assignment_answers.packed()
+    }
+
+    /// All others, oldest first.
     pub(super) fn answers(&self) -> impl Iterator<Item = &Arc<AnswerRecord>> {
         self.answers.values()
+    }
+
+    /// Adds all answers to a sum.
+    pub(super) fn count(&self, sum: &mut Sum) {
+        self.assignment_answers.count(sum);
+        self.answers.values().for_each(|record| sum.add(&**record));
     }
 
     /// Remembers that the request made the assignment.
@@ -72,15 +121,18 @@ impl Requests {
         self.by_id.insert(Place::of(key.id.as_str()), Memory::Assignment(assignment));
     }
 
-    /// Those of a loaded state that made assignments.
-    pub(super) fn that_made(made: Vec<(Place, AssignmentId)>) -> Self {
-        let memory = |(place, id)| (place, Memory::Assignment(id));
-        Self { by_id: Places::of(made.into_iter().map(memory).collect()), ..Self::default() }
+    /// Those of a loaded state that made assignments or were answered about some; `all` of them.
+    pub(super) fn of(
+        all: Vec<(Place, Memory)>,
+        answers: Vec<Arc<Page<AnswerRecord<AssignmentAnswer>>>>,
+    ) -> Self {
+        let (assignment_answers, by_id) = (Pages::of(answers), Places::of(all));
+        Self { assignment_answers, answers: OrdMap::new(), by_id }
     }
 
     /// A request that is remembered twice.
     pub(super) fn doubled(&self, assignments: &Assignments) -> Option<RequestId> {
-        let id = |memory| self.key(memory, assignments).map(|key| key.id);
+        let id = |memory| self.id(memory, assignments);
         self.by_id.doubled(id).and_then(id)
     }
 
@@ -90,51 +142,65 @@ impl Requests {
     }
 
     /// Remembers an answer that no assignment remembers.
-    pub(super) fn remember(&mut self, sum: &mut Sum, record: Arc<AnswerRecord>) {
+    pub(super) fn remember(&mut self, sum: &mut Sum, record: AnswerRecord) {
         self.forget_answer(sum, &record.request);
         let position = record.position.into();
         self.by_id.insert(Place::of(record.request.id.as_str()), Memory::Answer(position));
-        sum.add(&*record);
-        self.answers.insert(position, record);
-        if self.answers.len() > ANSWERS_PER_TEAM_MAX {
-            self.drop_oldest(sum);
+        sum.add(&record);
+        match record.parted() {
+            Ok(record) => self.assignment_answers.put(&record),
+            Err(record) => drop(self.answers.insert(position, Arc::new(record))),
+        }
+        if self.len() > ANSWERS_PER_TEAM_MAX {
+            let oldest = self.oldest();
+            oldest.into_iter().for_each(|(position, _)| self.drop_answer(sum, position));
         }
     }
 
     /// Drops some of what has expired. What stays for now is not found any more either.
     pub(super) fn forget_expired(&mut self, sum: &mut Sum, now: Time) {
         for _ in 0..EXPIRED_DROPPED_MAX {
-            let oldest = self.answers.get_min();
-            if !oldest.is_some_and(|(_, record)| expired(record, now)) {
-                return;
-            }
-            self.drop_oldest(sum);
+            let oldest = self.oldest().filter(|(_, time)| expired(*time, now));
+            let Some((position, _)) = oldest else { return };
+            self.drop_answer(sum, position);
         }
     }
 
-    fn drop_oldest(&mut self, sum: &mut Sum) {
-        let oldest = self.answers.get_min().map(|(position, _)| *position);
-        oldest.into_iter().for_each(|position| self.drop_answer(sum, position));
+    /// Where the oldest answer was given, and when.
+    fn oldest(&self) -> Option<(Revision, Time)> {
+        let first = self.assignment_answers.first().map(|(position, head)| (position, head.time));
+        let other = self.answers.get_min().map(|(position, record)| (*position, record.time));
+        first.into_iter().chain(other).min()
     }
 
     fn drop_answer(&mut self, sum: &mut Sum, position: Revision) {
-        let Some(record) = self.answers.remove(&position) else { return };
-        self.by_id.remove(Place::of(record.request.id.as_str()), Memory::Answer(position));
-        sum.remove(&*record);
+        let place = match self.assignment_answers.raw(position) {
+            Some(record) => {
+                sum.remove(&record);
+                let place = Place::of(record.request.id);
+                self.assignment_answers.remove(position);
+                place
+            }
+            None => {
+                let Some(record) = self.answers.remove(&position) else { return };
+                sum.remove(&*record);
+                Place::of(record.request.id.as_str())
+            }
+        };
+        self.by_id.remove(place, Memory::Answer(position));
     }
 
     /// The id is new, or its answer has expired; then that goes at once, so that an id has one memory.
     fn forget_answer(&mut self, sum: &mut Sum, key: &RequestKey) {
         let old = self.by_id.at(Place::of(key.id.as_str())).find_map(|memory| match memory {
             Memory::Assignment(_) => None,
-            Memory::Answer(position) => {
-                self.answers.get(&position).filter(|old| old.request.id == key.id).map(|_| position)
-            }
+            Memory::Answer(position) => self.is_to(position, &key.id).then_some(position),
         });
         old.into_iter().for_each(|position| self.drop_answer(sum, position));
     }
 }
 
-fn expired(record: &AnswerRecord, now: Time) -> bool {
-    now.0.saturating_sub(record.time.0) >= ANSWER_RETENTION_US
+/// Of an answer that was given then.
+fn expired(time: Time, now: Time) -> bool {
+    now.0.saturating_sub(time.0) >= ANSWER_RETENTION_US
 }

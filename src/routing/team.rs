@@ -172,7 +172,7 @@ impl Team {
         let reply = answer.reply(at.position);
         if let Some(request) = request.cloned() {
             let record = AnswerRecord { request, position: at.position, time: at.now, answer };
-            self.requests.remember(&mut self.sum, Arc::new(record));
+            self.requests.remember(&mut self.sum, record);
         }
         reply
     }
@@ -187,10 +187,7 @@ impl Team {
                 let record = self.assignments.get(id)?;
                 (record.request.as_ref()?.fingerprint, Ok(record.first_reply()))
             }
-            Memory::Answer(position) => {
-                let record = self.requests.answer(position, now)?;
-                (record.request.fingerprint, record.answer.reply(record.position))
-            }
+            Memory::Answer(position) => self.requests.answer(position, now)?,
         };
         if fingerprint == key.fingerprint {
             Some(answer)

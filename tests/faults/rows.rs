@@ -89,6 +89,7 @@ enum Fault {
     HandOver,
     Nothing,
     RestartMany,
+    RestartManyRested,
     All,
 }
 
@@ -218,6 +219,7 @@ pub(crate) const ROWS: &[Row] = &{
         row("16", "a follower comes back by snapshot", W1, G::ShortLogs, (1, 10), SlowFollower),
         row("16", "the same with 1M assignments", W1, G::Million, (0, 2), SlowFollowerMany),
         row("restart", "restart with 1M assignments", W1, G::Usual, (0, 4), RestartMany),
+        row("restart", "the same a minute later", W1, G::Usual, (0, 4), RestartManyRested),
     ]
 };
 
@@ -276,7 +278,7 @@ impl Row {
     /// How long a run may take.
     pub(crate) fn takes_at_most(&self) -> Duration {
         Duration::from_secs(match self.fault {
-            Fault::SlowFollowerMany | Fault::RestartMany => 1_800,
+            Fault::SlowFollowerMany | Fault::RestartMany | Fault::RestartManyRested => 1_800,
             _ => 300,
         })
     }
@@ -285,7 +287,7 @@ impl Row {
     pub(crate) async fn prepare(&self, world: &mut World) -> Res<()> {
         match self.fault {
             Fault::SlowFollowerMany => many::fill_behind_a_follower(world).await,
-            Fault::RestartMany => many::fill(world).await,
+            Fault::RestartMany | Fault::RestartManyRested => many::fill(world).await,
             _ => Ok(()),
         }
     }
@@ -329,6 +331,7 @@ impl Row {
             Fault::SlowFollower => many::slow_follower(world).await,
             Fault::SlowFollowerMany => many::catch_up(world).await,
             Fault::RestartMany => many::restart(world, round).await,
+            Fault::RestartManyRested => many::restart_after_a_rest(world, round).await,
             Fault::All => all::all(world).await,
         }
     }

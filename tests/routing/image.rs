@@ -110,12 +110,13 @@ fn i12_the_first_answer_outlives_a_save_when_the_assignment_has_changed() {
 #[test]
 fn i12_a_large_state_is_the_same_after_a_save() {
     let mut world = World::with_ring("A B C");
-    for n in 0..4_200 {
+    // Each is found by another request, whose answer is remembered too.
+    for n in 0..8_400 {
         world.index += 1;
         // Not through `World`, which looks at the whole state after each.
         let (principal, team, etag) = ("admin".into(), super::world::team(), None);
         let (request, operation) =
-            (key(&format!("r-{n}"), n), assign(&n.to_string(), &via("c"), &[]));
+            (key(&format!("r-{n}"), n), assign(&(n / 2).to_string(), &via("c"), &[]));
         let command = Command { request, principal, team, etag, operation };
         let position = LogPosition { log_index: world.index, seq: 0, term: 1 };
         world.state.apply(&command, Stamp { time: Time(world.now), position }).unwrap();
@@ -178,12 +179,56 @@ fn a_loaded_state_keeps_its_engine_version_whichever_this_build_has() {
 
 #[test]
 fn records_that_are_there_twice_are_refused() {
-    let lists =
-        "reps hours groups members rules campaigns rotations turns caps assignments answers";
+    let lists = "reps hours groups members rules campaigns rotations turns caps assignments \
+                 assignment_answers answers";
     for list in lists.split(' ') {
         let error = broken(doubled(list));
         assert!(matches!(error, ImageError::Duplicate { .. }), "{list}: {error:?}");
     }
+}
+
+/// Answers are in two lists, and have places and requests of their own in both.
+#[test]
+fn an_answer_that_has_the_place_or_the_request_of_another_is_refused() {
+    let late = broken(|team| {
+        let position = team["assignment_answers"][0]["position"].clone();
+        let answers = team["answers"].as_array_mut().unwrap();
+        answers.truncate(1);
+        answers[0]["position"] = position;
+        answers[0]["position"]["log_index"] = json!(1_000_000);
+        answers[0]["time"] = json!(0);
+    });
+    assert!(matches!(late, ImageError::Duplicate { .. }), "later, and before: {late:?}");
+    let there = broken(|team| {
+        let mut answer = team["assignment_answers"].as_array_mut().unwrap().pop().unwrap();
+        answer["request"]["id"] = json!("another");
+        team["answers"] = json!([answer]);
+    });
+    assert!(matches!(there, ImageError::Impossible { .. }), "in the other list: {there:?}");
+    for field in ["position", "request"] {
+        let error = broken(|team| {
+            let of_other = team["assignment_answers"][0][field].clone();
+            let time = team["assignment_answers"][0]["time"].clone();
+            let answers = team["answers"].as_array_mut().unwrap();
+            answers.truncate(1);
+            answers[0][field] = of_other;
+            answers[0]["time"] = time;
+        });
+        assert!(matches!(error, ImageError::Duplicate { .. }), "{field}: {error:?}");
+    }
+    let older = broken(|team| {
+        let mut answer = team["assignment_answers"][0].clone();
+        answer["request"]["id"] = json!("another");
+        answer["position"]["log_index"] = json!(0);
+        team["assignment_answers"].as_array_mut().unwrap().push(answer);
+    });
+    assert!(matches!(older, ImageError::Duplicate { .. }), "{older:?}");
+    let same = broken(|team| {
+        let assignments = team["assignments"].as_array().unwrap();
+        let mut requests = assignments.iter().map(|record| record["request"].clone());
+        team["assignment_answers"][0]["request"] = requests.find(Value::is_object).unwrap();
+    });
+    assert!(matches!(same, ImageError::Duplicate { .. }), "{same:?}");
 }
 
 #[test]
@@ -306,6 +351,7 @@ fn values_that_no_command_can_have_made_are_refused() {
         ("turns", "turns", json!(0)),
         ("turns", "credits", json!(101)),
         ("assignments", "rep", Value::Null),
+        ("assignment_answers", "time", json!(u64::MAX)),
         ("answers", "time", json!(u64::MAX)),
     ] {
         let error = broken(|team| team[list][0][field] = value.clone());

@@ -161,6 +161,51 @@ fn i2_expired_answers_are_dropped_as_new_commands_come() {
     assert_eq!(size(&world), empty, "four a command, until none is left");
 }
 
+/// Answers about assignments are kept apart from all others, which nobody can tell.
+#[test]
+fn i2_answers_of_all_kinds_are_dropped_in_the_order_in_which_they_were_given() {
+    let mut world = World::with_ring("A B");
+    let hour = 3_600_000_000;
+    for n in 0..300 {
+        // Assignments that are found by others, and absences.
+        let operation =
+            if n % 4 == 3 { out("A") } else { assign(&format!("{}", n / 8), &via("c"), &[]) };
+        world.send(key(&format!("r{n}"), 1), operation).unwrap();
+        world.now += hour / 20;
+    }
+    let loaded = |world: &World| State::from_image(world.state.image()).unwrap();
+    let given = positions(&world.state);
+    let about = given.iter().filter(|(_, is_about)| *is_about).count();
+    assert!(about > 70 && given.len() - about > 70, "{about} of {}", given.len());
+    let mut other = world.over(loaded(&world));
+    let mut left = given.len();
+    world.now += 12 * hour;
+    while left > 0 {
+        world.now += hour / 10;
+        world.out("A");
+        other.now = world.now;
+        other.out("A");
+        assert!(other.state == world.state && loaded(&world) == world.state);
+        let remaining = positions(&world.state);
+        assert!(given.ends_with(&remaining), "the newest stay");
+        assert!(left - remaining.len() <= 4);
+        left = remaining.len();
+    }
+}
+
+/// Of all answers that are remembered, in order: the places, and whether they are about an assignment.
+fn positions(state: &State) -> Vec<(u64, bool)> {
+    let image = serde_json::to_value(state.image()).unwrap();
+    let of = |list: &str| {
+        let all = image["teams"][0][list].as_array().unwrap().clone();
+        all.into_iter().map(|record| record["position"]["log_index"].as_u64().unwrap())
+    };
+    let about = of("assignment_answers").map(|place| (place, true));
+    let mut all: Vec<_> = about.chain(of("answers").map(|place| (place, false))).collect();
+    all.sort_unstable();
+    all
+}
+
 /// The length of the image as text: what is remembered takes room in it.
 fn size(world: &World) -> usize {
     let text = serde_json::to_string(&world.state.image()).unwrap();

@@ -1,15 +1,17 @@
-//! The assignments of an image, which are many: looked at one by one as they come, indexed all at once.
+//! The assignments of an image and the answers about them, which are many: looked at one by one as they come,
+//! indexed all at once.
 
 use std::sync::Arc;
 
 use super::{ImageError, check, dangling, duplicate, impossible, parts::Pile};
 use crate::routing::{
-    AssignmentId, AssignmentState, Together,
+    AssignmentId, AssignmentState, Revision, Time, Together,
     assignments::{Assignments, Indexed, Seen},
-    packed::{RawAssignment, RawRecord},
+    packed::{RawAnswerRecord, RawAssignment, RawRecord},
     pages::Page,
     places::Place,
-    requests::Requests,
+    record::{AnswerRecord, AssignmentAnswer, AssignmentRecord},
+    requests::{Memory, Requests},
     team::Team,
 };
 
@@ -17,21 +19,35 @@ const WHAT: &str = "assignment";
 
 /// Those that have come.
 pub(super) struct Bulk {
-    pages: Vec<Arc<Page>>,
+    pages: Vec<Arc<Page<AssignmentRecord>>>,
     last: Option<AssignmentId>,
     seen: Seen,
-    /// By which requests they were made.
-    made: Vec<(Place, AssignmentId)>,
+    answers: Vec<Arc<Page<AnswerRecord<AssignmentAnswer>>>>,
+    /// Where in the log they were given, and when.
+    ages: Vec<(Revision, Time)>,
+    /// By which requests they were made, and which were answered about them.
+    requests: Vec<(Place, Memory)>,
 }
 
 impl Bulk {
     /// None yet.
     pub(super) fn new() -> Self {
-        Self { pages: Vec::new(), last: None, seen: Seen::default(), made: Vec::new() }
+        Self {
+            pages: Vec::new(),
+            last: None,
+            seen: Seen::default(),
+            answers: Vec::new(),
+            ages: Vec::new(),
+            requests: Vec::new(),
+        }
     }
 
     /// Takes more, which come in ascending order of their ids.
-    pub(super) fn take(&mut self, team: &mut Team, pile: Pile) -> Result<(), ImageError> {
+    pub(super) fn take(
+        &mut self,
+        team: &mut Team,
+        pile: Pile<AssignmentRecord>,
+    ) -> Result<(), ImageError> {
         let Pile { pages, sum } = pile;
         let unread = impossible("page of assignments of team", &team.record.id);
         team.sum.merge(&sum.ok_or(unread)?);
@@ -50,23 +66,52 @@ impl Bulk {
         if let Some(rep) = Indexed::from(&record).holder() {
             team.reps.count_open(rep, true);
         }
-        self.made.extend(record.request.as_ref().map(|key| (Place::of(key.id), id)));
+        let memory = Memory::Assignment(id);
+        self.requests.extend(record.request.as_ref().map(|key| (Place::of(key.id), memory)));
         self.seen.add(record);
         Ok(())
     }
 
-    /// Puts all into the team, which has none.
-    pub(super) fn put(self, team: &mut Team, together: Together) -> Result<(), ImageError> {
-        let Self { pages, last: _, seen, made } = self;
+    /// Takes more answers, oldest first, up to the time of the log.
+    pub(super) fn take_answers(
+        &mut self,
+        team: &mut Team,
+        pile: Pile<AnswerRecord<AssignmentAnswer>>,
+        now: Time,
+    ) -> Result<(), ImageError> {
+        let Pile { pages, sum } = pile;
+        let unread = impossible("page of answers of team", &team.record.id);
+        team.sum.merge(&sum.ok_or(unread)?);
+        for record in pages.iter().flat_map(|page| page.raws()) {
+            let RawAnswerRecord { request, position, time, .. } = record;
+            let age = (Revision::from(position), time);
+            let is_next = self.ages.last().is_none_or(|last| last.0 < age.0);
+            check(is_next, duplicate("request", &request.id))?;
+            check(time <= now, impossible("request", &request.id))?;
+            self.ages.push(age);
+            self.requests.push((Place::of(request.id), Memory::Answer(age.0)));
+        }
+        self.answers.extend(pages);
+        Ok(())
+    }
+
+    /// Puts all into the team, which has none. Gives the places of the answers in the log and their times, which are
+    /// still to be held against those of all others.
+    pub(super) fn put(
+        self,
+        team: &mut Team,
+        together: Together,
+    ) -> Result<Vec<(Revision, Time)>, ImageError> {
+        let Self { pages, last: _, seen, answers, ages, requests } = self;
         team.assignments = Assignments::of(pages, seen, together);
-        team.requests = Requests::that_made(made);
+        team.requests = Requests::of(requests, answers);
         if let Some(id) = team.assignments.doubled() {
             return Err(duplicate(WHAT, &id).into());
         }
         if let Some(id) = team.requests.doubled(&team.assignments) {
             return Err(duplicate("request", &id).into());
         }
-        Ok(())
+        Ok(ages)
     }
 }
 

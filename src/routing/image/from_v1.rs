@@ -7,7 +7,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    Image, ImageV2, TeamImage,
+    Image, ImageV2, OldTeamImage, TeamImage,
     v1::{self, ImageV1},
 };
 use crate::routing::{
@@ -33,7 +33,7 @@ impl From<ImageV1> for Image {
     }
 }
 
-fn team_image(image: v1::TeamImage) -> TeamImage<Vec<AssignmentRecord>> {
+fn team_image(image: v1::TeamImage) -> OldTeamImage {
     let v1::TeamImage {
         team,
         reps,
@@ -68,6 +68,7 @@ fn team_image(image: v1::TeamImage) -> TeamImage<Vec<AssignmentRecord>> {
             .into_iter()
             .map(|record| assignment_record(record, &targets))
             .collect(),
+        assignment_answers: (),
         answers: answers
             .into_iter()
             .map(|record| Arc::new(answer_record(record, &targets)))

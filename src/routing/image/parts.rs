@@ -13,17 +13,18 @@ use crate::routing::{
     Campaign, Rule, State, TeamId, Together, Token,
     digest::Sum,
     engine::{ENGINE_VERSION_MAX, ENGINE_VERSION_MIN},
+    packed::Packable,
     pages::{Packed, Page},
     record::{
-        AnswerRecord, AssignmentRecord, CapRecord, ClockRecord, GroupRecord, HoursRecord,
-        MemberRecord, RepRecord, RotationRecord, TeamRecord, TurnsRecord,
+        AnswerRecord, AssignmentAnswer, AssignmentRecord, CapRecord, ClockRecord, GroupRecord,
+        HoursRecord, MemberRecord, RepRecord, RotationRecord, TeamRecord, TurnsRecord,
     },
     team::Team,
 };
 
 use super::COUNT_MAX;
 
-/// Pages of assignments in a part at most.
+/// Pages in a part at most.
 const PAGES_AT_ONCE: usize = 16;
 
 /// Where values are read one after the other, in a form that has a structure's fields in order, without
@@ -49,25 +50,27 @@ pub(super) enum Inner {
     /// All of a team but its assignments and answers.
     Team(Box<TeamHead>),
     /// Of the team that came last.
-    Assignments(Pile),
-    /// Of the team that came last, which is whole then.
+    Assignments(Pile<AssignmentRecord>),
+    /// Likewise, after all its assignments.
+    AssignmentAnswers(Pile<AnswerRecord<AssignmentAnswer>>),
+    /// All others of the team that came last, which is whole then.
     Answers(Vec<Arc<AnswerRecord>>),
     Tokens(Vec<(TeamId, Arc<Token>)>),
 }
 
 /// Some pages.
 #[derive(Debug)]
-pub(super) struct Pile {
-    pub(super) pages: Vec<Arc<Page>>,
+pub(super) struct Pile<R: Packable> {
+    pub(super) pages: Vec<Arc<Page<R>>>,
     /// Of all their records; `None` if one can't be read.
     pub(super) sum: Option<Sum>,
 }
 
-impl Pile {
+impl<R: Packable> Pile<R> {
     /// The first pages of those that come; `None` where none comes any more.
     fn next<E>(
         team: &TeamId,
-        pages: &mut impl Iterator<Item = Result<Arc<Page>, E>>,
+        pages: &mut impl Iterator<Item = Result<Arc<Page<R>>, E>>,
     ) -> Option<Result<Self, E>> {
         let pages: Result<Vec<_>, E> = pages.take(PAGES_AT_ONCE).collect();
         let is_over = pages.as_ref().is_ok_and(Vec::is_empty);
@@ -77,6 +80,29 @@ impl Pile {
             let sum = pages.iter().try_for_each(|page| page.checked(&mut sum)).map(|()| sum);
             Ok(Self { pages, sum })
         })
+    }
+
+    /// All of these pages.
+    fn all(team: TeamId, pages: Packed<R>) -> impl Iterator<Item = Self> {
+        let mut pages = pages.0.into_iter().map(Ok::<_, Infallible>);
+        iter::from_fn(move || {
+            let Ok(pile) = Self::next(&team, &mut pages)?;
+            Some(pile)
+        })
+    }
+
+    /// All of a list of pages.
+    fn read<S: Source>(
+        team: &TeamId,
+        source: &mut S,
+        mut give: impl FnMut(Self),
+    ) -> Result<(), S::Error> {
+        let pages: u64 = source.next()?;
+        let mut pages = (0..pages).map(|_| source.next::<Arc<Page<R>>>());
+        while let Some(pile) = Self::next(team, &mut pages) {
+            give(pile?);
+        }
+        Ok(())
     }
 }
 
@@ -95,7 +121,7 @@ pub(super) struct TeamHead {
     caps: Vec<CapRecord>,
 }
 
-impl TeamImage<Vec<AssignmentRecord>> {
+impl<A: Into<Packed<AssignmentRecord>>> TeamImage<A, ()> {
     pub(super) fn packed(self) -> TeamImage {
         let Self {
             team,
@@ -109,8 +135,16 @@ impl TeamImage<Vec<AssignmentRecord>> {
             turns,
             caps,
             assignments,
+            assignment_answers: (),
             answers,
         } = self;
+        let (mut parted, mut others) = (Vec::new(), Vec::new());
+        for record in answers {
+            match Arc::unwrap_or_clone(record).parted() {
+                Ok(record) => parted.push(record),
+                Err(record) => others.push(Arc::new(record)),
+            }
+        }
         TeamImage {
             team,
             reps,
@@ -123,7 +157,8 @@ impl TeamImage<Vec<AssignmentRecord>> {
             turns,
             caps,
             assignments: assignments.into(),
-            answers,
+            assignment_answers: parted.into(),
+            answers: others,
         }
     }
 }
@@ -143,6 +178,7 @@ impl TeamImage {
             turns,
             caps,
             assignments,
+            assignment_answers,
             answers,
         } = self;
         let head = TeamHead {
@@ -157,15 +193,11 @@ impl TeamImage {
             turns,
             caps,
         };
-        let Packed(pages) = assignments;
-        let mut pages = pages.into_iter().map(Ok::<_, Infallible>);
         let id = head.team.id.clone();
-        let assignments = iter::from_fn(move || {
-            let Ok(pile) = Pile::next(&id, &mut pages)?;
-            Some(Inner::Assignments(pile))
-        });
+        let assignments = Pile::all(id.clone(), assignments).map(Inner::Assignments);
+        let told = Pile::all(id, assignment_answers).map(Inner::AssignmentAnswers);
         let head = iter::once(Inner::Team(Box::new(head)));
-        head.chain(assignments).chain(iter::once(Inner::Answers(answers)))
+        head.chain(assignments).chain(told).chain(iter::once(Inner::Answers(answers)))
     }
 }
 
@@ -181,11 +213,8 @@ impl Part {
             let head: Box<TeamHead> = source.next()?;
             let id = head.team.id.clone();
             give(Self(Inner::Team(head)));
-            let pages: u64 = source.next()?;
-            let mut pages = (0..pages).map(|_| source.next::<Arc<Page>>());
-            while let Some(pile) = Pile::next(&id, &mut pages) {
-                give(Self(Inner::Assignments(pile?)));
-            }
+            Pile::read(&id, source, |pile| give(Self(Inner::Assignments(pile))))?;
+            Pile::read(&id, source, |pile| give(Self(Inner::AssignmentAnswers(pile))))?;
             give(Self(Inner::Answers(source.next()?)));
         }
         give(Self(Inner::Tokens(source.next()?)));
@@ -228,12 +257,15 @@ impl Loading {
                 self.team = Some((team, Bulk::new()));
             }
             (Inner::Assignments(pile), Some((team, bulk))) => bulk.take(team, pile)?,
+            (Inner::AssignmentAnswers(pile), Some((team, bulk))) => {
+                bulk.take_answers(team, pile, self.state.clock.time)?;
+            }
             (Inner::Answers(answers), team) => {
                 if let Some(team) = team.take() {
                     self.finish(team, answers)?;
                 }
             }
-            (Inner::Assignments(_), None) => {}
+            (Inner::Assignments(_) | Inner::AssignmentAnswers(_), None) => {}
             (Inner::Tokens(tokens), _) => load_tokens(&mut self.state, tokens)?,
         }
         Ok(())
@@ -244,8 +276,8 @@ impl Loading {
         (mut team, bulk): (Team, Bulk),
         answers: Vec<Arc<AnswerRecord>>,
     ) -> Result<(), ImageError> {
-        bulk.put(&mut team, self.together)?;
-        load_answers(&mut team, answers, &self.state.clock)?;
+        let ages = bulk.put(&mut team, self.together)?;
+        load_answers(&mut team, answers, ages, &self.state.clock)?;
         let now = self.state.clock.time;
         let reps: Vec<_> = team.reps.iter().map(|rep| rep.record.uid).collect();
         for uid in reps {

@@ -233,8 +233,8 @@ fn as_map<'a, S: Serializer>(
 /// What is left of a record's bytes.
 #[derive(Clone, Copy)]
 pub(in crate::routing) struct In<'a> {
-    bytes: &'a [u8],
-    words: &'a Words,
+    pub(super) bytes: &'a [u8],
+    pub(super) words: &'a Words,
 }
 
 /// The record that these bytes are, all of them; `None` if they are of none.
@@ -271,13 +271,13 @@ pub(in crate::routing) fn head<'a>(bytes: &'a [u8], words: &'a Words) -> Option<
 }
 
 impl<'a> In<'a> {
-    fn array<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
+    pub(super) fn array<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
         let (first, rest) = self.bytes.split_first_chunk()?;
         self.bytes = rest;
         Some(first)
     }
 
-    fn byte(&mut self) -> Option<u8> {
+    pub(super) fn byte(&mut self) -> Option<u8> {
         self.array().map(|[byte]| *byte)
     }
 
@@ -285,18 +285,18 @@ impl<'a> In<'a> {
         T::of(self.byte()?)
     }
 
-    fn number<T: TryFrom<u64>>(&mut self) -> Option<T> {
+    pub(super) fn number<T: TryFrom<u64>>(&mut self) -> Option<T> {
         let (number, length) = u64::decode_var(self.bytes)?;
         self.bytes = self.bytes.get(length..)?;
         T::try_from(number).ok()
     }
 
-    fn signed(&mut self) -> Option<i64> {
+    pub(super) fn signed(&mut self) -> Option<i64> {
         let number: u64 = self.number()?;
         Some((number >> 1).cast_signed() ^ -(number & 1).cast_signed())
     }
 
-    fn bits<const N: usize>(&mut self) -> Option<[bool; N]> {
+    pub(super) fn bits<const N: usize>(&mut self) -> Option<[bool; N]> {
         let mut all: u64 = self.number()?;
         let bits = std::array::from_fn(|_| {
             let bit = all & 1 == 1;
@@ -306,11 +306,11 @@ impl<'a> In<'a> {
         (all == 0).then_some(bits)
     }
 
-    fn time(&mut self, from: Time) -> Option<Time> {
+    pub(super) fn time(&mut self, from: Time) -> Option<Time> {
         Some(Time(from.0.wrapping_add_signed(self.signed()?)))
     }
 
-    fn text(&mut self) -> Option<&'a str> {
+    pub(super) fn text(&mut self) -> Option<&'a str> {
         let length = self.number()?;
         let (text, rest) = self.bytes.split_at_checked(length)?;
         self.bytes = rest;
@@ -338,7 +338,7 @@ impl<'a> In<'a> {
     }
 
     /// A list whose items can all be read, however many are said to be there; an empty one if a bit says so.
-    fn list<T: Item<'a>>(&mut self, is_there: bool, of: T::Of) -> Option<List<'a, T>> {
+    pub(super) fn list<T: Item<'a>>(&mut self, is_there: bool, of: T::Of) -> Option<List<'a, T>> {
         let len = if is_there { self.number()? } else { 0 };
         let list = List { len, from: *self, of };
         for _ in 0..len {
@@ -367,7 +367,7 @@ impl<'a> In<'a> {
         })
     }
 
-    fn assignment(&mut self, Common { id, base }: Common) -> Option<RawAssignment<'a>> {
+    pub(super) fn assignment(&mut self, Common { id, base }: Common) -> Option<RawAssignment<'a>> {
         let [
             has_rep,
             has_target,

@@ -5,9 +5,13 @@ use std::{fmt::Debug, sync::Arc};
 use super::*;
 use crate::routing::{
     Assignment, Cursor, Decision, GroupId, Labels, LogPosition, OptionId, OwnerRef, PassedOver,
-    PickedOption, RequestId, RequestKey, RingMove, Skipped, Step, Target, TargetKind, TargetTrace,
-    TeamId, digest, record::AssignmentRecord, words::Words,
+    PickedOption, RequestId, RequestKey, Revision, RingMove, Skipped, Step, Target, TargetKind,
+    TargetTrace, TeamId, digest,
+    record::{AnswerRecord, AssignmentAnswer, AssignmentRecord},
+    words::Words,
 };
+
+type Answered = AnswerRecord<AssignmentAnswer>;
 
 /// These are in snapshots for good.
 #[test]
@@ -243,4 +247,73 @@ fn bytes_that_are_cut_or_go_on_are_no_record_and_what_is_one_has_its_hash() {
         }
     }
     assert!(read > 10_000, "{read} of them are a record");
+}
+
+/// One of each kind. What was answered was made before, in the same command, and long after.
+fn answers() -> [Answered; 4] {
+    let one = full().assignment;
+    let other = Arc::new(Assignment { id: AssignmentId { log_index: 9, ..ID }, ..(*one).clone() });
+    let last = AssignmentId { log_index: u64::MAX, seq: u32::MAX, item: u32::MAX };
+    let last = Arc::new(Assignment { id: last, labels: Labels::new(), ..(*one).clone() });
+    let answered = |answer| AnswerRecord {
+        request: RequestKey { id: RequestId::new("r-2"), fingerprint: u128::MAX - 9 },
+        position: LogPosition { log_index: 70, seq: 3, term: 8 },
+        time: Time(4_000),
+        answer,
+    };
+    [
+        answered(AssignmentAnswer::Existing(Arc::clone(&one))),
+        answered(AssignmentAnswer::Step(Arc::clone(&other))),
+        answered(AssignmentAnswer::Batch(Vec::new())),
+        answered(AssignmentAnswer::Batch(vec![(one, true), (other, false), (last, true)])),
+    ]
+}
+
+const ANSWERED: Common<Revision> =
+    Common { id: Revision { log_index: 70, seq: 3 }, base: Time(5_000) };
+
+#[test]
+fn answers_that_are_packed_are_unpacked_and_have_the_hash_that_they_had() {
+    let team = TeamId::new("t");
+    for answer in answers() {
+        let (mut bytes, mut words) = (Vec::new(), Words::default());
+        answer.pack(ANSWERED.base, &mut words, &mut bytes);
+        let raw = Answered::raw(&bytes, &words, ANSWERED).unwrap();
+        let whole = AnswerRecord::from(answer.clone());
+        let hash = digest::hash(&team, &whole);
+        assert_eq!(digest::hash(&team, &raw), hash, "of what lies in the bytes");
+        assert_eq!(digest::hash(&team, &answer), hash, "of the part that is packed");
+        assert_eq!(Answered::from(raw), answer);
+        assert_eq!(whole.parted(), Ok(answer.clone()));
+        let head = Answered::head(&bytes, &words, ANSWERED).unwrap();
+        assert_eq!((head.time, head.request()), (answer.time, answer.request.id));
+        assert!(!head.is_to(&RequestId::new("r-1")));
+    }
+}
+
+#[test]
+fn bytes_that_are_cut_or_go_on_are_no_answer_and_what_is_one_has_its_hash() {
+    let team = TeamId::new("t");
+    for answer in answers() {
+        let (mut bytes, mut words) = (Vec::new(), Words::default());
+        answer.pack(ANSWERED.base, &mut words, &mut bytes);
+        for len in 0..bytes.len() {
+            assert!(Answered::raw(&bytes[..len], &words, ANSWERED).is_none(), "first {len} bytes");
+        }
+        bytes.push(0);
+        assert!(Answered::raw(&bytes, &words, ANSWERED).is_none());
+        bytes.pop();
+        for place in 0..bytes.len() {
+            for change in [1, 2, 4, 8, 0x10, 0x40, 0x80, 0xff] {
+                let mut damaged = bytes.clone();
+                damaged[place] ^= change;
+                let _ = Answered::head(&damaged, &words, ANSWERED);
+                let Some(raw) = Answered::raw(&damaged, &words, ANSWERED) else { continue };
+                let hash = digest::hash(&team, &raw);
+                let owned = Answered::from(raw);
+                assert_eq!(hash, digest::hash(&team, &owned), "byte {place}, {change:#x}");
+                assert_ne!(owned, answer, "byte {place}, {change:#x}");
+            }
+        }
+    }
 }

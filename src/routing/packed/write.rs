@@ -50,13 +50,13 @@ pub(in crate::routing) fn pack(
 const NUMBER_MAX: usize = 10;
 
 /// Where a record is put.
-struct Out<'a> {
-    bytes: &'a mut Vec<u8>,
-    words: &'a mut Words,
+pub(super) struct Out<'a> {
+    pub(super) bytes: &'a mut Vec<u8>,
+    pub(super) words: &'a mut Words,
 }
 
 impl Out<'_> {
-    fn byte(&mut self, byte: u8) {
+    pub(super) fn byte(&mut self, byte: u8) {
         self.bytes.push(byte);
     }
 
@@ -64,26 +64,26 @@ impl Out<'_> {
         self.byte(form.number());
     }
 
-    fn number(&mut self, number: impl Into<u64>) {
+    pub(super) fn number(&mut self, number: impl Into<u64>) {
         let mut room = [0; NUMBER_MAX];
         let length = number.into().encode_var(&mut room);
         self.bytes.extend(room.iter().take(length));
     }
 
-    fn signed(&mut self, number: i64) {
+    pub(super) fn signed(&mut self, number: i64) {
         self.number(((number << 1) ^ (number >> 63)).cast_unsigned());
     }
 
-    fn bits<const N: usize>(&mut self, bits: [bool; N]) {
+    pub(super) fn bits<const N: usize>(&mut self, bits: [bool; N]) {
         let all = bits.iter().rev().fold(0_u64, |all, bit| (all << 1) | u64::from(*bit));
         self.number(all);
     }
 
-    fn time(&mut self, time: Time, from: Time) {
+    pub(super) fn time(&mut self, time: Time, from: Time) {
         self.signed(time.0.wrapping_sub(from.0).cast_signed());
     }
 
-    fn text(&mut self, text: &str) {
+    pub(super) fn text(&mut self, text: &str) {
         self.length(text.len());
         self.bytes.extend_from_slice(text.as_bytes());
     }
@@ -107,7 +107,7 @@ impl Out<'_> {
         self.word(id.as_str());
     }
 
-    fn list<T>(&mut self, list: &[T], each: impl Fn(&mut Self, &T)) {
+    pub(super) fn list<T>(&mut self, list: &[T], each: impl Fn(&mut Self, &T)) {
         self.length(list.len());
         list.iter().for_each(|item| each(self, item));
     }
@@ -124,7 +124,7 @@ impl Out<'_> {
         self.number(term);
     }
 
-    fn assignment(&mut self, it: &Assignment, common: Common) {
+    pub(super) fn assignment(&mut self, it: &Assignment, common: Common) {
         let Assignment {
             id: _,
             position,

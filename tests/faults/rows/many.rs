@@ -100,6 +100,16 @@ pub(super) async fn catch_up(world: &mut World) -> Res<Struck> {
     back(world, follower, struck).await
 }
 
+/// How long the clients work after the million was made, where its nodes are not to be in the midst of it: long
+/// enough for a snapshot of all of it.
+const REST_MS: u64 = 60_000;
+
+/// The same some time after the million was made, with none but the usual load.
+pub(super) async fn restart_after_a_rest(world: &mut World, round: u64) -> Res<Struck> {
+    pause(REST_MS).await;
+    restart(world, round).await
+}
+
 /// One node, then all of them: from the start of the process until it says that it is ready.
 pub(super) async fn restart(world: &mut World, round: u64) -> Res<Struck> {
     let leader = world.cluster.leader().await?;

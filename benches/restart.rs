@@ -2,8 +2,9 @@
 //! and what an assignment takes in memory after each, and in the snapshot.
 //!
 //! `TURNWISE_ASSIGNMENTS` is N (200,000 where it is not set), `TURNWISE_RUNS` how often each is done. With
-//! `TURNWISE_CLOSED=1` each assignment is closed by a request of its own, whose answer is remembered too. Every
-//! run has a process of its own, as a restart has; the table shows medians. No disk: the bytes are given.
+//! `TURNWISE_CLOSED=1` each assignment is closed by a request of its own, whose answer is remembered too; with
+//! `TURNWISE_BATCHES=1` they are made by batches. Every run has a process of its own, as a restart has; the table
+//! shows medians. No disk: the bytes are given.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark fails loudly")]
 #![expect(clippy::print_stdout, reason = "the table is its output")]
@@ -31,7 +32,9 @@ use turnwise::{
 };
 
 /// Commands in an entry of the log.
-const BATCH: u64 = 64;
+const COMMANDS: u64 = 64;
+/// Items in a command that is a batch, alone in its entry.
+const ITEMS: u64 = 1_000;
 const REPS: u64 = 100;
 
 fn main() {
@@ -141,18 +144,30 @@ fn entries(n: u64) -> Vec<Vec<Bytes>> {
     ]);
     let mut entries =
         vec![founding.into_iter().map(|operation| encoded(None, operation)).collect()];
-    let closed = number("TURNWISE_CLOSED", 0) > 0;
+    let (closed, batches) = (number("TURNWISE_CLOSED", 0) > 0, number("TURNWISE_BATCHES", 0) > 0);
+    let key = |id: u64, fingerprint| {
+        let id = RequestId::new(&format!("{id:016x}"));
+        Some(RequestKey { id, fingerprint })
+    };
+    // In no order: contacts come as they come.
+    let scattered = |i: u64| i.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let assign = |i: &u64| {
+        let contact = ContactId::new(&format!("{:016x}", scattered(*i)));
+        Assign::new(contact, Via::Campaign(campaign.clone()))
+    };
     let assigns: Vec<u64> = (0..n).collect();
-    for chunk in assigns.chunks(usize::try_from(BATCH).unwrap()) {
+    let len = if batches { ITEMS } else { COMMANDS };
+    for chunk in assigns.chunks(usize::try_from(len).unwrap()) {
+        if batches {
+            let items = chunk.iter().map(assign).collect();
+            let request = key(scattered(*chunk.first().unwrap()), 1);
+            entries.push(vec![encoded(request, Operation::AssignBatch { items })]);
+            continue;
+        }
         let commands = chunk.iter().map(|i| {
-            // In no order: contacts come as they come.
-            let scattered = i.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            let contact = ContactId::new(&format!("{scattered:016x}"));
-            let assign = Assign::new(contact, Via::Campaign(campaign.clone()));
-            let id = RequestId::new(&format!("{:016x}", scattered.rotate_left(32)));
-            let request =
-                RequestKey { id, fingerprint: (u128::from(scattered) << 64) | u128::from(*i) };
-            encoded(Some(request), Operation::AssignContact(assign))
+            let fingerprint = (u128::from(scattered(*i)) << 64) | u128::from(*i);
+            let request = key(scattered(*i).rotate_left(32), fingerprint);
+            encoded(request, Operation::AssignContact(assign(i)))
         });
         entries.push(commands.collect());
         if closed {

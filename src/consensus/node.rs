@@ -173,7 +173,7 @@ impl Node {
             membership: Arc::default(),
             marks: marks::Marking::default(),
             retained: retained::Retained::default(),
-            pace: pace::Pace::new(),
+            pace: pace::Pace::new(index > 0),
             snapshot_under_way: false,
             installing: None,
             config,

@@ -215,13 +215,25 @@ fn first<'a>(
         Child::Nothing => None,
         Child::Seat(occupant, _) => Some((start, occupant)),
         Child::Node(node) => {
-            let step = 1_u64.checked_shl((height - 1) * BITS).unwrap_or(0);
-            let children = (0_u64..).zip(&node.children);
-            children
-                .filter_map(|(i, child)| first(child, start + i * step, height - 1, keys, which))
-                .next()
+            let mut children = within(&node.children, start, height - 1, keys);
+            children.find_map(|(start, child)| first(child, start, height - 1, keys, which))
         }
     }
+}
+
+/// Those of a node's children below which there can be keys of the range, each with its own first key.
+fn within<'a>(
+    children: &'a [Child; FAN_OUT],
+    start: u64,
+    height: u32,
+    keys: &RangeInclusive<u64>,
+) -> impl Iterator<Item = (u64, &'a Child)> {
+    let bits = height * BITS;
+    let place = |key: u64| key.saturating_sub(start) >> bits;
+    let (from, to) = (place(*keys.start()), place(*keys.end()));
+    let at = |place: u64| usize::try_from(place).map_or(FAN_OUT, |place| place.min(FAN_OUT));
+    let some = children.get(at(from)..at(to.saturating_add(1))).unwrap_or_default();
+    (from..).zip(some).map(move |(i, child)| (start + (i << bits), child))
 }
 
 fn count(child: &Child, start: u64, height: u32, keys: &RangeInclusive<u64>, which: Which) -> u64 {
@@ -235,9 +247,8 @@ fn count(child: &Child, start: u64, height: u32, keys: &RangeInclusive<u64>, whi
     match child {
         Child::Nothing | Child::Seat(..) => 0,
         Child::Node(node) => {
-            let step = 1_u64.checked_shl((height - 1) * BITS).unwrap_or(0);
-            let children = (0_u64..).zip(&node.children);
-            children.map(|(i, child)| count(child, start + i * step, height - 1, keys, which)).sum()
+            let children = within(&node.children, start, height - 1, keys);
+            children.map(|(start, child)| count(child, start, height - 1, keys, which)).sum()
         }
     }
 }

@@ -219,7 +219,7 @@ pub(crate) const ROWS: &[Row] = &{
         row("16", "a follower comes back by snapshot", W1, G::ShortLogs, (1, 10), SlowFollower),
         row("16", "the same with 1M assignments", W1, G::Million, (0, 2), SlowFollowerMany),
         row("restart", "restart with 1M assignments", W1, G::Usual, (0, 4), RestartMany),
-        row("restart", "the same a minute later", W1, G::Usual, (0, 4), RestartManyRested),
+        row("restart", "the same half a minute later", W1, G::Usual, (0, 4), RestartManyRested),
     ]
 };
 

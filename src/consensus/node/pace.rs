@@ -8,7 +8,7 @@
 //!   last snapshot, if they take a twentieth of the time at most: the next one begins no sooner after the last one
 //!   than twenty times as long as that one took.
 //! - Where commands come faster than that, one is taken when the log is a third as long as the last one, but not
-//!   before a quarter of what is allowed.
+//!   before an eighth of what is allowed.
 //! - More log than is allowed there never is, however large the state.
 
 /// Of the snapshots of one node.
@@ -20,7 +20,7 @@ pub(super) struct Pace {
     between: u64,
     /// Log bytes before those, since a snapshot was saved: others were taken, and not saved.
     unsaved: u64,
-    /// Bytes of the last one that this process has saved, if it has saved one.
+    /// Bytes of the last one, if there is none or this process has saved it.
     snapshot_len: Option<u64>,
     /// Ticks that saving it took.
     took: u64,
@@ -32,13 +32,15 @@ pub(super) struct Pace {
 
 /// Ticks between two snapshots for each that saving the first of them took: a twentieth of the time.
 const REST: u64 = 20;
-/// Ticks that a snapshot is taken to take before one was saved, so that a start is over before the first begins.
-const TOOK_AT_FIRST: u64 = 100;
+/// Ticks that a snapshot is taken to take where there is one and this process has not saved it, so that a start is over
+/// before the next begins.
+const TOOK_AT_FIRST: u64 = 20;
 
 impl Pace {
-    pub(super) fn new() -> Self {
-        let (log_len, between, unsaved, snapshot_len) = (0, 0, 0, None);
-        Self { log_len, between, unsaved, snapshot_len, took: TOOK_AT_FIRST, now: 0, taken: 0 }
+    /// Of a process that begins, with a snapshot or without one.
+    pub(super) fn new(has_snapshot: bool) -> Self {
+        let (snapshot_len, took) = if has_snapshot { (None, TOOK_AT_FIRST) } else { (Some(0), 1) };
+        Self { log_len: 0, between: 0, unsaved: 0, snapshot_len, took, now: 0, taken: 0 }
     }
 
     pub(super) fn tick(&mut self) {
@@ -80,7 +82,7 @@ impl Pace {
 
     /// Whether a snapshot is due, if there are to be `every` bytes of log between two at most.
     pub(super) fn is_due(&self, every: u64) -> bool {
-        let hurry = self.snapshot_len.map_or(every, |len| (len / 3).clamp(every / 4, every));
+        let hurry = self.snapshot_len.map_or(every, |len| (len / 3).clamp(every / 8, every));
         let rest = (self.snapshot_len.unwrap_or(0) / 32).clamp(every / 64, every);
         let has_rested = self.now - self.taken >= self.took.saturating_mul(REST);
         self.log_len > 0 && (self.log_len >= hurry || (has_rested && self.log_len > rest))
@@ -98,7 +100,7 @@ mod tests {
 
     /// After a snapshot of so many bytes that took so many ticks.
     fn after(snapshot_len: u64, took: u64) -> Pace {
-        let mut pace = Pace::new();
+        let mut pace = Pace::new(false);
         pace.taken();
         (0..took).for_each(|_| pace.tick());
         pace.saved(snapshot_len);
@@ -111,15 +113,17 @@ mod tests {
     }
 
     #[test]
-    fn in_a_hurry_at_a_third_of_the_snapshot_between_a_quarter_of_what_is_allowed_and_all_of_it() {
-        for (len, log) in
-            [(0, 1_600), (4_799, 1_600), (6_000, 2_000), (19_200, 6_400), (90_000, 6_400)]
+    fn in_a_hurry_at_a_third_of_the_snapshot_between_an_eighth_of_what_is_allowed_and_all_of_it() {
+        for (len, log) in [(0, 800), (2_399, 800), (6_000, 2_000), (19_200, 6_400), (90_000, 6_400)]
         {
             assert!(with_log(after(len, 5), log).is_due(EVERY), "{len}, {log}");
             assert!(!with_log(after(len, 5), log - 1).is_due(EVERY), "{len}, {log}");
         }
-        assert!(with_log(Pace::new(), ENTRY_LEN).is_due(0), "always, where that is asked for");
-        assert!(!Pace::new().is_due(0), "nothing was applied");
+        for has_snapshot in [false, true] {
+            let new = || Pace::new(has_snapshot);
+            assert!(with_log(new(), ENTRY_LEN).is_due(0), "always, where that is asked for");
+            assert!(!new().is_due(0), "nothing was applied");
+        }
     }
 
     #[test]
@@ -143,10 +147,22 @@ mod tests {
         assert!(!rested(0, 1).is_due(1), "nothing was applied");
     }
 
+    /// That there is no snapshot, it knows, and that one of little takes little.
+    #[test]
+    fn one_that_has_just_begun_without_a_snapshot_soon_has_one() {
+        assert!(with_log(Pace::new(false), 800).is_due(EVERY));
+        let mut pace = with_log(Pace::new(false), 101);
+        for _ in 0..REST {
+            assert!(!pace.is_due(EVERY));
+            pace.tick();
+        }
+        assert!(pace.is_due(EVERY));
+    }
+
     /// How large its snapshot is, it does not know; and what is behind it was just applied.
     #[test]
     fn a_process_that_has_just_begun_has_other_things_to_do() {
-        let mut pace = with_log(Pace::new(), EVERY - 1);
+        let mut pace = with_log(Pace::new(true), EVERY - 1);
         for _ in 0..TOOK_AT_FIRST * REST {
             assert!(!pace.is_due(EVERY));
             pace.tick();
@@ -154,13 +170,13 @@ mod tests {
         assert!(pace.is_due(EVERY));
         pace.taken();
         assert!(!pace.is_due(EVERY));
-        assert!(with_log(Pace::new(), EVERY).is_due(EVERY));
+        assert!(with_log(Pace::new(true), EVERY).is_due(EVERY));
     }
 
     #[test]
     fn one_that_was_not_saved_is_tried_again_later_and_the_log_before_it_counts_for_those_who_need_it()
      {
-        let mut pace = with_log(Pace::new(), EVERY);
+        let mut pace = with_log(Pace::new(true), EVERY);
         pace.taken();
         pace.not_saved();
         assert!(!pace.is_due(EVERY), "the disk gets time");

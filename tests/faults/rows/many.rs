@@ -102,9 +102,9 @@ pub(super) async fn catch_up(world: &mut World) -> Res<Struck> {
 
 /// How long the clients work after the million was made, where its nodes are not to be in the midst of it: long
 /// enough for a snapshot of all of it.
-const REST_MS: u64 = 60_000;
+const REST_MS: u64 = 30_000;
 
-/// The same some time after the million was made, with none but the usual load.
+/// The same half a minute after the million was made, with none but the usual load.
 pub(super) async fn restart_after_a_rest(world: &mut World, round: u64) -> Res<Struck> {
     pause(REST_MS).await;
     restart(world, round).await

@@ -29,11 +29,17 @@ fn unfinished(cluster: &Cluster, id: u64) -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_left_behind_comes_back_by_snapshot_though_its_sender_dies_in_the_middle() {
     let signs = tempfile::tempdir().unwrap();
-    let (stall, stalled) = (signs.path().join("stall"), signs.path().join("stalled"));
-    let obedient = preload::env(&[(preload::STALL_SNAPSHOT, &stall), (preload::STALLED, &stalled)]);
+    // Each has files of its own: the others write snapshots of their own meanwhile.
+    let (stall, stalled) = (
+        |id: u64| signs.path().join(format!("stall-{id}")),
+        |id: u64| signs.path().join(format!("stalled-{id}")),
+    );
+    let obedient = |id| {
+        preload::env(&[(preload::STALL_SNAPSHOT, &stall(id)), (preload::STALLED, &stalled(id))])
+    };
     let setup = Setup {
         flags: vec!["--snapshot-every", "256KiB", "--log-tail-max", "64KiB"],
-        env: (1..=3).map(|id| (id, obedient.clone())).collect::<BTreeMap<_, _>>(),
+        env: (1..=3).map(|id| (id, obedient(id))).collect::<BTreeMap<_, _>>(),
         ..Setup::default()
     };
     let mut cluster = Cluster::start_with(setup).await;
@@ -48,6 +54,7 @@ async fn a_node_left_behind_comes_back_by_snapshot_though_its_sender_dies_in_the
     }
     let mut answers = vec![team.assign(&client, "while-away").await];
 
+    let (stall, stalled) = (stall(away), stalled(away));
     touch(&stall);
     cluster.spawn(away);
     let in_the_middle = eventually(async || stalled.exists().then_some(()));

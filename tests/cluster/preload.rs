@@ -13,7 +13,7 @@ const SOURCE: &str = include_str!("preload.c");
 
 /// While this file exists, every fsync and fdatasync fails with EIO.
 pub(crate) const FAIL_SYNC: &str = "TEST_FAIL_SYNC";
-/// While this file exists, a write to a snapshot that is being received waits after its first bytes.
+/// While this file exists, a write to a snapshot waits once it has 64 KiB.
 pub(crate) const STALL_SNAPSHOT: &str = "TEST_STALL_SNAPSHOT";
 /// Made once a write waits.
 pub(crate) const STALLED: &str = "TEST_STALLED";

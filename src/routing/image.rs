@@ -204,6 +204,11 @@ impl Team {
             taken: _,
             sum: _,
         } = self;
+        let (assignment_answers, answers) = if planted::is(Bug::RequestsMissingFromSnapshot) {
+            (Packed::default(), Vec::new())
+        } else {
+            (requests.assignment_answers(), requests.answers().map(Arc::clone).collect())
+        };
         TeamImage {
             team: record.clone(),
             reps: reps.iter().map(|rep| Arc::clone(&rep.record)).collect(),
@@ -216,16 +221,8 @@ impl Team {
             turns: groups.values().flat_map(GroupState::turns_records).collect(),
             caps: groups.values().flat_map(GroupState::cap_records).collect(),
             assignments: assignments.packed(),
-            assignment_answers: if planted::is(Bug::RequestsMissingFromSnapshot) {
-                Packed::default()
-            } else {
-                requests.assignment_answers()
-            },
-            answers: if planted::is(Bug::RequestsMissingFromSnapshot) {
-                Vec::new()
-            } else {
-                requests.answers().map(Arc::clone).collect()
-            },
+            assignment_answers,
+            answers,
         }
     }
 

@@ -23,7 +23,7 @@ use super::{
     words::Words,
 };
 
-pub(super) use answer::RawAnswerRecord;
+pub(super) use answer::AnswerHead;
 pub(super) use raw::{RawAssignment, RawRecord, RawVia};
 use raw::{head, raw};
 use write::pack;

@@ -55,8 +55,7 @@ impl<R: Packable> Pages<R> {
     }
 
     pub(super) fn get(&self, id: R::Id) -> Option<R> {
-        let (page, place) = self.place(id)?;
-        Some(page.record(place))
+        self.raw(id).map(R::Raw::into)
     }
 
     /// As it lies in its bytes.
@@ -187,6 +186,11 @@ impl<R: Packable> Page<R> {
     /// The records as they lie there, by age.
     pub(super) fn raws(&self) -> impl Iterator<Item = R::Raw<'_>> {
         (0..self.ids.len()).map(|place| self.raw(place).expect(READABLE))
+    }
+
+    /// What the records begin with, by age.
+    pub(super) fn heads(&self) -> impl Iterator<Item = (R::Id, R::Head<'_>)> {
+        (0..).zip(&self.ids).map(|(place, id)| (*id, self.head(place)))
     }
 
     fn bytes(&self, place: usize) -> Option<&[u8]> {

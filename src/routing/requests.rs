@@ -51,10 +51,7 @@ impl Least for Memory {
 impl Requests {
     /// Where the request's answer is remembered, if it is. `assignments` are those of the same team.
     pub(super) fn find(&self, id: &RequestId, assignments: &Assignments) -> Option<Memory> {
-        let is_meant = |memory: &Memory| match memory {
-            Memory::Assignment(_) => self.id(*memory, assignments).as_ref() == Some(id),
-            Memory::Answer(at) => self.is_to(*at, id),
-        };
+        let is_meant = |memory: &Memory| self.id(*memory, assignments).as_ref() == Some(id);
         self.by_id.at(Place::of(id.as_str())).find(is_meant)
     }
 
@@ -63,18 +60,15 @@ impl Requests {
             Memory::Assignment(assignment) => {
                 assignments.get(assignment)?.request.as_ref().map(|key| key.id.clone())
             }
-            Memory::Answer(at) => match self.assignment_answers.head(at) {
-                Some(head) => Some(head.request()),
-                None => self.answers.get(&at).map(|record| record.request.id.clone()),
-            },
+            Memory::Answer(at) => self.answered(at).map(RequestId::new),
         }
     }
 
-    /// Whether the answer at a place in the log was to this request.
-    fn is_to(&self, position: Revision, id: &RequestId) -> bool {
+    /// The id of the request that was answered at a place in the log.
+    fn answered(&self, position: Revision) -> Option<&str> {
         match self.assignment_answers.head(position) {
-            Some(head) => head.is_to(id),
-            None => self.answers.get(&position).is_some_and(|record| record.request.id == *id),
+            Some(head) => Some(head.request),
+            None => self.answers.get(&position).map(|record| record.request.id.as_str()),
         }
     }
 
@@ -194,7 +188,9 @@ impl Requests {
     fn forget_answer(&mut self, sum: &mut Sum, key: &RequestKey) {
         let old = self.by_id.at(Place::of(key.id.as_str())).find_map(|memory| match memory {
             Memory::Assignment(_) => None,
-            Memory::Answer(position) => self.is_to(position, &key.id).then_some(position),
+            Memory::Answer(position) => {
+                (self.answered(position) == Some(key.id.as_str())).then_some(position)
+            }
         });
         old.into_iter().for_each(|position| self.drop_answer(sum, position));
     }

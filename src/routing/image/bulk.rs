@@ -7,7 +7,7 @@ use super::{ImageError, check, dangling, duplicate, impossible, parts::Pile};
 use crate::routing::{
     AssignmentId, AssignmentState, Revision, Time, Together,
     assignments::{Assignments, Indexed, Seen},
-    packed::{RawAnswerRecord, RawAssignment, RawRecord},
+    packed::{AnswerHead, RawAssignment, RawRecord},
     pages::Page,
     places::Place,
     record::{AnswerRecord, AssignmentAnswer, AssignmentRecord},
@@ -48,9 +48,7 @@ impl Bulk {
         team: &mut Team,
         pile: Pile<AssignmentRecord>,
     ) -> Result<(), ImageError> {
-        let Pile { pages, sum } = pile;
-        let unread = impossible("page of assignments of team", &team.record.id);
-        team.sum.merge(&sum.ok_or(unread)?);
+        let pages = pile.counted(team, "page of assignments of team")?;
         for record in pages.iter().flat_map(|page| page.raws()) {
             self.add(team, record)?;
         }
@@ -79,17 +77,13 @@ impl Bulk {
         pile: Pile<AnswerRecord<AssignmentAnswer>>,
         now: Time,
     ) -> Result<(), ImageError> {
-        let Pile { pages, sum } = pile;
-        let unread = impossible("page of answers of team", &team.record.id);
-        team.sum.merge(&sum.ok_or(unread)?);
-        for record in pages.iter().flat_map(|page| page.raws()) {
-            let RawAnswerRecord { request, position, time, .. } = record;
-            let age = (Revision::from(position), time);
-            let is_next = self.ages.last().is_none_or(|last| last.0 < age.0);
-            check(is_next, duplicate("request", &request.id))?;
-            check(time <= now, impossible("request", &request.id))?;
-            self.ages.push(age);
-            self.requests.push((Place::of(request.id), Memory::Answer(age.0)));
+        let pages = pile.counted(team, "page of answers of team")?;
+        for (position, AnswerHead { request, time }) in pages.iter().flat_map(|page| page.heads()) {
+            let is_next = self.ages.last().is_none_or(|last| last.0 < position);
+            check(is_next, duplicate("request", &request))?;
+            check(time <= now, impossible("request", &request))?;
+            self.ages.push((position, time));
+            self.requests.push((Place::of(request), Memory::Answer(position)));
         }
         self.answers.extend(pages);
         Ok(())

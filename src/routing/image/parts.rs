@@ -61,9 +61,9 @@ pub(super) enum Inner {
 /// Some pages.
 #[derive(Debug)]
 pub(super) struct Pile<R: Packable> {
-    pub(super) pages: Vec<Arc<Page<R>>>,
+    pages: Vec<Arc<Page<R>>>,
     /// Of all their records; `None` if one can't be read.
-    pub(super) sum: Option<Sum>,
+    sum: Option<Sum>,
 }
 
 impl<R: Packable> Pile<R> {
@@ -80,6 +80,18 @@ impl<R: Packable> Pile<R> {
             let sum = pages.iter().try_for_each(|page| page.checked(&mut sum)).map(|()| sum);
             Ok(Self { pages, sum })
         })
+    }
+
+    /// The pages, if all of them can be read, whose records the team's sum counts from now on.
+    pub(super) fn counted(
+        self,
+        team: &mut Team,
+        what: &'static str,
+    ) -> Result<Vec<Arc<Page<R>>>, ImageError> {
+        let Self { pages, sum } = self;
+        let unread = impossible(what, &team.record.id);
+        team.sum.merge(&sum.ok_or(unread)?);
+        Ok(pages)
     }
 
     /// All of these pages.

@@ -10,7 +10,7 @@ use super::{
     write::Out,
 };
 use crate::routing::{
-    Assignment, AssignmentId, LogPosition, RequestId, RequestKey, Revision, Time,
+    Assignment, AssignmentId, LogPosition, RequestKey, Revision, Time,
     digest::Record,
     record::{AnswerRecord, AssignmentAnswer},
     words::Words,
@@ -24,8 +24,8 @@ const STEP: u8 = 2;
 #[derive(Serialize)]
 pub(in crate::routing) struct RawAnswerRecord<'a> {
     pub(in crate::routing) request: RawRequest<'a>,
-    pub(in crate::routing) position: LogPosition,
-    pub(in crate::routing) time: Time,
+    position: LogPosition,
+    time: Time,
     answer: RawAnswer<'a>,
 }
 
@@ -44,18 +44,8 @@ struct RawItem<'a>(RawAssignment<'a>, bool);
 /// Whose answer it is, and when it was given.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::routing) struct AnswerHead<'a> {
-    request: &'a str,
+    pub(in crate::routing) request: &'a str,
     pub(in crate::routing) time: Time,
-}
-
-impl AnswerHead<'_> {
-    pub(in crate::routing) fn is_to(&self, request: &RequestId) -> bool {
-        self.request == request.as_str()
-    }
-
-    pub(in crate::routing) fn request(&self) -> RequestId {
-        RequestId::new(self.request)
-    }
 }
 
 impl Record for RawAnswerRecord<'_> {

@@ -1,6 +1,6 @@
 //! The time of this machine: the one place that asks the operating system for it.
 //!
-//! Owns the two clocks a node has. It never decides anything: leader time is made from these readings
+//! Owns the two clocks a node has, and the one of its work. It never decides anything: leader time is made from these readings
 //! by `consensus`, and `routing` sees only stamps. The monotonic clock never goes back; the wall clock
 //! may do anything.
 
@@ -35,15 +35,31 @@ pub fn wall() -> Time {
     Time(u64::try_from(since_epoch.as_micros()).unwrap_or(u64::MAX))
 }
 
+/// Processor time that this process has used since it started, in all its threads.
+#[must_use]
+pub fn process_cpu() -> Duration {
+    let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    used.try_into().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{monotonic, wall};
+    use super::{monotonic, process_cpu, wall};
     use crate::routing::Time;
 
     #[test]
     fn monotonic_time_does_not_go_back() {
         let readings: Vec<_> = (0..1_000).map(|_| monotonic()).collect();
         assert!(readings.is_sorted());
+    }
+
+    #[test]
+    fn work_takes_processor_time() {
+        let before = process_cpu();
+        while process_cpu() == before {
+            std::hint::spin_loop();
+        }
+        assert!(process_cpu() > before);
     }
 
     #[test]

@@ -20,6 +20,7 @@
 //! | [`consensus`] | one order for all nodes | routing, the public API |
 //! | [`events`] | what happened of late, in memory | state |
 //! | [`hours`] | working hours as instants: the one reader of time-zone data | what they mean |
+//! | [`load`] | work offered at a pace, and how long it took | anything of Turnwise |
 //! | [`planted`] | bugs for the simulator to find, in no build that ships | anything else |
 //! | [`image`] | the state as bytes of a snapshot | anything else of bincode |
 //! | [`replica`] | binds routing and consensus | rules, Raft |
@@ -41,6 +42,7 @@ pub mod credentials;
 pub mod events;
 pub mod hours;
 pub mod image;
+pub mod load;
 pub mod planted;
 pub mod proto;
 pub mod replica;

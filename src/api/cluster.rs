@@ -8,6 +8,7 @@ use futures_util::future;
 use tonic::{Request, Response, Status, transport::Channel};
 
 use crate::{
+    clock,
     consensus::NodeId,
     proto::turnwise::{
         peer::v1::{
@@ -34,7 +35,7 @@ use super::{
     disk,
     limits::PEER_STATUS_MAX,
     membership::Members,
-    status, transfer,
+    process, status, transfer,
 };
 
 /// Which cluster it is, and where this node is.
@@ -224,7 +225,7 @@ async fn report(
     data_dir: &Path,
     at_applied_index: bool,
 ) -> ClusterMember {
-    let disk_free_bytes = disk::free_bytes(data_dir).await;
+    let room = disk::room(data_dir).await;
     let hash = if at_applied_index { hash_now(replica).await } else { None };
     let (status, versions) = (replica.status(), versions());
     let hash = if at_applied_index { hash } else { status.checkpoint };
@@ -243,7 +244,10 @@ async fn report(
         commit_index: status.commit_index,
         applied_index: status.applied_index,
         snapshot_index: status.snapshot_index,
-        disk_free_bytes,
+        disk_free_bytes: room.free_bytes,
+        data_bytes: room.used_bytes,
+        cpu_time: clock::process_cpu().try_into().ok(),
+        memory_bytes: process::memory_bytes(),
         version_min: versions.min,
         version_max: versions.max,
         state_hash: hash

@@ -18,7 +18,7 @@
 //! | `status` | the one place that makes a `tonic::Status` |
 //! | `wire` | tonic's own refusals in our words |
 //! | `limits` | every bound of what callers may send |
-//! | `names`, `text`, `instant`, `duration`, `violations`, `deadline`, `disk`, `health` | one small thing each |
+//! | `names`, `text`, `instant`, `duration`, `violations`, `deadline`, `disk`, `process`, `health` | one small thing each |
 //!
 //! It decides nothing about turns and nothing about order. It keeps no state of its own.
 
@@ -46,6 +46,7 @@ mod membership;
 mod names;
 mod paging;
 mod peers;
+mod process;
 mod reads;
 mod reps;
 mod routing;

@@ -136,7 +136,8 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<(), Failu
 const STATUS_HELP: &str = "\
 lag: committed entries that it has not applied yet. last_contact: how long ago the node that was asked heard \
 from it; ask the leader to know what the leader hears. disk_free: what it may still write to the disk of its \
-data directory. --output json and csv have more: addresses, term, indices, hashes, versions.
+data directory. --output json and csv have more: addresses, term, indices, hashes, versions, and what its process \
+and its data directory take.
 
 On stderr: the version that the cluster is at, which versions the programs of its nodes have, and for whom it \
 waits to be raised to the next one, which it is by itself once all have it; and who came in the place of whom.
@@ -245,6 +246,9 @@ const COLUMNS: &[&str] = &[
     "version_min",
     "version_max",
     "in_place_of",
+    "cpu_seconds",
+    "memory_bytes",
+    "data_bytes",
 ];
 
 fn row(member: &ClusterMember) -> Vec<Value> {
@@ -267,6 +271,9 @@ fn row(member: &ClusterMember) -> Vec<Value> {
         member.version_min.into(),
         member.version_max.into(),
         Some(member.in_place_of_node_id).filter(|node| *node != 0).into(),
+        member.cpu_time.and_then(time::seconds).into(),
+        member.memory_bytes.into(),
+        member.data_bytes.into(),
     ]
 }
 

@@ -15,7 +15,8 @@
 //! | `verify` | a stopped node's data |
 //! | `backup`, `restore`, `recover` | the state in a file, and a new cluster from it or from a node's data |
 //! | `founding` | what the last two have in common |
-//! | `processes` | a cluster of child processes, for `dev` and `demo` |
+//! | `processes` | a cluster of child processes, for `dev`, `demo` and `bench` |
+//! | `bench` | how many assigns a second, how fast, at what cost |
 //! | `dev`, `demo` | a cluster to play with; a cluster that is put to the test |
 //!
 //! stdout is data, stderr is talk. It knows no rule of routing: it asks the service through `client`.
@@ -23,6 +24,7 @@
 mod assign;
 mod assignment;
 mod backup;
+mod bench;
 mod campaign;
 mod change;
 mod cluster;
@@ -112,6 +114,9 @@ enum Command {
     Dev(dev::Arguments),
     /// Kill a leader under load and prove that nothing is lost
     Demo(demo::Arguments),
+    /// Measure how many assigns a second, how fast, at what cost
+    #[command(after_help = bench::HELP)]
+    Bench(bench::Arguments),
     /// Teams: each with its own reps, groups and campaigns
     #[command(subcommand)]
     Team(team::Command),
@@ -221,6 +226,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Dev(arguments) => block_on(dev::run(&context, &arguments)),
         Command::Demo(arguments) => block_on(demo::run(&context, &arguments)),
+        Command::Bench(arguments) => block_on(bench::run(&context, &arguments)),
         Command::Team(command) => block_on(team::run(&context, command)),
         Command::Rep(command) => block_on(rep::run(&context, command)),
         Command::Group(command) => block_on(group::run(&context, command)),

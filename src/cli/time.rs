@@ -47,6 +47,11 @@ pub(crate) fn to_proto(duration: Duration) -> prost_types::Duration {
     prost_types::Duration { seconds, nanos }
 }
 
+/// A duration of the API in seconds; none of one below zero.
+pub(crate) fn seconds(duration: prost_types::Duration) -> Option<f64> {
+    Duration::try_from(duration).ok().map(|duration| duration.as_secs_f64())
+}
+
 /// A duration as one would type it: `1d12h`, `1m30s`.
 pub(crate) fn show_duration(duration: &prost_types::Duration) -> String {
     let mut rest = u64::try_from(duration.seconds).unwrap_or(0);

@@ -5,6 +5,12 @@
 //! id. After trouble nothing new is sent until the rest has been answered or given up; then `retry`
 //! says when and where to go on.
 
+use std::pin::{Pin, pin};
+
+use futures_util::{
+    FutureExt as _, Stream, StreamExt as _,
+    stream::{self, FusedStream},
+};
 use tokio::{sync::mpsc, time::Instant};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
@@ -55,9 +61,24 @@ impl Client {
         &self,
         requests: impl IntoIterator<Item = AssignContactRequest>,
         concurrency: usize,
+        each: impl FnMut(u64, Result<AssignContactResponse, Error>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.assign_stream(stream::iter(requests), concurrency, each).await
+    }
+
+    /// The same for requests that come bit by bit: each is sent as soon as it is there. Ends when all that
+    /// came have been answered and no more will come.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::assign_many`]. To wait for a request is no lack of progress.
+    pub async fn assign_stream<E: From<Error>>(
+        &self,
+        requests: impl Stream<Item = AssignContactRequest>,
+        concurrency: usize,
         mut each: impl FnMut(u64, Result<AssignContactResponse, Error>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut requests = requests.into_iter().fuse();
+        let mut requests = pin!(requests.map(with_request_id).fuse());
         let mut window = Pending::new(concurrency);
         let mut open: Option<Open> = None;
         let mut start = Instant::now();
@@ -78,17 +99,17 @@ impl Client {
                 Step::Send { endpoint, until: _ } => endpoint,
             };
             while window.has_room()
-                && let Some(mut request) = requests.next()
+                && let Some(request) = requests.next().now_or_never().flatten()
             {
-                if request.request_id.is_empty() {
-                    request.request_id = fresh_request_id();
-                }
                 window.push(request);
             }
             if window.is_empty() {
-                return Ok(());
+                let Some(request) = requests.next().await else { return Ok(()) };
+                window.push(request);
+                start = Instant::now();
             }
-            let ran = Box::pin(self.run(&mut open, endpoint, concurrency, &mut window)).await;
+            let ran = self.run(&mut open, endpoint, concurrency, &mut window, requests.as_mut());
+            let ran = Box::pin(ran).await;
             let mut progress = ran.is_ok();
             while let Some((number, result)) = window.pop_done() {
                 progress = true;
@@ -114,31 +135,37 @@ impl Client {
         }
     }
 
-    /// Sends what is unsent and takes answers until one has come, or there is trouble and nothing
-    /// unanswered is left.
+    /// Sends what is unsent, and what comes meanwhile, and takes answers until one has come, or there is
+    /// trouble and nothing unanswered is left.
     async fn run(
         &self,
         open: &mut Option<Open>,
         endpoint: usize,
         concurrency: usize,
         window: &mut Pending,
+        mut requests: Pin<&mut impl FusedStream<Item = AssignContactRequest>>,
     ) -> Result<(), Stop> {
         if open.as_ref().is_none_or(|open| open.endpoint != endpoint) {
             window.broke();
             *open = Some(self.open(endpoint, concurrency, window).await?);
         }
         let Some(open) = open else { return Ok(()) };
-        while open.items.capacity() > 0
-            && let Some(request) = window.send_next()
-        {
-            let item = AssignContactsRequest { request: Some(request) };
-            if open.items.try_send(item).is_err() {
-                return Err(broken("the stream was closed"));
-            }
-        }
+        send(&open.items, window)?;
         let mut trouble = None;
+        let mut until = Instant::now() + self.options.policy.attempt_max;
         loop {
-            match self.next_answer(open).await? {
+            let takes_more = trouble.is_none() && window.has_room() && !requests.is_terminated();
+            let answer = tokio::select! {
+                biased;
+                answer = self.next_answer(open, until) => answer?,
+                Some(request) = requests.next(), if takes_more => {
+                    window.push(request);
+                    send(&open.items, window)?;
+                    continue;
+                }
+            };
+            until = Instant::now() + self.options.policy.attempt_max;
+            match answer {
                 Ok(response) => window.answered(Ok(response)),
                 Err(status) => {
                     let delay = status.retry_delay.and_then(|delay| delay.try_into().ok());
@@ -173,12 +200,7 @@ impl Client {
     ) -> Result<Open, Stop> {
         let (items, outgoing) = mpsc::channel(concurrency.max(1));
         // The node may answer only once there is something to answer.
-        while items.capacity() > 0
-            && let Some(request) = window.send_next()
-        {
-            let item = AssignContactsRequest { request: Some(request) };
-            items.try_send(item).map_err(|_| broken("the stream was closed"))?;
-        }
+        send(&items, window)?;
         let mut service = RoutingServiceClient::new(self.channel(endpoint));
         let opening =
             Box::pin(service.assign_contacts(self.request(ReceiverStream::new(outgoing))));
@@ -194,8 +216,9 @@ impl Client {
     async fn next_answer(
         &self,
         open: &mut Open,
+        until: Instant,
     ) -> Result<Result<AssignContactResponse, ItemStatus>, Stop> {
-        let message = tokio::time::timeout(self.options.policy.attempt_max, open.answers.message());
+        let message = tokio::time::timeout_at(until, open.answers.message());
         let message = message.await.unwrap_or_else(|_| Err(Status::cancelled("no answer in time")));
         let AssignContactsResponse { item, result } = match message {
             Ok(Some(answer)) => answer,
@@ -222,6 +245,24 @@ impl Client {
             None => Stop::Refused(Error::Refused(Box::new(status))),
         }
     }
+}
+
+/// Sends what is unsent, as far as there is room on the way.
+fn send(items: &mpsc::Sender<AssignContactsRequest>, window: &mut Pending) -> Result<(), Stop> {
+    while items.capacity() > 0
+        && let Some(request) = window.send_next()
+    {
+        let item = AssignContactsRequest { request: Some(request) };
+        items.try_send(item).map_err(|_| broken("the stream was closed"))?;
+    }
+    Ok(())
+}
+
+fn with_request_id(mut request: AssignContactRequest) -> AssignContactRequest {
+    if request.request_id.is_empty() {
+        request.request_id = fresh_request_id();
+    }
+    request
 }
 
 enum Stop {

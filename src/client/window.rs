@@ -13,6 +13,8 @@ pub(super) struct Window<Q, R> {
     /// Number of the first item held.
     first: u64,
     slots: VecDeque<Slot<Q, R>>,
+    /// No item before this one is unsent.
+    unsent_from: u64,
     /// Numbers of the items that are on the stream, in the order of sending.
     unanswered: VecDeque<u64>,
 }
@@ -26,7 +28,13 @@ enum Slot<Q, R> {
 
 impl<Q: Clone, R> Window<Q, R> {
     pub(super) fn new(size: usize) -> Self {
-        Self { size: size.max(1), first: 0, slots: VecDeque::new(), unanswered: VecDeque::new() }
+        Self {
+            size: size.max(1),
+            first: 0,
+            slots: VecDeque::new(),
+            unsent_from: 0,
+            unanswered: VecDeque::new(),
+        }
     }
 
     pub(super) fn has_room(&self) -> bool {
@@ -49,8 +57,15 @@ impl<Q: Clone, R> Window<Q, R> {
 
     /// The first unsent item, which is sent from now on.
     pub(super) fn send_next(&mut self) -> Option<Q> {
-        let mut numbered = (self.first..).zip(self.slots.iter_mut());
-        let (number, slot) = numbered.find(|(_, slot)| matches!(slot, Slot::Unsent(_)))?;
+        let from = self.unsent_from.max(self.first);
+        let skipped = usize::try_from(from - self.first).expect("a window fits into memory");
+        let mut numbered = (from..).zip(self.slots.iter_mut().skip(skipped));
+        let found = numbered.find(|(_, slot)| matches!(slot, Slot::Unsent(_)));
+        let Some((number, slot)) = found else {
+            self.unsent_from = self.first + u64::try_from(self.slots.len()).unwrap_or(u64::MAX);
+            return None;
+        };
+        self.unsent_from = number + 1;
         let Slot::Unsent(item) = slot else { return None };
         let item = item.clone();
         *slot = Slot::Sent(item.clone());
@@ -65,6 +80,9 @@ impl<Q: Clone, R> Window<Q, R> {
 
     /// The longest unanswered item has to be sent again. False if nothing was unanswered.
     pub(super) fn answered_try_again(&mut self) -> bool {
+        if let Some(number) = self.unanswered.front() {
+            self.unsent_from = self.unsent_from.min(*number);
+        }
         self.answer(Slot::Unsent)
     }
 

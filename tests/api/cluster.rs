@@ -34,6 +34,8 @@ async fn the_cluster_is_seen_from_any_node_and_hashes_agree() {
         assert!(cluster.members[1].lag_entries > 0, "these followers never hear of an index");
         for member in &cluster.members {
             assert!(member.disk_free_bytes.is_some_and(|bytes| bytes > 0), "{member:?}");
+            assert!(member.data_bytes.is_some() && member.memory_bytes > Some(0), "{member:?}");
+            assert!(member.cpu_time.is_some_and(|time| (time.seconds, time.nanos) > (0, 0)));
             let last_contact = member.last_contact.map(|age| age.seconds);
             let expected = (member.node_id != node.id.0).then_some(1);
             assert_eq!(last_contact, expected, "the node that was asked tells of the others");
@@ -57,6 +59,7 @@ async fn a_node_that_does_not_answer_is_listed_as_unreachable() {
     let last_contact = cluster.members[1].last_contact.as_ref().map(|age| age.seconds);
     assert_eq!(last_contact, Some(1), "that is known of a node that does not answer, too");
     assert_eq!(cluster.members[1].disk_free_bytes, None);
+    assert_eq!((cluster.members[1].cpu_time, cluster.members[1].memory_bytes), (None, None));
 }
 
 async fn is_serving(node: &Node, service: &str) -> bool {

@@ -6,6 +6,7 @@
 
 mod admin;
 mod backup;
+mod bench;
 mod cluster;
 mod demo;
 mod dev;

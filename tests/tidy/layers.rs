@@ -8,7 +8,7 @@ use super::{
 };
 
 /// Each module of the crate, and what of the crate it may name beside itself.
-const LAYERS: [(&str, &[&str]); 22] = [
+const LAYERS: [(&str, &[&str]); 23] = [
     ("planted", &[]),
     ("routing", &["planted"]),
     (
@@ -29,6 +29,7 @@ const LAYERS: [(&str, &[&str]); 22] = [
     ("events", &["consensus::EventSink", "routing"]),
     ("hours", &["routing"]),
     ("image", &["routing"]),
+    ("load", &["clock"]),
     ("replica", &["codec", "consensus", "image", "planted", "routing", "unavailable"]),
     ("timers", &["clock", "hours", "replica", "routing", "unavailable"]),
     ("config", &["consensus::NodeId", "consensus::driver::JoinToken"]),
@@ -85,6 +86,7 @@ const LAYERS: [(&str, &[&str]); 22] = [
             // Which exit code a node ends with.
             "consensus::driver::Ended",
             "credentials",
+            "load",
             "proto::turnwise::v1",
             "server",
             "telemetry",

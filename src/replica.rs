@@ -172,12 +172,20 @@ impl Submitted {
     }
 }
 
-fn encoded(command: &Command) -> Result<Bytes, Unavailable> {
-    let command = codec::encode(command);
-    if command.len() > COMMAND_LEN_MAX {
-        return Err(Unavailable::TooLarge { len: command.len(), max: COMMAND_LEN_MAX });
+/// A command in the form in which it stands in the log. Cheap to keep where it has to wait.
+#[derive(Debug)]
+pub struct Encoded(Bytes);
+
+impl Encoded {
+    /// # Errors
+    /// [`Unavailable::TooLarge`] where it does not fit an entry.
+    pub fn new(command: &Command) -> Result<Self, Unavailable> {
+        let command = codec::encode(command);
+        if command.len() > COMMAND_LEN_MAX {
+            return Err(Unavailable::TooLarge { len: command.len(), max: COMMAND_LEN_MAX });
+        }
+        Ok(Self(command))
     }
-    Ok(command)
 }
 
 impl Replica {
@@ -193,7 +201,7 @@ impl Replica {
     /// [`Unavailable::NotLeader`] on any node but the leader, [`Unavailable::Overloaded`] where too
     /// many wait, [`Unavailable::TooLarge`] where the command does not fit an entry.
     pub async fn propose(&self, command: Command) -> Result<Result<Reply, Rejection>, Unavailable> {
-        self.submit(command, WhenFull::Refuse).await?.answer().await
+        self.submit(Encoded::new(&command)?, WhenFull::Refuse).await?.answer().await
     }
 
     /// Gives a command its place in the order: one submitted after this returns comes behind it.
@@ -202,10 +210,9 @@ impl Replica {
     /// As [`Self::propose`], but for what only the answer can tell.
     pub async fn submit(
         &self,
-        command: Command,
+        Encoded(command): Encoded,
         when_full: WhenFull,
     ) -> Result<Submitted, Unavailable> {
-        let command = encoded(&command)?;
         let (reply, answer) = oneshot::channel();
         let request = Request::Propose { command, reply };
         match when_full {
@@ -215,14 +222,6 @@ impl Replica {
             }
         }
         Ok(Submitted { answer })
-    }
-
-    /// Whether a command would fit an entry of the log.
-    ///
-    /// # Errors
-    /// [`Unavailable::TooLarge`].
-    pub fn fits(command: &Command) -> Result<(), Unavailable> {
-        encoded(command).map(drop)
     }
 
     /// Looks at the state once it holds all that was acknowledged before the call, by any node.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::{
     clock, hours,
-    replica::{Replica, Role, WhenFull},
+    replica::{Encoded, Replica, Role, WhenFull},
     routing::{Command, Hours, Operation, Principal, RepId, State, TeamId, Time},
     unavailable::Unavailable,
 };
@@ -100,7 +100,7 @@ async fn propose(
     for (team, operation) in operations {
         let command =
             Command { request: None, principal: Principal::default(), team, etag: None, operation };
-        underway.push(replica.submit(command, WhenFull::Wait).await?);
+        underway.push(replica.submit(Encoded::new(&command)?, WhenFull::Wait).await?);
     }
     for submitted in underway {
         if let Err(rejection) = submitted.answer().await? {

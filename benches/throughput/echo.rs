@@ -3,9 +3,10 @@
 use std::pin::Pin;
 
 use futures_util::{Stream, StreamExt as _};
-use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
-use tonic::{Request, Response, Status, Streaming, transport::Server};
+use tonic::{
+    Request, Response, Status, Streaming,
+    transport::{Server, server::TcpIncoming},
+};
 use turnwise::proto::turnwise::v1::{
     self as pb,
     routing_service_server::{RoutingService, RoutingServiceServer},
@@ -173,12 +174,13 @@ pub(crate) fn serve() {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        println!("{}", listener.local_addr().unwrap());
+        // Said of the incoming connections themselves: the server's own setting is for those that it accepts.
+        let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let incoming = incoming.with_nodelay(Some(true));
+        println!("{}", incoming.local_addr().unwrap());
         Server::builder()
-            .tcp_nodelay(true)
             .add_service(RoutingServiceServer::new(Echo))
-            .serve_with_incoming(TcpListenerStream::new(listener))
+            .serve_with_incoming(incoming)
             .await
             .unwrap();
     });

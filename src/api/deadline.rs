@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::TryFutureExt as _;
 use tokio::time::Instant;
 use tonic::{Request, codegen::http};
 
@@ -54,9 +55,13 @@ impl Deadline {
         self.0.saturating_duration_since(Instant::from_std(clock::instant()))
     }
 
-    /// Waits for `work` until then.
-    pub(super) async fn or_late<T>(self, work: impl Future<Output = T>) -> Result<T, Unavailable> {
-        tokio::time::timeout_at(self.0, work).await.map_err(|_| Unavailable::DeadlineExceeded)
+    /// Waits for `work` until then. No `async fn`, which would hold `work` twice: as what it was given, and as
+    /// what it waits for.
+    pub(super) fn or_late<T>(
+        self,
+        work: impl Future<Output = T>,
+    ) -> impl Future<Output = Result<T, Unavailable>> {
+        tokio::time::timeout_at(self.0, work).map_err(|_| Unavailable::DeadlineExceeded)
     }
 }
 

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::{FutureExt as _, TryFutureExt as _, future::BoxFuture};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, watch},
     task::JoinSet,
@@ -20,7 +21,7 @@ use tonic::{Request, Status};
 use crate::{
     clock,
     consensus::NodeId,
-    replica::{self, Replica, Submitted, WhenFull},
+    replica::{self, Encoded, Replica, Submitted, WhenFull},
     routing::{Command, LogPosition, Principal, Stamp, TeamId, Time},
     unavailable::Unavailable,
 };
@@ -50,10 +51,13 @@ pub(super) use change;
 
 /// The way of changing calls into the log. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Gateway {
+pub struct Gateway(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
     replica: Replica,
     peers: Peers,
-    links: Arc<Mutex<Links>>,
+    links: Mutex<Links>,
     /// How long a call waits for a leader.
     patience: Duration,
     /// Room for calls that wait for one.
@@ -75,20 +79,20 @@ impl Gateway {
     #[must_use]
     pub fn new(replica: Replica, peers: Peers, patience: Duration) -> Self {
         let waiting = Arc::new(Semaphore::new(WAITING_FOR_LEADER_MAX));
-        Self { replica, peers, links: Arc::default(), patience, waiting }
+        Self(Arc::new(Shared { replica, peers, links: Mutex::default(), patience, waiting }))
     }
 
     /// The link to where a node is now.
     fn link(&self, node: NodeId) -> Option<Arc<Link>> {
-        let addresses = self.peers.addresses();
+        let addresses = self.0.peers.addresses();
         let now = &addresses.get(&node)?.peer;
-        let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut links = self.0.links.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, link)) = links.to.get(&node).filter(|(known, _)| known == now) {
             return Some(Arc::clone(link));
         }
         while links.tasks.try_join_next().is_some() {}
-        let (address, channel) = self.peers.way_to(node)?;
-        let (link, task) = Link::new(node, channel, self.replica.watch());
+        let (address, channel) = self.0.peers.way_to(node)?;
+        let (link, task) = Link::new(node, channel, self.0.replica.watch());
         let link = Arc::new(link);
         links.tasks.spawn(task);
         links.to.insert(node, (address, Arc::clone(&link)));
@@ -98,7 +102,7 @@ impl Gateway {
     /// This node's copy of the state.
     #[must_use]
     pub fn replica(&self) -> &Replica {
-        &self.replica
+        &self.0.replica
     }
 
     /// A unary call of a client: its deadline, its principal, its answer.
@@ -111,7 +115,8 @@ impl Gateway {
         call: impl FnOnce(T) -> Call,
     ) -> Result<Answer, Status> {
         let Caller { principal, time } = Caller::of(&request)?;
-        self.call(call(request.into_inner()), &principal, time).await
+        let call = call(request.into_inner());
+        self.call(&call, &principal, time).await
     }
 
     /// Does a call on the leader, here or elsewhere, in its time.
@@ -120,15 +125,15 @@ impl Gateway {
     /// A status that says whether the call may have taken effect.
     async fn call(
         &self,
-        call: Call,
+        call: &Call,
         principal: &Principal,
         time: Deadline,
     ) -> Result<Answer, Status> {
         let mut wait = None;
         loop {
-            let asked = self.replica.status();
-            let underway = self.submit_as_of(asked, &call, principal, time, WhenFull::Refuse).await;
-            let refused = match underway.answer(&call).await {
+            let asked = self.0.replica.status();
+            let underway = self.submit_as_of(asked, call, principal, time, WhenFull::Refuse).await;
+            let refused = match underway.answer(call).await {
                 Err(refused) if status::is_for_want_of_a_leader(&refused) => refused,
                 done => return done,
             };
@@ -149,7 +154,7 @@ impl Gateway {
         time: Deadline,
         when_full: WhenFull,
     ) -> Underway {
-        self.submit_as_of(self.replica.status(), call, principal, time, when_full).await
+        self.submit_as_of(self.0.replica.status(), call, principal, time, when_full).await
     }
 
     /// The same, to the leader that this node had then.
@@ -184,17 +189,14 @@ impl Gateway {
         time: Deadline,
         when_full: WhenFull,
     ) -> Result<Begun, Status> {
-        let Checked { command, validate_only } = read(call, principal)?;
+        let (command, validate_only) = read(call, principal)?;
         if validate_only {
-            return self.try_out(call, command, time).await.map(Box::new).map(Begun::Tried);
+            return self.try_out(call, command, time).await;
         }
         match now.leader {
             None => Err(status::unavailable(Unavailable::NoLeader)),
-            Some(leader) if leader == now.node_id => self.decide(command, when_full).await,
-            Some(leader) => {
-                let passed = self.pass_on(leader, call.clone(), principal, time, when_full).await?;
-                Ok(Begun::There(passed))
-            }
+            Some(leader) if leader == now.node_id => self.decide(&command, when_full)?.await,
+            Some(leader) => self.pass_on(leader, call, principal, time, when_full).await,
         }
     }
 
@@ -204,31 +206,42 @@ impl Gateway {
         principal: &Principal,
         time: Deadline,
     ) -> Result<Begun, Status> {
-        let Checked { command, validate_only } = read(call, principal)?;
+        let (command, validate_only) = read(call, principal)?;
         if validate_only {
-            return self.try_out(call, command, time).await.map(Box::new).map(Begun::Tried);
+            return self.try_out(call, command, time).await;
         }
-        let replica::Status { node_id, leader, .. } = self.replica.status();
+        let replica::Status { node_id, leader, .. } = self.0.replica.status();
         if leader != Some(node_id) {
             return Err(status::unavailable(Unavailable::NotLeader { leader }));
         }
         // The other node's queue is where calls are refused.
-        self.decide(command, WhenFull::Wait).await
+        self.decide(&command, WhenFull::Wait)?.await
     }
 
     /// What would come of a command: on a copy of the state, which is then thrown away.
-    async fn try_out(
+    ///
+    /// A future in a box: it is large, rare, and would stand in the future of each call.
+    fn try_out<'a>(
+        &'a self,
+        call: &'a Call,
+        command: Box<Command>,
+        time: Deadline,
+    ) -> BoxFuture<'a, Result<Begun, Status>> {
+        Box::pin(self.tried(call, command, time).map_ok(|answer| Begun::Tried(Box::new(answer))))
+    }
+
+    async fn tried(
         &self,
         call: &Call,
-        command: Command,
+        command: Box<Command>,
         time: Deadline,
     ) -> Result<Answer, Status> {
-        Replica::fits(&command).map_err(status::unavailable)?;
+        drop(Encoded::new(&command).map_err(status::unavailable)?);
         let team = command.team.clone();
         // Nothing is remembered of it, so nothing can be a repeat of it.
-        let command = Command { request: None, ..command };
+        let command = Command { request: None, ..*command };
         // Whether the caller may is for `apply` to say, as of any command.
-        let (outcome, now) = reads::tried(&self.replica, time, &team, move |mut state, at| {
+        let (outcome, now) = reads::tried(&self.0.replica, time, &team, move |mut state, at| {
             let log_index = at.applied_index.saturating_add(1);
             let position = LogPosition { log_index, seq: 0, term: at.term };
             let reply = state.apply(&command, Stamp { time: at.now, position })?;
@@ -238,11 +251,19 @@ impl Gateway {
         answer::answer(call, &team, outcome, None, now)
     }
 
-    async fn decide(&self, command: Command, when_full: WhenFull) -> Result<Begun, Status> {
+    /// Encoded before anything is waited for: the command itself need not be kept.
+    fn decide<'a>(
+        &'a self,
+        command: &Command,
+        when_full: WhenFull,
+    ) -> Result<impl Future<Output = Result<Begun, Status>> + 'a, Status> {
         let team = command.team.clone();
-        let submitted = self.replica.submit(command, when_full).await;
-        let submitted = submitted.map_err(status::unavailable)?;
-        Ok(Begun::Here { team, submitted })
+        let command = Encoded::new(command).map_err(status::unavailable)?;
+        Ok(async move {
+            let submitted = self.0.replica.submit(command, when_full).await;
+            let submitted = submitted.map_err(status::unavailable)?;
+            Ok(Begun::Here { team, submitted })
+        })
     }
 
     async fn finish(&self, call: &Call, begun: Begun) -> Result<Answer, Status> {
@@ -253,26 +274,30 @@ impl Gateway {
         };
         match submitted.answer().await.map_err(status::unavailable)? {
             Ok(reply) => {
-                let now = clock::wall().max(Time(self.replica.status().stamp_us));
+                let now = clock::wall().max(Time(self.0.replica.status().stamp_us));
                 answer::answer(call, &team, reply.outcome, Some(reply.position), now)
             }
             Err(rejection) => Err(status::rejected(&team, &rejection)),
         }
     }
 
-    async fn pass_on(
-        &self,
+    /// In a box, as [`Self::try_out`]: the node that leads need not carry it.
+    fn pass_on<'a>(
+        &'a self,
         leader: NodeId,
-        call: Call,
-        principal: &Principal,
+        call: &'a Call,
+        principal: &'a Principal,
         time: Deadline,
         when_full: WhenFull,
-    ) -> Result<Passed, Status> {
-        let Some(link) = self.link(leader) else {
-            // A member of which this node does not know yet where it is.
-            return Err(status::unavailable(Unavailable::LeaderUnreachable));
-        };
-        link.submit(call, principal, time.left(), when_full).await
+    ) -> BoxFuture<'a, Result<Begun, Status>> {
+        Box::pin(async move {
+            let Some(link) = self.link(leader) else {
+                // A member of which this node does not know yet where it is.
+                return Err(status::unavailable(Unavailable::LeaderUnreachable));
+            };
+            let passed = link.submit(call.clone(), principal, time.left(), when_full).await?;
+            Ok(Begun::There(passed))
+        })
     }
 }
 
@@ -313,9 +338,9 @@ struct Wait {
 impl Wait {
     /// `None` where too many wait already.
     fn new(gateway: &Gateway, time: Deadline) -> Option<Self> {
-        let room = Arc::clone(&gateway.waiting).try_acquire_owned().ok()?;
-        let until = time.left().min(gateway.patience);
-        let (status, until) = (gateway.replica.watch(), Instant::now() + until);
+        let room = Arc::clone(&gateway.0.waiting).try_acquire_owned().ok()?;
+        let until = time.left().min(gateway.0.patience);
+        let (status, until) = (gateway.0.replica.watch(), Instant::now() + until);
         Some(Self { status, until, pause: LEADER_ASKED_AGAIN, _room: room })
     }
 
@@ -335,21 +360,28 @@ impl Wait {
     }
 }
 
-/// Checked on the node that was asked, before it costs the leader anything, and there again.
-fn read(call: &Call, principal: &Principal) -> Result<Checked, Status> {
-    command(call, principal, clock::wall()).map_err(|violations| status::invalid(&violations))
+/// Checked on the node that was asked, before it costs the leader anything, and there again. In a box, so that
+/// it is not moved about.
+fn read(call: &Call, principal: &Principal) -> Result<(Box<Command>, ValidateOnly), Status> {
+    let checked = command(call, principal, clock::wall());
+    let Checked { command, validate_only } =
+        checked.map_err(|violations| status::invalid(&violations))?;
+    Ok((Box::new(command), validate_only))
 }
 
-async fn in_time<T>(
+/// What comes of it is to be told, and nothing done.
+type ValidateOnly = bool;
+
+fn in_time<T>(
     time: Deadline,
     work: impl Future<Output = Result<T, Status>>,
-) -> Result<T, Status> {
-    time.or_late(work).await.unwrap_or_else(|late| Err(status::unavailable(late)))
+) -> impl Future<Output = Result<T, Status>> {
+    let late = |late| Err(status::unavailable(late));
+    time.or_late(work).map(move |done| done.unwrap_or_else(late))
 }
 
 #[cfg(test)]
 mod tests {
-    use futures_util::FutureExt as _;
     use tokio::sync::mpsc;
 
     use super::*;
@@ -393,7 +425,7 @@ mod tests {
     async fn create(gateway: &Gateway) -> Result<Answer, Status> {
         let request = CreateTeamRequest { team_id: "t".to_owned(), ..Default::default() };
         let time = Deadline::after(Duration::from_secs(60));
-        gateway.call(Call::CreateTeam(request), &Principal::default(), time).await
+        gateway.call(&Call::CreateTeam(request), &Principal::default(), time).await
     }
 
     #[tokio::test]

@@ -34,9 +34,10 @@ struct Ended(Child);
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        // `dev` ends its nodes when its stdin or itself ends; a signal lets it do so in order.
+        // `dev` ends its nodes when its stdin or itself ends; a signal lets it do so in order. Not SIGINT, which a
+        // shell lets its background commands, and so their children, ignore.
         let pid = i32::try_from(self.0.id()).ok().and_then(rustix::process::Pid::from_raw).unwrap();
-        rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         self.0.wait().unwrap();
     }
 }

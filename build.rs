@@ -8,6 +8,7 @@ use std::{
     error::Error,
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use prost::Message as _;
@@ -18,6 +19,12 @@ const PUBLIC: &str = "turnwise/v1/";
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed={ROOT}");
+    // What benches/counts compares like with like by.
+    println!("cargo:rustc-env=TURNWISE_OPT_LEVEL={}", env::var("OPT_LEVEL")?);
+    let rustc = Command::new(env::var_os("RUSTC").ok_or("cargo sets RUSTC")?).arg("-V").output()?;
+    let version = String::from_utf8_lossy(&rustc.stdout);
+    let version = version.split(' ').nth(1).ok_or("`rustc -V` names its version")?.to_owned();
+    println!("cargo:rustc-env=TURNWISE_RUSTC={version}");
 
     let mut files = Vec::new();
     collect(Path::new(ROOT), &mut files)?;

@@ -116,6 +116,7 @@ impl Digest {
         xxh3_128(self.bytes())
     }
 
+    #[inline]
     fn length(&mut self, length: Option<usize>) -> Result<(), Undefined> {
         let length = length.ok_or_else(|| Undefined("list of unknown length".into()))?;
         let length = u64::try_from(length).map_err(|_| Undefined("length".into()))?;
@@ -169,6 +170,7 @@ impl ser::Serializer for &mut Digest {
     type SerializeStruct = Self;
     type SerializeStructVariant = Self;
 
+    #[inline]
     fn serialize_bool(self, v: bool) -> Result<(), Undefined> {
         self.serialize_u8(u8::from(v))
     }
@@ -180,30 +182,37 @@ impl ser::Serializer for &mut Digest {
         self.put(v.to_le_bytes());
         Ok(())
     }
+    #[inline]
     fn serialize_i32(self, v: i32) -> Result<(), Undefined> {
         self.put(v.to_le_bytes());
         Ok(())
     }
+    #[inline]
     fn serialize_i64(self, v: i64) -> Result<(), Undefined> {
         self.put(v.to_le_bytes());
         Ok(())
     }
+    #[inline]
     fn serialize_u8(self, v: u8) -> Result<(), Undefined> {
         self.put([v]);
         Ok(())
     }
+    #[inline]
     fn serialize_u16(self, v: u16) -> Result<(), Undefined> {
         self.put(v.to_le_bytes());
         Ok(())
     }
+    #[inline]
     fn serialize_u32(self, v: u32) -> Result<(), Undefined> {
         self.put(v.to_le_bytes());
         Ok(())
     }
+    #[inline]
     fn serialize_u64(self, v: u64) -> Result<(), Undefined> {
         self.put(v.to_le_bytes());
         Ok(())
     }
+    #[inline]
     fn serialize_u128(self, v: u128) -> Result<(), Undefined> {
         self.put(v.to_le_bytes());
         Ok(())
@@ -217,17 +226,21 @@ impl ser::Serializer for &mut Digest {
     fn serialize_char(self, v: char) -> Result<(), Undefined> {
         self.serialize_u32(u32::from(v))
     }
+    #[inline]
     fn serialize_str(self, v: &str) -> Result<(), Undefined> {
         self.serialize_bytes(v.as_bytes())
     }
+    #[inline]
     fn serialize_bytes(self, v: &[u8]) -> Result<(), Undefined> {
         self.length(Some(v.len()))?;
         self.put_all(v);
         Ok(())
     }
+    #[inline]
     fn serialize_none(self) -> Result<(), Undefined> {
         self.serialize_u8(0)
     }
+    #[inline]
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Undefined> {
         self.put([1]);
         value.serialize(self)
@@ -238,6 +251,7 @@ impl ser::Serializer for &mut Digest {
     fn serialize_unit_struct(self, _: &'static str) -> Result<(), Undefined> {
         Ok(())
     }
+    #[inline]
     fn serialize_unit_variant(
         self,
         _: &'static str,
@@ -247,6 +261,7 @@ impl ser::Serializer for &mut Digest {
         self.put(index.to_le_bytes());
         Ok(())
     }
+    #[inline]
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
         self,
         _: &'static str,
@@ -254,6 +269,7 @@ impl ser::Serializer for &mut Digest {
     ) -> Result<(), Undefined> {
         value.serialize(self)
     }
+    #[inline]
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
         self,
         _: &'static str,
@@ -264,6 +280,7 @@ impl ser::Serializer for &mut Digest {
         self.put(index.to_le_bytes());
         value.serialize(self)
     }
+    #[inline]
     fn serialize_seq(self, length: Option<usize>) -> Result<Self, Undefined> {
         self.length(length)?;
         Ok(self)
@@ -284,10 +301,12 @@ impl ser::Serializer for &mut Digest {
         self.put(index.to_le_bytes());
         Ok(self)
     }
+    #[inline]
     fn serialize_map(self, length: Option<usize>) -> Result<Self, Undefined> {
         self.length(length)?;
         Ok(self)
     }
+    #[inline]
     fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self, Undefined> {
         Ok(self)
     }
@@ -310,9 +329,11 @@ impl ser::Serializer for &mut Digest {
 impl ser::SerializeSeq for &mut Digest {
     type Ok = ();
     type Error = Undefined;
+    #[inline]
     fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Undefined> {
         value.serialize(&mut **self)
     }
+    #[inline]
     fn end(self) -> Result<(), Undefined> {
         Ok(())
     }
@@ -320,9 +341,11 @@ impl ser::SerializeSeq for &mut Digest {
 impl ser::SerializeTuple for &mut Digest {
     type Ok = ();
     type Error = Undefined;
+    #[inline]
     fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Undefined> {
         value.serialize(&mut **self)
     }
+    #[inline]
     fn end(self) -> Result<(), Undefined> {
         Ok(())
     }
@@ -330,9 +353,11 @@ impl ser::SerializeTuple for &mut Digest {
 impl ser::SerializeTupleStruct for &mut Digest {
     type Ok = ();
     type Error = Undefined;
+    #[inline]
     fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Undefined> {
         value.serialize(&mut **self)
     }
+    #[inline]
     fn end(self) -> Result<(), Undefined> {
         Ok(())
     }
@@ -340,9 +365,11 @@ impl ser::SerializeTupleStruct for &mut Digest {
 impl ser::SerializeTupleVariant for &mut Digest {
     type Ok = ();
     type Error = Undefined;
+    #[inline]
     fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Undefined> {
         value.serialize(&mut **self)
     }
+    #[inline]
     fn end(self) -> Result<(), Undefined> {
         Ok(())
     }
@@ -350,6 +377,7 @@ impl ser::SerializeTupleVariant for &mut Digest {
 impl ser::SerializeStruct for &mut Digest {
     type Ok = ();
     type Error = Undefined;
+    #[inline]
     fn serialize_field<T: Serialize + ?Sized>(
         &mut self,
         _: &'static str,
@@ -357,6 +385,7 @@ impl ser::SerializeStruct for &mut Digest {
     ) -> Result<(), Undefined> {
         value.serialize(&mut **self)
     }
+    #[inline]
     fn end(self) -> Result<(), Undefined> {
         Ok(())
     }
@@ -364,6 +393,7 @@ impl ser::SerializeStruct for &mut Digest {
 impl ser::SerializeStructVariant for &mut Digest {
     type Ok = ();
     type Error = Undefined;
+    #[inline]
     fn serialize_field<T: Serialize + ?Sized>(
         &mut self,
         _: &'static str,
@@ -371,6 +401,7 @@ impl ser::SerializeStructVariant for &mut Digest {
     ) -> Result<(), Undefined> {
         value.serialize(&mut **self)
     }
+    #[inline]
     fn end(self) -> Result<(), Undefined> {
         Ok(())
     }
@@ -378,12 +409,15 @@ impl ser::SerializeStructVariant for &mut Digest {
 impl ser::SerializeMap for &mut Digest {
     type Ok = ();
     type Error = Undefined;
+    #[inline]
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Undefined> {
         key.serialize(&mut **self)
     }
+    #[inline]
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Undefined> {
         value.serialize(&mut **self)
     }
+    #[inline]
     fn end(self) -> Result<(), Undefined> {
         Ok(())
     }

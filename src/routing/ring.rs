@@ -255,9 +255,17 @@ impl Ring {
 
     fn leg(&self, number: usize, leg: Leg, which: Which) -> impl Iterator<Item = Turn<'_>> {
         let (round, keys) = (leg.round, leg.keys.clone());
-        let lists = self.in_leg(&leg).map(|seats| Head::of(seats.range(keys.clone(), which)));
-        let heads: Vec<_> = lists.collect();
-        merged(heads).map(move |(key, occupant)| {
+        let mut lists = self.in_leg(&leg).map(move |seats| seats.range(keys.clone(), which));
+        // One list, where all have one weight: it is in order already, and nobody looks ahead in it.
+        let (alone, several) = match (lists.next(), lists.next()) {
+            (one, None) => (one, None),
+            (one, other) => {
+                let heads = one.into_iter().chain(other).chain(lists).map(Head::of).collect();
+                (None, Some(merged(heads)))
+            }
+        };
+        let seats = alone.into_iter().flatten().chain(several.into_iter().flatten());
+        seats.map(move |(key, occupant)| {
             let slot = Cursor { round, key };
             Turn { leg: number, slot, occupant }
         })
@@ -371,15 +379,10 @@ fn merged<'a, I>(mut heads: Vec<Head<I>>) -> impl Iterator<Item = (u64, &'a Occu
 where
     I: Iterator<Item = (u64, &'a Occupant)>,
 {
-    // One list, where all have one weight: it is in order already, and nobody looks ahead in it.
-    let mut alone = if heads.len() == 1 { heads.pop() } else { None };
     let mut order: BinaryHeap<Reverse<(u64, usize)>> = BinaryHeap::with_capacity(heads.len());
     let first = |(i, head): (usize, &Head<I>)| Some(Reverse((head.next.as_ref()?.0, i)));
     order.extend(heads.iter().enumerate().filter_map(first));
     std::iter::from_fn(move || {
-        if let Some(head) = &mut alone {
-            return head.next.take().or_else(|| head.rest.next());
-        }
         let Reverse((_, i)) = order.pop()?;
         let head = heads.get_mut(i)?;
         let next = std::mem::replace(&mut head.next, head.rest.next());

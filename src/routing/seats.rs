@@ -21,12 +21,25 @@ pub(super) enum Which {
     Beyond(Class),
 }
 
-impl Which {
-    fn has(self, class: Class) -> bool {
-        match self {
-            Self::All => true,
-            Self::UpTo(limit) => class <= limit,
-            Self::Beyond(limit) => class > limit,
+/// Some classes, each a bit at its number: asked of every child that a descent comes by.
+#[derive(Debug, Clone, Copy)]
+struct Classes(u8);
+
+impl Classes {
+    const ALL: Self = Self((1 << Class::ALL.len()) - 1);
+
+    fn has(self, number: usize) -> bool {
+        self.0 & (1 << number) != 0
+    }
+}
+
+impl From<Which> for Classes {
+    fn from(which: Which) -> Self {
+        let up_to = |limit: Class| (2 << limit.number()) - 1;
+        match which {
+            Which::All => Self::ALL,
+            Which::UpTo(limit) => Self(up_to(limit)),
+            Which::Beyond(limit) => Self(Self::ALL.0 & !up_to(limit)),
         }
     }
 }
@@ -53,13 +66,25 @@ struct Node {
 }
 
 impl Child {
-    fn count(&self, which: Which) -> u64 {
+    fn count(&self, classes: Classes) -> u64 {
         match self {
             Self::Nothing => 0,
-            Self::Seat(_, class) => u64::from(which.has(*class)),
+            Self::Seat(_, class) => u64::from(classes.has(class.number())),
             Self::Node(node) => {
-                let counts = Class::ALL.iter().zip(&node.counts);
-                counts.filter(|(class, _)| which.has(**class)).map(|(_, count)| *count).sum()
+                let counts = node.counts.iter().enumerate();
+                counts.filter(|(number, _)| classes.has(*number)).map(|(_, count)| *count).sum()
+            }
+        }
+    }
+
+    #[inline]
+    fn has_any(&self, classes: Classes) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Seat(_, class) => classes.has(class.number()),
+            Self::Node(node) => {
+                let mut counts = node.counts.iter().enumerate();
+                counts.any(|(number, count)| *count > 0 && classes.has(number))
             }
         }
     }
@@ -67,7 +92,7 @@ impl Child {
 
 impl Seats {
     pub(super) fn count(&self, which: Which) -> u64 {
-        self.root.count(which)
+        self.root.count(which.into())
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -121,12 +146,12 @@ impl Seats {
         keys: &RangeInclusive<u64>,
         which: Which,
     ) -> Option<(u64, &Occupant)> {
-        first(&self.root, 0, self.height, keys, which)
+        first(&self.root, 0, self.height, keys, which.into())
     }
 
     /// How many seats are among the keys of the range.
     pub(super) fn count_in(&self, keys: &RangeInclusive<u64>, which: Which) -> u64 {
-        count(&self.root, 0, self.height, keys, which)
+        count(&self.root, 0, self.height, keys, which.into())
     }
 
     /// The seats among the keys of the range, ascending.
@@ -205,10 +230,10 @@ fn first<'a>(
     start: u64,
     height: u32,
     keys: &RangeInclusive<u64>,
-    which: Which,
+    classes: Classes,
 ) -> Option<(u64, &'a Occupant)> {
     let span = span(start, height);
-    if span.end() < keys.start() || keys.end() < span.start() || child.count(which) == 0 {
+    if span.end() < keys.start() || keys.end() < span.start() || !child.has_any(classes) {
         return None;
     }
     match child {
@@ -216,7 +241,7 @@ fn first<'a>(
         Child::Seat(occupant, _) => Some((start, occupant)),
         Child::Node(node) => {
             let mut children = within(&node.children, start, height - 1, keys);
-            children.find_map(|(start, child)| first(child, start, height - 1, keys, which))
+            children.find_map(|(start, child)| first(child, start, height - 1, keys, classes))
         }
     }
 }
@@ -236,19 +261,25 @@ fn within<'a>(
     (from..).zip(some).map(move |(i, child)| (start + (i << bits), child))
 }
 
-fn count(child: &Child, start: u64, height: u32, keys: &RangeInclusive<u64>, which: Which) -> u64 {
+fn count(
+    child: &Child,
+    start: u64,
+    height: u32,
+    keys: &RangeInclusive<u64>,
+    classes: Classes,
+) -> u64 {
     let span = span(start, height);
     if span.end() < keys.start() || keys.end() < span.start() {
         return 0;
     }
     if keys.start() <= span.start() && span.end() <= keys.end() {
-        return child.count(which);
+        return child.count(classes);
     }
     match child {
         Child::Nothing | Child::Seat(..) => 0,
         Child::Node(node) => {
             let children = within(&node.children, start, height - 1, keys);
-            children.map(|(start, child)| count(child, start, height - 1, keys, which)).sum()
+            children.map(|(start, child)| count(child, start, height - 1, keys, classes)).sum()
         }
     }
 }
@@ -290,7 +321,7 @@ pub(super) mod tests {
             {
                 let inside: Vec<u64> = plain
                     .range(keys.clone())
-                    .filter(|(_, class)| which.has(**class))
+                    .filter(|(_, class)| super::Classes::from(which).has(class.number()))
                     .map(|(key, _)| *key)
                     .collect();
                 assert_eq!(seats.count_in(&keys, which), u64::try_from(inside.len()).unwrap());

@@ -11,7 +11,7 @@ use super::{
     limits::{NESTING_MAX, PASSED_OVER_NAMED_MAX},
     record::{Occupant, RepUid},
     reps::RepState,
-    ring::Turn,
+    ring::{Ring, Turn},
     seats::Which,
     team::Team,
     visits::{Visit, Visits},
@@ -31,6 +31,8 @@ pub(super) struct Selection {
     pub(super) skipped: Skipped,
     /// What the pick moves, outermost ring first; empty if it came from a list.
     pub(super) moves: Vec<Move>,
+    /// Where the ring stands, if it came from one.
+    pub(super) cursor: Option<Cursor>,
 }
 
 /// Picks the first of a list who may have it.
@@ -43,7 +45,7 @@ pub(super) fn from_list<'a>(
         match filter::reason(&rep.standing(false), asked) {
             None => {
                 let chosen = Chosen::Rep(rep.record.uid, rep.record.id.clone());
-                return Selection { chosen: Some(chosen), skipped, moves: Vec::new() };
+                return Selection { chosen: Some(chosen), skipped, ..Selection::default() };
             }
             Some(reason) => {
                 skipped.total += 1;
@@ -53,7 +55,7 @@ pub(super) fn from_list<'a>(
             }
         }
     }
-    Selection { chosen: None, skipped, moves: Vec::new() }
+    Selection { skipped, ..Selection::default() }
 }
 
 /// Picks whose turn it is in a group's ring.
@@ -82,7 +84,7 @@ fn nested(
     };
     let skipped = skipped(team, group, cursor, &found, asked);
     let Some(Found { slot, occupant, by_credit, credits, came_round: _ }) = found else {
-        return Selection { chosen: None, skipped, moves: Vec::new() };
+        return Selection { skipped, cursor: Some(cursor), ..Selection::default() };
     };
     let after = if by_credit { cursor } else { slot };
     let step = Move {
@@ -106,15 +108,14 @@ fn nested(
         }
         Occupant::Group(inner) => match (team.groups.get(inner), depth.checked_sub(1)) {
             (Some(inner), Some(depth)) => {
-                let Selection { chosen, skipped: _, moves } =
-                    nested(team, inner, campaign, asked, depth);
+                let Selection { chosen, moves, .. } = nested(team, inner, campaign, asked, depth);
                 (chosen, moves)
             }
             (Some(_) | None, _) => (None, Vec::new()),
         },
     };
     let moves = std::iter::once(step).chain(inner).collect();
-    Selection { chosen, skipped, moves }
+    Selection { chosen, skipped, moves, cursor: Some(cursor) }
 }
 
 /// Whose turn it was found to be.
@@ -147,8 +148,18 @@ fn by_turn<'a>(
     asked: &Asked<'_>,
 ) -> Option<Found<'a>> {
     let ring = &group.ring;
-    let none = imbl::OrdMap::new();
-    let credits = group.rotations.get(rotation).map_or(&none, |rotation| &rotation.credits);
+    let credits = group.rotations.get(rotation).map(|rotation| &rotation.credits);
+    let Some(credits) = credits.filter(|credits| !credits.is_empty()) else {
+        let mut turns = ring.walk(cursor, Which::UpTo(asked.limit));
+        let Turn { slot, occupant, .. } = turns.find(|turn| !bars(asked, turn.occupant))?;
+        return Some(Found {
+            slot,
+            occupant,
+            by_credit: false,
+            credits: Vec::new(),
+            came_round: false,
+        });
+    };
     let eligible = credits.iter().filter_map(|(key, credits)| {
         let occupant = ring.at(*key)?;
         let seat = ring.seat(occupant)?;
@@ -193,6 +204,11 @@ fn bars(asked: &Asked<'_>, occupant: &Occupant) -> bool {
         Occupant::Rep(uid) => asked.bars(*uid),
         Occupant::Option(_) | Occupant::Group(_) => false,
     }
+}
+
+/// The slot that comes next, whoever's it is.
+fn next_slot(ring: &Ring, cursor: Cursor) -> Option<Cursor> {
+    ring.walk(cursor, Which::All).next().map(|turn| turn.slot)
 }
 
 /// Who was passed over: those before the pick; where load decides, and where nobody was picked, all
@@ -240,6 +256,8 @@ fn skipped(
         None => ring.count(Which::All),
         Some(found) if found.by_credit => 0,
         Some(found) if found.came_round => ring.count(Which::All),
+        // The next one, as it mostly is.
+        Some(found) if next_slot(ring, cursor) == Some(found.slot) => 0,
         Some(found) => ring.count_before(cursor, found.slot),
     };
     first(&mut ring.walk(cursor, Which::All), total)

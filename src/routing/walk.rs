@@ -118,8 +118,6 @@ struct Tried {
     selection: Selection,
     cause: Cause,
     missed: TargetOutcome,
-    /// Where the ring stands, of a group target.
-    cursor: Option<super::Cursor>,
 }
 
 fn try_target(team: &Team, target: &Target, last: Option<&RepState>, who: &Traveller<'_>) -> Tried {
@@ -132,42 +130,36 @@ fn try_target(team: &Team, target: &Target, last: Option<&RepState>, who: &Trave
     match (&target.kind, last) {
         (_, Some(rep)) => {
             let selection = from_list(std::iter::once(rep), &asked);
-            Tried { selection, cause: Cause::LastRep, missed: no_eligible, cursor: None }
+            Tried { selection, cause: Cause::LastRep, missed: no_eligible }
         }
         (TargetKind::Owner(kinds), None) => {
             let (reps, missed) = mapped_owners(team, kinds, who.owners);
             let selection = from_list(reps.into_iter(), &asked);
-            Tried { selection, cause: Cause::Owner, missed, cursor: None }
+            Tried { selection, cause: Cause::Owner, missed }
         }
         (TargetKind::Rep(rep), None) => {
             let selection = from_list(team.reps.find(rep).ok().into_iter(), &asked);
-            Tried { selection, cause: Cause::Rep, missed: no_eligible, cursor: None }
+            Tried { selection, cause: Cause::Rep, missed: no_eligible }
         }
         (TargetKind::Group(group), None) => {
             let Some(group) = team.groups.get(group) else {
                 let selection = Selection::default();
-                return Tried {
-                    selection,
-                    cause: Cause::Rotation,
-                    missed: no_eligible,
-                    cursor: None,
-                };
+                return Tried { selection, cause: Cause::Rotation, missed: no_eligible };
             };
             let limit = limit(target.require_online || group.record.require_online);
             let selection = from_ring(team, group, who.campaign, &Asked { limit, ..asked });
-            let cursor = Some(group.cursor(&group.rotation_key(who.campaign), now));
             let cause = match selection.chosen {
                 Some(Chosen::Option(_)) => Cause::Option,
                 Some(Chosen::Rep(..)) | None => Cause::Rotation,
             };
-            Tried { selection, cause, missed: no_eligible, cursor }
+            Tried { selection, cause, missed: no_eligible }
         }
     }
 }
 
 impl Tried {
     fn trace(&self, index: u32, target: Target, is_last_rep: bool) -> TargetTrace {
-        let Selection { chosen, skipped, moves } = &self.selection;
+        let Selection { chosen, skipped, moves, cursor } = &self.selection;
         let outcome = if chosen.is_some() { TargetOutcome::Picked } else { self.missed };
         let mut moves = moves.iter();
         let outer = moves.next();
@@ -182,8 +174,8 @@ impl Tried {
             is_last_rep,
             outcome,
             skipped: Skipped::clone(skipped),
-            cursor_before: self.cursor,
-            cursor_after: outer.map(|step| step.after).or(self.cursor),
+            cursor_before: *cursor,
+            cursor_after: outer.map(|step| step.after).or(*cursor),
             inner: inner.collect(),
         }
     }
@@ -196,7 +188,7 @@ impl Tried {
         target: &Target,
         wait_end: Option<Time>,
     ) -> Option<Pick> {
-        let Self { selection: Selection { chosen, skipped: _, moves }, cause, .. } = self;
+        let Self { selection: Selection { chosen, moves, .. }, cause, .. } = self;
         let chosen = chosen?;
         let accept_timeout_us = target.accept_timeout_us;
         let owner_changed = match &chosen {

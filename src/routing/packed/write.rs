@@ -64,10 +64,20 @@ impl Out<'_> {
         self.byte(form.number());
     }
 
+    /// Most numbers of a record are less than 128, which is their one byte.
+    #[inline]
     pub(super) fn number(&mut self, number: impl Into<u64>) {
+        let number = number.into();
+        match u8::try_from(number) {
+            Ok(byte @ ..0x80) => self.bytes.push(byte),
+            Ok(_) | Err(_) => self.long_number(number),
+        }
+    }
+
+    fn long_number(&mut self, number: u64) {
         let mut room = [0; NUMBER_MAX];
-        let length = number.into().encode_var(&mut room);
-        self.bytes.extend(room.iter().take(length));
+        let length = number.encode_var(&mut room);
+        self.bytes.extend_from_slice(room.get(..length).unwrap_or_default());
     }
 
     pub(super) fn signed(&mut self, number: i64) {

@@ -22,7 +22,7 @@ use crate::{
     codec,
     consensus::{
         COMMAND_LEN_MAX, Fault, NodeId, StateMachine,
-        driver::{self, Request},
+        driver::{self, Request, Submission},
     },
     image,
     planted::{self, Bug},
@@ -123,12 +123,16 @@ impl StateMachine for State {
     }
 }
 
-/// What the thread that owns the state is asked.
+/// A command for the thread that owns the state.
+pub type ReplicaSubmission = Submission<State>;
+
+/// What else that thread is asked.
 pub type ReplicaRequest = Request<State>;
 
 /// This node's copy of the state, in order with the others'. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Replica {
+    submissions: mpsc::Sender<ReplicaSubmission>,
     requests: mpsc::Sender<ReplicaRequest>,
     status: watch::Receiver<Status>,
 }
@@ -189,10 +193,14 @@ impl Encoded {
 }
 
 impl Replica {
-    /// A handle to the thread that takes `requests` and updates `status`.
+    /// A handle to the thread that takes `submissions` and `requests` and updates `status`.
     #[must_use]
-    pub fn new(requests: mpsc::Sender<ReplicaRequest>, status: watch::Receiver<Status>) -> Self {
-        Self { requests, status }
+    pub fn new(
+        submissions: mpsc::Sender<ReplicaSubmission>,
+        requests: mpsc::Sender<ReplicaRequest>,
+        status: watch::Receiver<Status>,
+    ) -> Self {
+        Self { submissions, requests, status }
     }
 
     /// Puts a command into the log; answers once it has taken effect here.
@@ -214,11 +222,12 @@ impl Replica {
         when_full: WhenFull,
     ) -> Result<Submitted, Unavailable> {
         let (reply, answer) = oneshot::channel();
-        let request = Request::Propose { command, reply };
+        let submission = Submission::new(command, reply);
         match when_full {
-            WhenFull::Refuse => self.send(request)?,
+            WhenFull::Refuse => send(&self.submissions, submission)?,
             WhenFull::Wait => {
-                self.requests.send(request).await.map_err(|_| Unavailable::ShuttingDown)?;
+                let sent = self.submissions.send(submission).await;
+                sent.map_err(|_| Unavailable::ShuttingDown)?;
             }
         }
         Ok(Submitted { answer })
@@ -263,7 +272,7 @@ impl Replica {
             // Nobody waits any more if the receiver is gone.
             drop(reply.send(answer));
         });
-        self.send(request(read))?;
+        send(&self.requests, request(read))?;
         answer.await.unwrap_or(Err(Unavailable::ShuttingDown))
     }
 
@@ -273,7 +282,7 @@ impl Replica {
     /// # Errors
     /// [`Unavailable::ShuttingDown`], [`Unavailable::Overloaded`].
     pub fn hand_over(&self, to: Option<NodeId>) -> Result<(), Unavailable> {
-        self.send(Request::HandOver { to })
+        send(&self.requests, Request::HandOver { to })
     }
 
     /// How long ago this node last heard from each other one on the peer port; zero where two nodes
@@ -283,7 +292,7 @@ impl Replica {
     /// [`Unavailable::ShuttingDown`], [`Unavailable::Overloaded`].
     pub async fn contacts(&self) -> Result<BTreeMap<NodeId, Duration>, Unavailable> {
         let (reply, answer) = oneshot::channel();
-        self.send(Request::Contacts(reply))?;
+        send(&self.requests, Request::Contacts(reply))?;
         answer.await.map_err(|_| Unavailable::ShuttingDown)
     }
 
@@ -296,16 +305,8 @@ impl Replica {
         change: Change,
     ) -> Result<Result<Changed, NotChanged>, Unavailable> {
         let (reply, answer) = oneshot::channel();
-        self.send(Request::Change { change, reply })?;
+        send(&self.requests, Request::Change { change, reply })?;
         answer.await.map_err(|_| Unavailable::LeadershipLost)
-    }
-
-    /// A full queue is an answer: the caller hears at once, and the memory stays bounded.
-    fn send(&self, request: ReplicaRequest) -> Result<(), Unavailable> {
-        self.requests.try_send(request).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => Unavailable::Overloaded,
-            mpsc::error::TrySendError::Closed(_) => Unavailable::ShuttingDown,
-        })
     }
 
     /// How this node is now.
@@ -319,4 +320,12 @@ impl Replica {
     pub fn watch(&self) -> watch::Receiver<Status> {
         self.status.clone()
     }
+}
+
+/// A full queue is an answer: the caller hears at once, and the memory stays bounded.
+fn send<T>(queue: &mpsc::Sender<T>, item: T) -> Result<(), Unavailable> {
+    queue.try_send(item).map_err(|error| match error {
+        mpsc::error::TrySendError::Full(_) => Unavailable::Overloaded,
+        mpsc::error::TrySendError::Closed(_) => Unavailable::ShuttingDown,
+    })
 }

@@ -118,7 +118,8 @@ async fn serve(config: Config) -> Result<(), ServeError> {
         }
     };
     let Started { is: Joined { cluster_id, node_id }, running, raft, keeper, events } = started;
-    let replica = Replica::new(running.requests.clone(), running.status.clone());
+    let replica =
+        Replica::new(running.submissions.clone(), running.requests.clone(), running.status.clone());
     // They end with the consensus thread.
     let mut companions = JoinSet::new();
     companions.spawn(keeper.run());

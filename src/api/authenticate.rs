@@ -302,7 +302,9 @@ mod tests {
             ready: true,
             checkpoint: None,
         });
-        let gate = Gate::new(Replica::new(requests, seen), Some(SecretHash([0; 32])));
+        let (submissions, _) = mpsc::channel(1);
+        let replica = Replica::new(submissions, requests, seen);
+        let gate = Gate::new(replica, Some(SecretHash([0; 32])));
         (gate, taken, status)
     }
 

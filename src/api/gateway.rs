@@ -387,7 +387,7 @@ mod tests {
     use super::*;
     use crate::{
         proto::turnwise::v1::CreateTeamRequest,
-        replica::{ReplicaRequest, Role},
+        replica::{ReplicaSubmission, Role},
     };
 
     fn follower(leader: Option<u64>) -> replica::Status {
@@ -409,17 +409,19 @@ mod tests {
     struct Bench {
         gateway: Gateway,
         status: watch::Sender<replica::Status>,
-        requests: mpsc::Receiver<ReplicaRequest>,
+        submissions: mpsc::Receiver<ReplicaSubmission>,
     }
 
     /// A node that nobody serves; it knows where no other one is.
     fn bench(leader: Option<u64>) -> Bench {
         let (status, seen) = watch::channel(follower(leader));
-        let (sender, requests) = mpsc::channel(8);
+        let (sender, submissions) = mpsc::channel(8);
+        let (requests, _) = mpsc::channel(1);
         let (_, addresses) = watch::channel(Arc::default());
         let patience = Duration::from_secs(600);
-        let gateway = Gateway::new(Replica::new(sender, seen), Peers::new(addresses), patience);
-        Bench { gateway, status, requests }
+        let replica = Replica::new(sender, requests, seen);
+        let gateway = Gateway::new(replica, Peers::new(addresses), patience);
+        Bench { gateway, status, submissions }
     }
 
     async fn create(gateway: &Gateway) -> Result<Answer, Status> {
@@ -436,11 +438,11 @@ mod tests {
             assert!(call.as_mut().now_or_never().is_none(), "nobody leads, or cannot be reached");
             bench.status.send_modify(|status| status.commit_index = 7);
             assert!(call.as_mut().now_or_never().is_none());
-            assert!(bench.requests.try_recv().is_err());
+            assert!(bench.submissions.try_recv().is_err());
             bench.status.send_replace(replica::Status { term: 2, ..follower(Some(1)) });
             assert!(call.as_mut().now_or_never().is_none());
-            assert!(matches!(bench.requests.try_recv(), Ok(ReplicaRequest::Propose { .. })));
-            assert!(bench.requests.try_recv().is_err());
+            assert!(bench.submissions.try_recv().is_ok());
+            assert!(bench.submissions.try_recv().is_err());
         }
     }
 
@@ -449,21 +451,21 @@ mod tests {
         let mut bench = bench(Some(1));
         let mut call = Box::pin(create(&bench.gateway));
         assert!(call.as_mut().now_or_never().is_none());
-        let Ok(ReplicaRequest::Propose { reply, .. }) = bench.requests.try_recv() else {
+        let Ok(ReplicaSubmission { reply, .. }) = bench.submissions.try_recv() else {
             panic!("it was not proposed");
         };
         reply.send(Err(Unavailable::NotLeader { leader: Some(NodeId(1)) })).unwrap();
-        assert!(call.as_mut().now_or_never().is_none() && bench.requests.try_recv().is_err());
+        assert!(call.as_mut().now_or_never().is_none() && bench.submissions.try_recv().is_err());
         bench.status.send_replace(replica::Status { term: 3, ..follower(Some(1)) });
         assert!(call.as_mut().now_or_never().is_none());
-        let Ok(ReplicaRequest::Propose { reply, .. }) = bench.requests.try_recv() else {
+        let Ok(ReplicaSubmission { reply, .. }) = bench.submissions.try_recv() else {
             panic!("it was not proposed again");
         };
         // Perhaps done: that is for the caller to ask again.
         reply.send(Err(Unavailable::LeadershipLost)).unwrap();
         let refused = call.await.unwrap_err();
         assert!(refused.message().contains("may have taken effect"), "{refused:?}");
-        assert!(bench.requests.try_recv().is_err());
+        assert!(bench.submissions.try_recv().is_err());
     }
 
     #[tokio::test]

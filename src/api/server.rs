@@ -238,7 +238,8 @@ mod tests {
     #[tokio::test]
     async fn a_call_that_nobody_decides_ends_at_the_callers_deadline_and_says_why() {
         // Taken by nobody: as if no majority answered.
-        let (requests, _taken) = mpsc::channel(1);
+        let (submissions, _submitted) = mpsc::channel(1);
+        let (requests, _asked) = mpsc::channel(1);
         let (_status, seen) = watch::channel(Status {
             node_id: NodeId(1),
             role: Role::Leader,
@@ -254,8 +255,8 @@ mod tests {
         });
         let (_addresses, addresses) = watch::channel(Arc::default());
         let peers = Peers::new(addresses);
-        let gateway =
-            Gateway::new(Replica::new(requests, seen), peers.clone(), std::time::Duration::ZERO);
+        let replica = Replica::new(submissions, requests, seen);
+        let gateway = Gateway::new(replica, peers.clone(), std::time::Duration::ZERO);
         let cluster =
             ClusterView { cluster_id: 1, client_address: String::new(), data_dir: PathBuf::new() };
         let metrics = Arc::new(Metrics::new());

@@ -21,6 +21,8 @@ use crate::{
     proto::turnwise::log::v1::{Batch, JoinToken, MemberRecord, SnapshotMeta},
 };
 
+/// How long a spent token is known after its time would have been over: longer than any call goes on.
+const SPENT_KEPT_US: u64 = 10 * 60 * 1_000_000;
 /// Join tokens that may be open at a time.
 pub const JOIN_TOKENS_MAX: usize = 16;
 
@@ -94,6 +96,9 @@ pub struct Membership {
     learners: BTreeSet<NodeId>,
     records: BTreeMap<NodeId, Record>,
     tokens: BTreeMap<TokenHash, OpenToken>,
+    /// Those that have admitted their node, and until when that is known. Who creates a token and hears nothing
+    /// does so again with the same hash: where that comes behind the node, it opens nothing.
+    spent: BTreeMap<TokenHash, u64>,
     /// Of members.
     marks: Marks,
 }
@@ -108,7 +113,10 @@ impl Membership {
         for record in &meta.member_records {
             membership.note(record);
         }
-        membership.tokens.extend(meta.join_tokens.iter().filter_map(read_token));
+        let (spent, open): (Vec<_>, Vec<_>) = meta.join_tokens.iter().partition(|it| it.spent);
+        membership.tokens.extend(open.into_iter().filter_map(read_token));
+        let spent = spent.into_iter().filter_map(read_token);
+        membership.spent.extend(spent.map(|(hash, token)| (hash, token.expires_us)));
         membership.marks = Marks::read(&meta.marks);
         membership
     }
@@ -119,13 +127,19 @@ impl Membership {
         meta.voters = ids(&self.voters);
         meta.learners = ids(&self.learners);
         meta.member_records = self.records.iter().map(|(id, it)| written(*id, it)).collect();
-        meta.join_tokens = self.tokens.iter().map(|(hash, it)| written_token(*hash, it)).collect();
+        let open = self.tokens.iter().map(|(hash, it)| written_token(*hash, it));
+        let spent = self.spent.iter().map(|(hash, until)| {
+            let token = OpenToken { expires_us: *until, replaces: None };
+            JoinToken { spent: true, ..written_token(*hash, &token) }
+        });
+        meta.join_tokens = open.chain(spent).collect();
         meta.marks = self.marks.iter().map(|(id, mark)| marks::written(id, mark)).collect();
     }
 
     /// Whether an ordinary entry does anything here. Nearly none does.
     pub(super) fn is_touched_by(&self, batch: &Batch) -> bool {
         self.tokens.values().any(|token| token.expires_us <= batch.stamp_us)
+            || self.spent.values().any(|until| *until <= batch.stamp_us)
             || !batch.member_records.is_empty()
             || !batch.join_tokens.is_empty()
             || !batch.marks.is_empty()
@@ -134,11 +148,13 @@ impl Membership {
     /// What an ordinary entry does.
     pub(super) fn batch(&mut self, batch: &Batch) {
         self.tokens.retain(|_, token| token.expires_us > batch.stamp_us);
+        self.spent.retain(|_, until| *until > batch.stamp_us);
         for record in &batch.member_records {
             self.note(record);
         }
         for (hash, token) in batch.join_tokens.iter().filter_map(read_token) {
-            if self.tokens.len() < JOIN_TOKENS_MAX && token.expires_us > batch.stamp_us {
+            let is_open = token.expires_us > batch.stamp_us && !self.spent.contains_key(&hash);
+            if is_open && self.tokens.len() < JOIN_TOKENS_MAX {
                 self.tokens.insert(hash, token);
             }
         }
@@ -183,8 +199,9 @@ impl Membership {
                 }
                 if let Some(token) = token
                     && !planted::is(Bug::TokenNotSpent)
+                    && let Some(open) = self.tokens.remove(token)
                 {
-                    self.tokens.remove(token);
+                    self.spent.insert(*token, open.expires_us.saturating_add(SPENT_KEPT_US));
                 }
                 self.learners.insert(node);
                 self.records.insert(node, record.clone());
@@ -325,6 +342,11 @@ impl Membership {
         token.filter(|token| token.expires_us > now_us)
     }
 
+    /// Whether a token with this hash has admitted its node.
+    pub(super) fn is_spent(&self, hash: TokenHash) -> bool {
+        self.spent.contains_key(&hash)
+    }
+
     /// What a node is told that was just admitted: everybody's record, and where the leader finds them.
     #[must_use]
     pub fn introduction(&self, address_of: impl Fn(NodeId) -> Option<String>) -> Vec<MemberRecord> {
@@ -382,6 +404,7 @@ pub(super) fn written_token(hash: TokenHash, token: &OpenToken) -> JoinToken {
         hash: hash.0.to_vec().into(),
         expires_us: token.expires_us,
         replaces_node_id: token.replaces.map_or(0, |id| id.0),
+        spent: false,
     }
 }
 
@@ -457,6 +480,21 @@ mod tests {
         assert!(spent.token(HASH, 20).is_none());
         members.batch(&Batch { stamp_us: 50, ..Batch::default() });
         assert_eq!(members, three());
+    }
+
+    #[test]
+    fn a_spent_token_is_not_opened_again_by_who_has_not_heard_that_it_was_created() {
+        let mut members = three();
+        members.batch(&token(HASH, 50));
+        assert!(members.change(NodeId(4), &add()) && members.is_spent(HASH));
+        let mut members = again(&members);
+        members.batch(&token(HASH, 70));
+        assert!(members.token(HASH, 20).is_none() && members.is_spent(HASH));
+        // It is forgotten when nobody asks any more.
+        let forgotten = Batch { stamp_us: 50 + SPENT_KEPT_US, ..Batch::default() };
+        assert!(members.is_touched_by(&forgotten));
+        members.batch(&forgotten);
+        assert!(!members.is_spent(HASH) && !members.is_touched_by(&forgotten));
     }
 
     #[test]

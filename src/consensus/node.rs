@@ -77,6 +77,8 @@ pub struct Node {
     leader: u64,
     /// The greatest commit index that a leader told of.
     leader_commit: u64,
+    /// What followers were told of, as leader.
+    told_commit: u64,
     stamp_us: u64,
     /// Of the cluster, as of the last index handed out.
     version: u32,
@@ -147,6 +149,8 @@ impl Node {
             max_size_per_msg: MAX_SIZE_PER_MSG,
             max_inflight_msgs: MAX_INFLIGHT_MSGS,
             check_quorum: true,
+            // See `tell_commit`.
+            skip_bcast_commit: true,
             pre_vote: true,
             max_uncommitted_size: MAX_UNCOMMITTED_SIZE,
             max_committed_size_per_ready: MAX_COMMITTED_SIZE_PER_READY,
@@ -168,6 +172,7 @@ impl Node {
             leading_term: None,
             leader: 0,
             leader_commit: 0,
+            told_commit: 0,
             stamp_us: 0,
             version: 0,
             membership: Arc::default(),
@@ -304,6 +309,7 @@ impl Node {
         if !given_up.is_empty() {
             effects.push(Effect::ReadsFailed(given_up));
         }
+        self.tell_commit();
         self.tend_marks()?;
         self.tend_members(effects)
     }
@@ -384,7 +390,10 @@ impl Node {
     /// Appends one entry as leader; false if raft-rs has too much uncommitted.
     fn append(&mut self, data: Bytes) -> Result<bool, Fault> {
         match self.raw.propose(Vec::new(), data.into()) {
-            Ok(()) => Ok(true),
+            Ok(()) => {
+                self.told_commit = self.raw.raft.raft_log.committed;
+                Ok(true)
+            }
             Err(raft::Error::ProposalDropped) => Ok(false),
             Err(error) => Err(error.into()),
         }

@@ -22,7 +22,7 @@ use turnwise::{
     clock,
     consensus::{
         EventSink as _, NodeId, StateMachine,
-        driver::{ReadAt as Seen, Request},
+        driver::{ReadAt as Seen, Request, Submission},
     },
     events::{Bounds, EventFeed, events},
     proto::turnwise::v1::{
@@ -34,8 +34,8 @@ use turnwise::{
         token_service_client::TokenServiceClient,
     },
     replica::{
-        Address, Addresses, Change, Changed, NotChanged, ReadAt, Replica, ReplicaRequest, Role,
-        Status,
+        Address, Addresses, Change, Changed, NotChanged, ReadAt, Replica, ReplicaRequest,
+        ReplicaSubmission, Role, Status,
     },
     routing::{AssignmentFilter, CampaignId, GroupId, SecretHash, State, TeamId},
     telemetry::Metrics,
@@ -117,19 +117,20 @@ impl Nodes {
         let mut cables = Vec::new();
         for (id, public, peer) in listeners {
             let address = public.local_addr().unwrap();
-            let (requests, taken) = mpsc::channel(1024);
+            let (submissions, submitted) = mpsc::channel(1024);
+            let (requests, asked) = mpsc::channel(1024);
             let (status, seen) = watch::channel(first_status(id));
             let status = Arc::new(status);
             let (mode, modes) = watch::channel(Mode::Serve);
             let (holding, held) = watch::channel(0);
-            let replica = Replica::new(requests, seen);
+            let replica = Replica::new(submissions, requests, seen);
             let (mut feed, keeper, events) = events(bounds);
             feed.loaded(applied);
             log.lock().unwrap().feeds.push(feed);
             tasks.spawn(keeper.run());
             let lag = Arc::default();
             let log = (Arc::clone(&log), Arc::clone(&lag));
-            tasks.spawn(apply(taken, log, Arc::clone(&status), modes, holding));
+            tasks.spawn(apply((submitted, asked), log, Arc::clone(&status), modes, holding));
 
             let whereabouts = |(node, peer): (&NodeId, &String)| {
                 let address = Address { peer: peer.clone(), is_member: true, ..Address::default() };
@@ -401,8 +402,17 @@ async fn cable(from: TcpListener, to: SocketAddr) {
     }
 }
 
+/// What the thread that owns the state would take.
+enum Taken {
+    Submission(ReplicaSubmission),
+    Request(ReplicaRequest),
+}
+
 async fn apply(
-    mut requests: mpsc::Receiver<ReplicaRequest>,
+    (mut submissions, mut requests): (
+        mpsc::Receiver<ReplicaSubmission>,
+        mpsc::Receiver<ReplicaRequest>,
+    ),
     (log, behind): (Arc<Mutex<Log>>, Arc<Mutex<Option<State>>>),
     status: Arc<watch::Sender<Status>>,
     mut modes: watch::Receiver<Mode>,
@@ -410,8 +420,9 @@ async fn apply(
 ) {
     let mut held = Vec::new();
     loop {
-        let request = tokio::select! {
-            request = requests.recv() => request,
+        let taken = tokio::select! {
+            submission = submissions.recv() => submission.map(Taken::Submission),
+            request = requests.recv() => request.map(Taken::Request),
             changed = modes.changed() => {
                 if changed.is_err() {
                     return;
@@ -426,16 +437,21 @@ async fn apply(
             }
         };
         let this = *status.borrow();
-        match request {
+        let request = match taken {
             None => return,
-            Some(Request::Propose { reply, .. }) if this.leader != Some(this.node_id) => {
+            Some(Taken::Request(request)) => request,
+            Some(Taken::Submission(Submission { reply, .. }))
+                if this.leader != Some(this.node_id) =>
+            {
                 answer(reply, Err(Unavailable::NotLeader { leader: this.leader }));
+                continue;
             }
-            Some(Request::Propose { reply, .. }) if *modes.borrow() != Mode::Serve => {
+            Some(Taken::Submission(Submission { reply, .. })) if *modes.borrow() != Mode::Serve => {
                 held.push(reply);
                 holding.send_replace(held.len());
+                continue;
             }
-            Some(Request::Propose { command, reply }) => {
+            Some(Taken::Submission(Submission { command, reply, .. })) => {
                 let mut log = log.lock().unwrap();
                 log.applied += 1;
                 let (index, stamp) = (log.applied, clock::wall().0);
@@ -449,28 +465,31 @@ async fn apply(
                     status.stamp_us = log.state.time().0;
                 });
                 answer(reply, Ok(done));
+                continue;
             }
-            Some(Request::Read(look)) if this.leader.is_none() => look(Err(Unavailable::NoLeader)),
-            Some(Request::Inspect(look)) if behind.lock().unwrap().is_some() => {
+        };
+        match request {
+            Request::Read(look) if this.leader.is_none() => look(Err(Unavailable::NoLeader)),
+            Request::Inspect(look) if behind.lock().unwrap().is_some() => {
                 let behind = behind.lock().unwrap();
                 let wall_us = clock::wall().0;
                 let seen = Seen { applied_index: 0, term: 1, wall_us, leader_us: None };
                 look(Ok((behind.as_ref().unwrap(), seen)));
             }
-            Some(Request::Read(look) | Request::Inspect(look)) => {
+            Request::Read(look) | Request::Inspect(look) => {
                 let log = log.lock().unwrap();
                 let wall_us = clock::wall().0;
                 let leader_us = (this.leader == Some(this.node_id)).then_some(wall_us);
                 let applied_index = log.applied;
                 look(Ok((&log.state, Seen { applied_index, term: 1, wall_us, leader_us })));
             }
-            Some(Request::HandOver { .. }) => {}
+            Request::HandOver { .. } => {}
             // As if everybody had been heard from a second ago.
-            Some(Request::Contacts(reply)) => {
+            Request::Contacts(reply) => {
                 let others = (1..=3).map(NodeId).filter(|id| *id != this.node_id);
                 drop(reply.send(others.map(|id| (id, Duration::from_secs(1))).collect()));
             }
-            Some(Request::Change { change, reply }) => {
+            Request::Change { change, reply } => {
                 let done = match change {
                     Change::CreateToken { ttl_us, .. } => {
                         Ok(Changed::TokenCreated { expires_us: clock::wall().0 + ttl_us })

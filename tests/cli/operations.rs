@@ -76,7 +76,10 @@ fn every_command_of_the_page_does_what_it_says() {
     }
     let endpoints = cluster.endpoint(2);
     let hash = cluster.json("cluster status --at-applied-index");
-    let hash = hash["members"][0]["state_hash"].as_str().unwrap().to_owned();
+    // Others may not have heard yet that it is committed.
+    let mut members = hash["members"].as_array().unwrap().iter();
+    let leader = members.find(|member| member["role"] == "LEADER").unwrap();
+    let hash = leader["state_hash"].as_str().unwrap().to_owned();
     let mut cluster = Some(cluster);
     let folder = tempfile::tempdir().unwrap();
     let lib = folder.path().to_str().unwrap().to_owned();

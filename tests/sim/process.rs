@@ -273,6 +273,13 @@ impl Process {
     /// Gives the node everything that waited.
     pub(crate) fn drain(&mut self, context: &mut Context<'_>) -> Result<(), Down> {
         self.drain_asked = false;
+        let reads = std::mem::take(&mut self.reads);
+        if !reads.is_empty() {
+            self.handle(context, Input::Read(reads))?;
+        }
+        if !self.node.has_room() {
+            return Ok(());
+        }
         let proposals = std::mem::take(&mut self.proposals);
         if proposals.len() > 1 {
             context.marks.hit(Mark::Batched);
@@ -280,11 +287,15 @@ impl Process {
         if !proposals.is_empty() {
             self.handle(context, Input::Propose(proposals))?;
         }
-        let reads = std::mem::take(&mut self.reads);
-        if !reads.is_empty() {
-            self.handle(context, Input::Read(reads))?;
-        }
         Ok(())
+    }
+
+    /// Proposals that wait for room have it now.
+    fn drain_again(&mut self, context: &mut Context<'_>) {
+        if !self.proposals.is_empty() && !self.drain_asked && self.node.has_room() {
+            self.drain_asked = true;
+            context.out.push(Out::Drain);
+        }
     }
 
     /// Syncs everything that was written.
@@ -363,6 +374,7 @@ impl Process {
                 context.checks.configs.believes(self.id, self.applied, &self.members, leads);
             }
         }
+        self.drain_again(context);
         if self.unsynced.is_empty() {
             for (id, outcome) in std::mem::take(&mut self.changed) {
                 self.changed(context, id, outcome);

@@ -60,17 +60,28 @@ use super::{
     log::{DiskError, LogError},
     peers::Addresses,
 };
-use crate::unavailable::Unavailable;
+use crate::{clock, unavailable::Unavailable};
 
-/// What callers ask of the thread that owns the state.
+/// A command to be put into the log, answered once it has taken effect here. They have a queue of their own,
+/// where they wait while enough is under way.
+pub struct Submission<S: StateMachine> {
+    /// At most [`super::COMMAND_LEN_MAX`] bytes.
+    pub command: Bytes,
+    /// To whom.
+    pub reply: oneshot::Sender<Result<S::Reply, Unavailable>>,
+    since: Duration,
+}
+
+impl<S: StateMachine> Submission<S> {
+    /// Submitted now: what it waits in the queue is a part of what it takes.
+    #[must_use]
+    pub fn new(command: Bytes, reply: oneshot::Sender<Result<S::Reply, Unavailable>>) -> Self {
+        Self { command, reply, since: clock::monotonic() }
+    }
+}
+
+/// What else callers ask of the thread that owns the state.
 pub enum Request<S: StateMachine> {
-    /// Put a command into the log and answer once it has taken effect here.
-    Propose {
-        /// At most [`super::COMMAND_LEN_MAX`] bytes.
-        command: Bytes,
-        /// To whom.
-        reply: oneshot::Sender<Result<S::Reply, Unavailable>>,
-    },
     /// Look at the state once it holds all that was acknowledged before, by any node.
     Read(ReadFn<S>),
     /// Look at the state as it is here and now, leader or not.
@@ -177,7 +188,9 @@ pub type EndOfThread = oneshot::Receiver<Result<(), Ended>>;
 /// A running consensus thread.
 #[derive(Debug)]
 pub struct Running<S: StateMachine> {
-    /// For calls.
+    /// For commands.
+    pub submissions: mpsc::Sender<Submission<S>>,
+    /// For all other calls.
     pub requests: mpsc::Sender<Request<S>>,
     /// How the node is, now and whenever that changes.
     pub status: watch::Receiver<Status>,

@@ -238,6 +238,7 @@ fn launch<S: StateMachine, D: Disk>(
     let (view, view_seen) = watch::channel(view);
     let (status, status_seen) = watch::channel(first_status(node_id, &node));
     let (peer_events, peers) = mpsc::channel::<PeerEvent>(4_096);
+    let (submissions, submitted) = mpsc::channel(setup.request_queue_max);
     let (requests, requested) = mpsc::channel(setup.request_queue_max);
     let (reports, reported) = mpsc::unbounded_channel();
     let (stop, stopped) = oneshot::channel();
@@ -266,15 +267,28 @@ fn launch<S: StateMachine, D: Disk>(
         runtime: Handle::current(),
         reports,
     };
-    let inbox = Inbox { requests: requested, peers, reports: reported, stop: stopped };
+    let inbox = Inbox {
+        submissions: submitted,
+        requests: requested,
+        peers,
+        reports: reported,
+        stop: stopped,
+    };
     let tick = setup.tick;
     let (thread, ended) = spawn(move || {
         let own = runtime::Builder::new_current_thread().enable_time().build();
         let own = own.map_err(|error| Ended::Panicked(error.to_string()))?;
         own.block_on(Driver::new(parts).run(inbox, tick))
     })?;
-    let running =
-        Running { requests, status: status_seen, addresses: addresses_seen, ended, stop, thread };
+    let running = Running {
+        submissions,
+        requests,
+        status: status_seen,
+        addresses: addresses_seen,
+        ended,
+        stop,
+        thread,
+    };
     Ok((running, service))
 }
 

@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::{
-    Ended, ReadAt, ReadFn, Request, Status,
+    Ended, ReadAt, ReadFn, Request, Status, Submission,
     checkpoints::Checkpoints,
     contacts::Contacts,
     data_dir::WrittenSnapshot,
@@ -34,7 +34,7 @@ use crate::{
 
 /// Events of peers taken in one turn; more wait for the next.
 const EVENTS_PER_TURN_MAX: usize = 4_096;
-/// Calls taken in one turn; more wait for the next.
+/// Calls taken in one turn, of commands and of all others; more wait for the next.
 const REQUESTS_PER_TURN_MAX: usize = 16_384;
 
 /// What a thread or task of the driver reports back.
@@ -46,6 +46,7 @@ pub(super) enum Report<F> {
 
 /// Everything that reaches the thread, in one place.
 pub(super) struct Inbox<S: StateMachine, D: Disk> {
+    pub(super) submissions: mpsc::Receiver<Submission<S>>,
     pub(super) requests: mpsc::Receiver<Request<S>>,
     pub(super) peers: mpsc::Receiver<PeerEvent>,
     pub(super) reports: mpsc::UnboundedReceiver<Report<D::File>>,
@@ -132,8 +133,23 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
 
     /// Turns until told to stop or unable to go on.
     pub(super) async fn run(mut self, mut inbox: Inbox<S, D>, tick: Duration) -> Result<(), Ended> {
+        let ended = self.turn_until_stopped(&mut inbox, tick).await;
+        // What is still in the queue was never proposed.
+        inbox.submissions.close();
+        while let Ok(Submission { reply, .. }) = inbox.submissions.try_recv() {
+            drop(reply.send(Err(Unavailable::ShuttingDown)));
+        }
+        ended
+    }
+
+    async fn turn_until_stopped(
+        &mut self,
+        inbox: &mut Inbox<S, D>,
+        tick: Duration,
+    ) -> Result<(), Ended> {
         let mut next_tick = clock::monotonic() + tick;
         let mut requests = Vec::new();
+        let mut submissions = Vec::new();
         let mut events = Vec::new();
         let mut reports = Vec::new();
         loop {
@@ -149,6 +165,13 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
                         return Ok(());
                     }
                 }
+                count = inbox.submissions.recv_many(&mut submissions, REQUESTS_PER_TURN_MAX),
+                    if self.parts.node.has_room() =>
+                {
+                    if count == 0 {
+                        return Ok(());
+                    }
+                }
             }
             while events.len() < EVENTS_PER_TURN_MAX
                 && let Ok(event) = inbox.peers.try_recv()
@@ -160,8 +183,6 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
             {
                 requests.push(request);
             }
-            let left = inbox.requests.len();
-            self.parts.metrics.queue_depth.set(u64::try_from(left).unwrap_or(u64::MAX));
             for report in reports.drain(..) {
                 self.reported(report)?;
             }
@@ -175,6 +196,16 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
                 self.ticked()?;
             }
             self.requested(requests.drain(..))?;
+            // What came before may have made room.
+            while submissions.len() < REQUESTS_PER_TURN_MAX
+                && self.parts.node.has_room()
+                && let Ok(submission) = inbox.submissions.try_recv()
+            {
+                submissions.push(submission);
+            }
+            let left = inbox.submissions.len();
+            self.parts.metrics.queue_depth.set(u64::try_from(left).unwrap_or(u64::MAX));
+            self.submitted(submissions.drain(..))?;
             self.finish_turn()?;
             // The tasks' results are reports; here they only leave.
             while self.tasks.try_join_next().is_some() {}
@@ -187,16 +218,9 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
     }
 
     fn requested(&mut self, requests: impl Iterator<Item = Request<S>>) -> Result<(), Ended> {
-        let mut proposals = Vec::new();
         let mut reads = Vec::new();
-        let since = clock::monotonic();
         for request in requests {
             match request {
-                Request::Propose { command, reply } => {
-                    let id = ProposalId(self.next_id());
-                    self.waiters.insert(id, Waiter { reply, since });
-                    proposals.push(Proposal { id, command });
-                }
                 Request::Read(read) => {
                     let id = ReadId(self.next_id());
                     self.reads.insert(id, read);
@@ -222,6 +246,16 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
         }
         if !reads.is_empty() {
             self.handle(Input::Read(reads))?;
+        }
+        Ok(())
+    }
+
+    fn submitted(&mut self, submissions: impl Iterator<Item = Submission<S>>) -> Result<(), Ended> {
+        let mut proposals = Vec::new();
+        for Submission { command, reply, since } in submissions {
+            let id = ProposalId(self.next_id());
+            self.waiters.insert(id, Waiter { reply, since });
+            proposals.push(Proposal { id, command });
         }
         if !proposals.is_empty() {
             let count = proposals.len();

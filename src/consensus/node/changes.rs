@@ -371,6 +371,8 @@ impl Node {
             let outcome = match what {
                 What::Token { hash, expires_us } => {
                     let is_open = self.membership.token(hash, batch.stamp_us).is_some();
+                    // Whoever asks again learns that it was created, though it has admitted somebody since.
+                    let is_open = is_open || self.membership.is_spent(hash);
                     let open = Changed::TokenCreated { expires_us };
                     if is_open { Ok(open) } else { Err(NotChanged::TooManyTokens) }
                 }

@@ -13,7 +13,35 @@ use crate::{
     planted::{self, Bug},
 };
 
+/// Entries of a leader that wait for a majority, beyond which it takes no more proposals. What comes meanwhile
+/// makes the next batch larger: each costs every node an fsync and some wake-ups, however much it holds. One would
+/// have the disks and the network idle by turns; see docs/PERFORMANCE.md.
+const UNDER_WAY_MAX: u64 = 3;
+
 impl Node {
+    /// Whether proposals are to be given to it now. If not, they are to wait; what is under way will end, or this
+    /// node's leadership will.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        let log = &self.raw.raft.raft_log;
+        let is_leader = self.raw.raft.state == StateRole::Leader;
+        !is_leader || log.last_index() < log.committed.saturating_add(UNDER_WAY_MAX)
+    }
+
+    /// Tells followers what is committed, where nothing told them since the last tick. By itself raft-rs would tell
+    /// of each commit at once, by a message of its own which is answered by another. The next entries tell it as
+    /// well, and where there are some, they come soon. Where there is no room for more, none come: then this also
+    /// sends again what was lost on its way to a follower.
+    pub(super) fn tell_commit(&mut self) {
+        let is_full = !self.has_room();
+        let raft = &mut self.raw.raft;
+        let tells = is_full || self.told_commit < raft.raft_log.committed;
+        if raft.state == StateRole::Leader && tells {
+            self.told_commit = raft.raft_log.committed;
+            raft.bcast_append();
+        }
+    }
+
     /// Lets another voter lead: this one, or whichever has most of the log.
     pub(super) fn hand_over(&mut self, to: Option<NodeId>) {
         let raft = &self.raw.raft;

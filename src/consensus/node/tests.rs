@@ -4,6 +4,7 @@ mod alone;
 mod marks;
 mod rejoin;
 mod retained;
+mod under_way;
 mod upgrade;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -300,8 +301,10 @@ impl World {
 
     fn join(&mut self, id: u64, replaces: Option<u64>) {
         let replaces = replaces.map(NodeId);
-        self.insist(&Change::CreateToken { hash: TOKEN, ttl_us: HOUR_US, replaces }).unwrap();
-        let joined = self.insist(&join_with(self.build(id), TOKEN, id)).unwrap();
+        // Each has a token of its own: one that was spent is not opened again.
+        let hash = TokenHash([u8::try_from(id).unwrap(); 32]);
+        self.insist(&Change::CreateToken { hash, ttl_us: HOUR_US, replaces }).unwrap();
+        let joined = self.insist(&join_with(self.build(id), hash, id)).unwrap();
         let Changed::Joined { node, membership } = joined else { panic!("{joined:?}") };
         assert_eq!(node, NodeId(id));
         let begin = joining_snapshot(membership.introduction(|_| None));

@@ -394,12 +394,12 @@ impl World {
                     self.marks.hit(Mark::CopyRefused);
                     operator.joiners.remove(at);
                 }
-                // It rotted before any leader had recorded whose it was.
+                // It rotted before any leader had recorded whose it was; or it had been founded anew.
                 Err(NotChanged::OtherData { node }) => {
                     let mut all = self.machines.iter().filter_map(|it| it.process.as_ref());
                     let is_known =
                         |it: &Process| it.node().membership().incarnation(node).is_some();
-                    if !all.all(is_known) {
+                    if !all.all(is_known) || self.machines[index_of(node)].is_wiped {
                         operator.joiners.remove(at);
                     }
                 }

@@ -87,21 +87,22 @@ fn applied(shape: Shape) {
     let mut service = Service::new(shape);
     let commands: Vec<(Command, Stamp)> = (0..2 * TIMES).map(|_| service.next()).collect();
     let (before, counted) = commands.split_at(commands.len() / 2);
+    count_applied(service, before, counted);
+}
+
+/// Assigns that were made already, by the same requests.
+fn repeated() {
+    let mut service = Service::new(Shape::all_in(10));
+    let commands: Vec<(Command, Stamp)> = (0..TIMES).map(|_| service.next()).collect();
+    count_applied(service, &commands, &commands);
+}
+
+fn count_applied(mut service: Service, before: &[(Command, Stamp)], counted: &[(Command, Stamp)]) {
     let mut apply = |(command, stamp): &(Command, Stamp)| {
         drop(black_box(service.state.apply(command, *stamp)));
     };
     before.iter().for_each(&mut apply);
     counted_by_callgrind(&mut || counted.iter().for_each(&mut apply));
-}
-
-fn repeated() {
-    let mut service = Service::new(Shape::all_in(10));
-    let commands: Vec<(Command, Stamp)> = (0..TIMES).map(|_| service.next()).collect();
-    let mut apply = |(command, stamp): &(Command, Stamp)| {
-        drop(black_box(service.state.apply(command, *stamp)));
-    };
-    commands.iter().for_each(&mut apply);
-    counted_by_callgrind(&mut || commands.iter().for_each(&mut apply));
 }
 
 fn encoded() {

@@ -250,13 +250,21 @@ impl World {
             }
             self.input(id, Input::Tick);
         }
+        self.carry(gets_lost);
+    }
+
+    /// Carries all letters, and those that come of them. Gives what was on its way.
+    fn carry(&mut self, gets_lost: impl Fn(&RaftMessage) -> bool) -> Vec<RaftMessage> {
+        let mut carried = Vec::new();
         while let Some(letter) = self.letters.pop_front() {
+            carried.push(letter.clone());
             let (from, to) = (letter.from, letter.to);
             let lost = self.down.contains(&to) || self.down.contains(&from) || gets_lost(&letter);
             if self.machines.contains_key(&to) && !lost {
                 self.input(to, Input::Receive { from: NodeId(from), message: letter });
             }
         }
+        carried
     }
 
     fn until(&mut self, done: impl Fn(&Self) -> bool) {

@@ -44,7 +44,7 @@ pub struct Config {
     pub rejoin: bool,
     /// Heartbeat and election.
     pub timing: Timing,
-    /// Threads of the network runtime, at least 1.
+    /// Threads that serve clients, at least 1.
     pub worker_threads: usize,
     /// Bounds that an operator may set.
     pub limits: Limits,

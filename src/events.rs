@@ -1,23 +1,20 @@
 //! What happened of late, for those who watch: a stretch of the log's events, kept in each node's memory.
 //!
 //! The thread that owns the state only hands events over ([`EventFeed`]), which neither blocks nor
-//! waits; a task of its own ([`Keeper`]) puts them into the bounded stretch, and readers ([`EventLog`])
-//! copy from there at their own pace. Within the stretch no index is missing: what is let go goes from
-//! its old end, and where something could not be kept, it begins anew. It is no part of the state: after
-//! a start it begins behind the snapshot that was loaded.
+//! waits, and wakes nobody but a reader that waits for them. Whoever reads ([`EventLog`]) puts what was handed
+//! over into the bounded stretch first; where nobody reads for long, a task of its own ([`Keeper`]) does. Within
+//! the stretch no index is missing: what is let go goes from its old end, and where something could not be
+//! kept, it begins anew. It is no part of the state: after a start it begins behind the snapshot that was loaded.
 
 mod size;
 
 use std::{
     collections::{HashMap, VecDeque},
     mem,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, watch};
 
 use crate::{
     consensus::EventSink,
@@ -40,13 +37,13 @@ impl Default for Bounds {
     }
 }
 
-/// Events and empty entries that may be on their way to the keeper. More are not kept: it never happens
-/// unless the machine gives the keeper no time at all.
+/// Events and empty entries that may have been handed over and not kept yet. More are not kept: it never
+/// happens unless the machine gives the keeper no time at all.
 const UNDERWAY_MAX: usize = 200_000;
+/// At so many of them the keeper is woken, if no reader has come before.
+const KEPT_AT_ONCE: usize = 1_024;
 /// The index of the state that a cluster begins with, in which there is nothing.
 const FOUNDING: u64 = 1;
-/// What the keeper takes at a time.
-const TAKEN_AT_ONCE: usize = 1_024;
 
 /// What one entry of the log made happen: at least one event. An event's place here is its `seq`.
 #[derive(Debug, PartialEq, Eq)]
@@ -77,26 +74,44 @@ pub struct Stretch {
 /// The events of late. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct EventLog {
-    kept: Arc<Mutex<Kept>>,
+    shared: Arc<Shared>,
     last: watch::Receiver<u64>,
 }
 
 /// The end that the thread which owns the state holds.
 #[derive(Debug)]
 pub struct EventFeed {
-    told: mpsc::UnboundedSender<Told>,
-    underway: Arc<AtomicUsize>,
+    shared: Arc<Shared>,
+    /// The last index handed over.
+    last: watch::Sender<u64>,
     /// Something was not handed over.
     lost: bool,
 }
 
-/// Puts what is handed over where readers find it.
+/// Keeps what is handed over while nobody reads.
 #[derive(Debug)]
 pub struct Keeper {
-    told: mpsc::UnboundedReceiver<Told>,
-    underway: Arc<AtomicUsize>,
-    kept: Arc<Mutex<Kept>>,
-    last: watch::Sender<u64>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// Held by whoever keeps, and then reads.
+    kept: Mutex<Kept>,
+    /// Held for as long as it takes to put something there, or to take all.
+    underway: Mutex<Underway>,
+    /// Much is under way.
+    much: Notify,
+}
+
+/// Handed over, and not kept yet.
+#[derive(Debug, Default)]
+struct Underway {
+    told: Vec<Told>,
+    /// Events and empty entries.
+    weight: usize,
+    /// Nothing more will come.
+    ended: bool,
 }
 
 #[derive(Debug)]
@@ -105,23 +120,38 @@ enum Told {
     Applied(u64, Vec<Event>),
 }
 
-/// The three ends of a new one. It keeps events while [`Keeper::run`] runs.
+/// The three ends of a new one. What is handed over stays bounded while [`Keeper::run`] runs.
 #[must_use]
 pub fn events(bounds: Bounds) -> (EventFeed, Keeper, EventLog) {
-    let (told, taken) = mpsc::unbounded_channel();
-    let underway = Arc::new(AtomicUsize::new(0));
-    let kept = Arc::new(Mutex::new(Kept::new(bounds)));
+    let kept = Mutex::new(Kept::new(bounds));
+    let shared = Arc::new(Shared { kept, underway: Mutex::default(), much: Notify::new() });
     let (last, seen) = watch::channel(0);
-    let keeper =
-        Keeper { told: taken, underway: Arc::clone(&underway), kept: Arc::clone(&kept), last };
-    (EventFeed { told, underway, lost: false }, keeper, EventLog { kept, last: seen })
+    let feed = EventFeed { shared: Arc::clone(&shared), last, lost: false };
+    (feed, Keeper { shared: Arc::clone(&shared) }, EventLog { shared, last: seen })
 }
 
 impl EventFeed {
-    fn tell(&self, told: Told) {
-        self.underway.fetch_add(told.weight(), Ordering::Relaxed);
-        // Nobody keeps them any more only where the process is ending.
-        drop(self.told.send(told));
+    fn tell(&self, index: u64, told: impl IntoIterator<Item = Told>) {
+        let is_much = {
+            let mut underway = lock(&self.shared.underway);
+            for told in told {
+                underway.weight += told.weight();
+                underway.told.push(told);
+            }
+            underway.weight >= KEPT_AT_ONCE
+        };
+        if is_much {
+            self.shared.much.notify_one();
+        }
+        // Nobody is woken by this who does not wait for it.
+        self.last.send_replace(index);
+    }
+}
+
+impl Drop for EventFeed {
+    fn drop(&mut self) {
+        lock(&self.shared.underway).ended = true;
+        self.shared.much.notify_one();
     }
 }
 
@@ -137,44 +167,50 @@ impl Told {
 impl EventSink<Event> for EventFeed {
     fn loaded(&mut self, index: u64) {
         self.lost = false;
-        self.tell(Told::Loaded(index));
+        self.tell(index, [Told::Loaded(index)]);
     }
 
     fn applied(&mut self, index: u64, events: Vec<Event>) {
         let told = Told::Applied(index, events);
-        if self.underway.load(Ordering::Relaxed) + told.weight() > UNDERWAY_MAX {
+        // Nobody else adds to it.
+        if lock(&self.shared.underway).weight + told.weight() > UNDERWAY_MAX {
             self.lost = true;
             return;
         }
-        if mem::take(&mut self.lost) {
-            self.tell(Told::Loaded(index.saturating_sub(1)));
-        }
-        self.tell(told);
+        let anew = mem::take(&mut self.lost).then(|| Told::Loaded(index.saturating_sub(1)));
+        self.tell(index, anew.into_iter().chain([told]));
     }
 }
 
 impl Keeper {
     /// Keeps events until the feed is gone.
-    pub async fn run(mut self) {
-        let mut taken = Vec::new();
-        while self.told.recv_many(&mut taken, TAKEN_AT_ONCE).await > 0 {
-            let weight = taken.iter().map(Told::weight).sum();
-            let mut let_go = Vec::new();
-            let last = {
-                let mut kept = lock(&self.kept);
-                for told in taken.drain(..) {
-                    match told {
-                        Told::Loaded(index) => kept.begin_after(index, &mut let_go),
-                        Told::Applied(index, events) => kept.add(index, events, &mut let_go),
-                    }
-                }
-                kept.last
-            };
-            // Freed without the lock.
-            drop(let_go);
-            self.underway.fetch_sub(weight, Ordering::Relaxed);
-            self.last.send_replace(last);
+    pub async fn run(self) {
+        while !self.shared.with(|_, ended| ended) {
+            self.shared.much.notified().await;
         }
+    }
+}
+
+impl Shared {
+    /// Keeps what was handed over, and looks at what is kept; and whether the feed is gone.
+    fn with<T>(&self, look: impl FnOnce(&Kept, bool) -> T) -> T {
+        let mut let_go = Vec::new();
+        let mut kept = lock(&self.kept);
+        let (told, ended) = {
+            let mut underway = lock(&self.underway);
+            underway.weight = 0;
+            (mem::take(&mut underway.told), underway.ended)
+        };
+        for told in told {
+            match told {
+                Told::Loaded(index) => kept.begin_after(index, &mut let_go),
+                Told::Applied(index, events) => kept.add(index, events, &mut let_go),
+            }
+        }
+        let seen = look(&kept, ended);
+        // What is let go is freed without the lock.
+        drop(kept);
+        seen
     }
 }
 
@@ -185,32 +221,31 @@ impl EventLog {
     /// # Errors
     /// [`Compacted`], if not all from there on are kept.
     pub fn read(&self, from: u64, entries_max: usize) -> Result<Stretch, Compacted> {
-        lock(&self.kept).read(from, entries_max)
+        self.shared.with(|kept, _| kept.read(from, entries_max))
     }
 
     /// The least index from which all events are kept, and the last one told.
     #[must_use]
     pub fn range(&self) -> (u64, u64) {
-        let kept = lock(&self.kept);
-        (kept.first, kept.last)
+        self.shared.with(|kept, _| (kept.first, kept.last))
     }
 
     /// Where the team was created, as an index and the event's place in that entry; the last time, if
     /// there were several of its name. `None` = before all that is kept, or never.
     #[must_use]
     pub fn created(&self, team: &TeamId) -> Option<(u64, usize)> {
-        lock(&self.kept).created.get(team).copied()
+        self.shared.with(|kept, _| kept.created.get(team).copied())
     }
 
-    /// Returns once the events of this index are kept, or nothing more will be: then with `false`.
+    /// Returns once the events of this index can be read, or nothing more will come: then with `false`.
     pub async fn reached(&self, index: u64) -> bool {
         self.last.clone().wait_for(|last| *last >= index).await.is_ok()
     }
 }
 
-fn lock(kept: &Mutex<Kept>) -> MutexGuard<'_, Kept> {
-    // Every change under the lock is whole before anything in it can panic.
-    kept.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(guarded: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Every change under the locks is whole before anything in it can panic.
+    guarded.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// All that happened from `first` to `last`.
@@ -429,17 +464,32 @@ mod tests {
         // One more than fits, since the load counts too.
         let full = u64::try_from(UNDERWAY_MAX).unwrap();
         (1..=full).for_each(|index| feed.applied(index, Vec::new()));
-        assert_eq!(feed.underway.load(Ordering::Relaxed), UNDERWAY_MAX);
+        assert_eq!(lock(&feed.shared.underway).weight, UNDERWAY_MAX);
         assert!(feed.lost);
-        let keeping = tokio::spawn(keeper.run());
-        assert!(log.reached(full - 1).await);
-        while feed.underway.load(Ordering::Relaxed) > 0 {
-            tokio::task::yield_now().await;
-        }
+        assert_eq!(log.range(), (1, full - 1), "a reader keeps what there is");
         feed.applied(full + 1, some(full + 1, 1));
         assert!(log.reached(full + 1).await);
         assert_eq!(log.read(full, 9), Err(Compacted { oldest: full + 1 }));
         assert_eq!(log.read(full + 1, 9).map(|all| indexes(&all)), Ok(vec![full + 1]));
+        drop(feed);
+        keeper.run().await;
+    }
+
+    #[tokio::test]
+    async fn what_nobody_reads_is_kept_by_the_keeper_and_a_little_wakes_nobody() {
+        let (mut feed, keeper, _log) = events(Bounds::default());
+        let shared = Arc::clone(&feed.shared);
+        let keeping = tokio::spawn(keeper.run());
+        tokio::task::yield_now().await;
+        feed.loaded(0);
+        let much = u64::try_from(KEPT_AT_ONCE).unwrap();
+        (1..much - 1).for_each(|index| feed.applied(index, Vec::new()));
+        tokio::task::yield_now().await;
+        assert_eq!(lock(&shared.kept).last, 0);
+        feed.applied(much - 1, Vec::new());
+        while lock(&shared.kept).last < much - 1 {
+            tokio::task::yield_now().await;
+        }
         drop(feed);
         keeping.await.unwrap();
     }

@@ -315,7 +315,7 @@ impl Replica {
         *self.status.borrow()
     }
 
-    /// How this node is, now and whenever that changes.
+    /// How this node is now, and a wake whenever its role, term, leader, version or readiness changes.
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<Status> {
         self.status.clone()

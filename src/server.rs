@@ -1,15 +1,16 @@
 //! One node, composed: the life of `turnwise serve` from its configuration to its exit.
 //!
-//! Three listeners (clients, peers, admin) on one runtime, and the consensus thread beside it. A signal
-//! to stop hands leadership over first, lets calls under way end, and then stops the thread. Whatever
-//! the consensus thread can't go on after ends the process. It holds no rule of any layer.
+//! The consensus thread; the threads that serve clients; and the main thread, which has everything else: what
+//! goes between nodes, the admin port, the listeners. A signal to stop hands leadership over first, lets calls
+//! under way end, and then stops the thread. Whatever the consensus thread can't go on after ends the process. It
+//! holds no rule of any layer.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use sd_notify::NotifyState;
 use tokio::{
     net::TcpListener,
-    runtime,
+    runtime::{self, Handle},
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
     task::JoinSet,
@@ -18,7 +19,9 @@ use tonic::transport::{Server, server::TcpIncoming};
 
 use crate::{
     admin::{self, Readiness},
-    api::{self, ClusterView, ConnectionLimits, Gateway, Members, Peers, PublicApi},
+    api::{
+        self, ClusterView, ConnectionLimits, Gateway, Members, NetworkThreads, Peers, PublicApi,
+    },
     config::Config,
     consensus::{
         NodeConfig, Role,
@@ -88,12 +91,9 @@ pub enum ServeError {
 /// # Errors
 /// [`ServeError`]; the process is to end with what it says.
 pub fn run(config: Config) -> Result<(), ServeError> {
-    let network = runtime::Builder::new_multi_thread()
-        .worker_threads(config.worker_threads)
-        .thread_name("network")
-        .enable_all()
-        .build()?;
-    network.block_on(serve(config))
+    // What goes between nodes is little work at a time, and nothing in it waits for a disk: one thread, which
+    // nobody has to wake another for.
+    runtime::Builder::new_current_thread().enable_all().build()?.block_on(serve(config))
 }
 
 async fn serve(config: Config) -> Result<(), ServeError> {
@@ -125,7 +125,7 @@ async fn serve(config: Config) -> Result<(), ServeError> {
     companions.spawn(keeper.run());
     companions.spawn(timers::run(replica.clone()));
     let addresses = running.addresses.clone();
-    let links = Peers::new(addresses.clone());
+    let links = Peers::new(addresses.clone(), Handle::current());
     let gateway = Gateway::new(replica.clone(), links.clone(), config.timing.election() * 2);
     let members = Members::new(replica.clone(), links.clone(), cluster_id);
 
@@ -168,7 +168,8 @@ async fn serve(config: Config) -> Result<(), ServeError> {
             streams_per_connection_max: config.limits.streams_per_connection_max,
         },
     };
-    let serve_clients = api::serve(clients, public, stopped(stopping.clone()));
+    let threads = NetworkThreads::start(config.worker_threads)?;
+    let serve_clients = api::serve(clients, public, &threads, stopped(stopping.clone()));
     let seen = replica.watch();
     let serve_admin =
         admin::serve(admin, metrics, move || readiness(&seen.borrow()), stopped(stopping));

@@ -41,6 +41,11 @@ use job::Job;
 use serde_json::json;
 use servers::Servers;
 
+/// What Turnwise is built with here, and so the echo and the client as well.
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Contacts that are asked for once more after each measurement.
 const AGAIN: u64 = 20;
 

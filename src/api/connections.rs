@@ -1,9 +1,10 @@
-//! Client connections: how many there may be, and that small answers leave at once.
+//! Client connections: how many there may be, which thread serves one, and that small answers leave at once.
 //!
-//! One connection too many is closed as soon as it is made: the ones that are there go on as they were.
+//! One connection too many is closed as soon as it is made: the ones that are there go on as they were. One more
+//! goes to the thread that serves the fewest.
 
 use std::{
-    io,
+    io, net,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -13,46 +14,81 @@ use futures_util::{Stream, StreamExt as _, future};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
 };
-use tokio_stream::wrappers::TcpListenerStream;
+use tokio_stream::wrappers::{TcpListenerStream, UnboundedReceiverStream};
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
 /// A connection that counts as one until it is dropped.
 #[derive(Debug)]
 pub(super) struct Connection {
     stream: TcpStream,
-    _counts: OwnedSemaphorePermit,
+    _counts: Counts,
 }
 
-/// Takes connections, at most `connections_max` at a time.
-pub(super) fn incoming(
-    listener: TcpListener,
-    connections_max: usize,
-) -> impl Stream<Item = io::Result<Connection>> {
-    let free = Arc::new(Semaphore::new(connections_max));
-    TcpListenerStream::new(listener).filter_map(move |accepted| {
-        future::ready(match accepted {
-            Ok(stream) => admit(stream, &free).map(Ok),
-            // One that failed while it was accepted; the listener goes on.
-            Err(error) => {
-                tracing::warn!(%error, "a connection was not accepted");
-                None
-            }
-        })
-    })
+/// What a connection takes: one of those that there may be, and a share of its thread.
+#[derive(Debug)]
+struct Counts {
+    _free: OwnedSemaphorePermit,
+    _share: Arc<()>,
 }
 
-fn admit(stream: TcpStream, free: &Arc<Semaphore>) -> Option<Connection> {
-    let Ok(counts) = Arc::clone(free).try_acquire_owned() else {
-        tracing::warn!("a connection was closed: connections_max are open");
-        return None;
-    };
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "a connection ended as it began");
-        return None;
-    }
+/// A connection on its way to its thread.
+#[derive(Debug)]
+pub(super) struct Admitted {
+    stream: net::TcpStream,
+    counts: Counts,
+}
+
+/// The way to one thread.
+#[derive(Debug)]
+pub(super) struct Way {
+    /// No more wait there than there may be connections.
+    connections: mpsc::UnboundedSender<Admitted>,
+    /// Held by each connection there.
+    share: Arc<()>,
+}
+
+/// A way to a thread, and what comes to it there.
+pub(super) fn way() -> (Way, impl Stream<Item = io::Result<Connection>>) {
+    let (connections, admitted) = mpsc::unbounded_channel();
+    let opened = UnboundedReceiverStream::new(admitted)
+        .filter_map(|Admitted { stream, counts }| future::ready(open(stream, counts).map(Ok)));
+    (Way { connections, share: Arc::default() }, opened)
+}
+
+/// On the thread that serves it, whose runtime watches over it from now on.
+fn open(stream: net::TcpStream, counts: Counts) -> Option<Connection> {
+    let stream = TcpStream::from_std(stream).inspect_err(not_accepted).ok()?;
     Some(Connection { stream, _counts: counts })
+}
+
+fn not_accepted(error: &io::Error) {
+    tracing::warn!(%error, "a connection was not accepted");
+}
+
+/// Takes connections for as long as it is polled, at most `connections_max` at a time, and hands each to the
+/// thread that has the fewest.
+pub(super) async fn accept(listener: TcpListener, connections_max: usize, ways: &[Way]) {
+    let free = Arc::new(Semaphore::new(connections_max));
+    let mut accepted = TcpListenerStream::new(listener);
+    while let Some(stream) = accepted.next().await {
+        // One that failed while it was accepted; the listener goes on.
+        let Ok(stream) = stream.inspect_err(not_accepted) else { continue };
+        let Ok(permit) = Arc::clone(&free).try_acquire_owned() else {
+            tracing::warn!("a connection was closed: connections_max are open");
+            continue;
+        };
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection ended as it began");
+            continue;
+        }
+        let Some(way) = ways.iter().min_by_key(|way| Arc::strong_count(&way.share)) else { return };
+        let counts = Counts { _free: permit, _share: Arc::clone(&way.share) };
+        let Ok(stream) = stream.into_std().inspect_err(not_accepted) else { continue };
+        // A thread that takes no more is about to end.
+        drop(way.connections.send(Admitted { stream, counts }));
+    }
 }
 
 impl Connected for Connection {
@@ -73,6 +109,8 @@ impl AsyncRead for Connection {
     }
 }
 
+/// Not vectored, on purpose: h2 then copies answers of up to 1,024 bytes behind each other and writes them in one
+/// piece; on a vectored stream it does so up to 256, and each that is longer is a write of its own.
 impl AsyncWrite for Connection {
     fn poll_write(
         mut self: Pin<&mut Self>,
@@ -80,18 +118,6 @@ impl AsyncWrite for Connection {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -105,7 +131,7 @@ impl AsyncWrite for Connection {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::AsyncReadExt as _;
+    use tokio::{io::AsyncReadExt as _, task::JoinSet};
 
     use super::*;
 
@@ -113,7 +139,10 @@ mod tests {
     async fn a_connection_beyond_the_limit_is_closed_and_the_others_stay() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let mut incoming = Box::pin(incoming(listener, 2));
+        let (way, incoming) = way();
+        let mut accepting = JoinSet::new();
+        accepting.spawn(async move { accept(listener, 2, &[way]).await });
+        let mut incoming = Box::pin(incoming);
         let mut clients = Vec::new();
         let mut admitted = Vec::new();
         for _ in 0..2 {
@@ -129,5 +158,26 @@ mod tests {
         admitted.pop();
         let _client = TcpStream::connect(address).await.unwrap();
         assert!(incoming.next().await.unwrap().is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_connection_goes_to_the_thread_that_has_the_fewest() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let ((one, first), (other, second)) = (way(), way());
+        let mut accepting = JoinSet::new();
+        accepting.spawn(async move { accept(listener, 9, &[one, other]).await });
+        let (mut first, mut second) = (Box::pin(first), Box::pin(second));
+        let mut clients = Vec::new();
+        let mut connect = async || clients.push(TcpStream::connect(address).await.unwrap());
+        connect().await;
+        let one = first.next().await.unwrap().unwrap();
+        connect().await;
+        let _two = second.next().await.unwrap().unwrap();
+        connect().await;
+        let _three = first.next().await.unwrap().unwrap();
+        drop(one);
+        connect().await;
+        let _four = first.next().await.unwrap().unwrap();
     }
 }

@@ -94,7 +94,7 @@ impl Gateway {
         let (address, channel) = self.0.peers.way_to(node)?;
         let (link, task) = Link::new(node, channel, self.0.replica.watch());
         let link = Arc::new(link);
-        links.tasks.spawn(task);
+        links.tasks.spawn_on(task, self.0.peers.runtime());
         links.to.insert(node, (address, Arc::clone(&link)));
         Some(link)
     }
@@ -382,7 +382,7 @@ fn in_time<T>(
 
 #[cfg(test)]
 mod tests {
-    use tokio::sync::mpsc;
+    use tokio::{runtime::Handle, sync::mpsc};
 
     use super::*;
     use crate::{
@@ -420,7 +420,7 @@ mod tests {
         let (_, addresses) = watch::channel(Arc::default());
         let patience = Duration::from_secs(600);
         let replica = Replica::new(sender, requests, seen);
-        let gateway = Gateway::new(replica, Peers::new(addresses), patience);
+        let gateway = Gateway::new(replica, Peers::new(addresses, Handle::current()), patience);
         Bench { gateway, status, submissions }
     }
 

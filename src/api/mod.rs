@@ -6,7 +6,8 @@
 //! | `authenticate` | who calls; nothing passes without |
 //! | `routing`, `reps`, `groups`, `rules`, `campaigns`, `teams`, `tokens`, `cluster` | one service each, a thin one |
 //! | `backup` | a copy of the state, sent at the pace of its caller |
-//! | `connections` | how many connections clients may hold |
+//! | `connections` | how many connections clients may hold, and which thread serves one |
+//! | `threads` | the threads that serve clients |
 //! | `gateway` | one changing call: read it, then here if this node leads, else on to the leader |
 //! | `forward` | the way to the leader and its other end |
 //! | `membership` | joining, join tokens and removal, on the leader |
@@ -55,6 +56,7 @@ mod server;
 mod status;
 mod teams;
 mod text;
+mod threads;
 mod tokens;
 mod transfer;
 mod violations;
@@ -68,3 +70,4 @@ pub use membership::Members;
 pub use peers::Peers;
 pub use server::{ConnectionLimits, PublicApi, peer_services, serve};
 pub use status::{DOMAIN, spelled};
+pub use threads::NetworkThreads;

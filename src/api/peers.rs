@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use tokio::sync::watch;
+use tokio::{runtime::Handle, sync::watch};
 use tonic::transport::{Channel, Endpoint};
 
 use crate::{
@@ -18,15 +18,22 @@ use super::limits::{KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, PEER_CONNECT_MAX};
 /// A connection to each other node. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Peers {
+    /// Whose threads carry what goes to the others, whoever sends it.
+    runtime: Handle,
     addresses: watch::Receiver<Arc<Addresses>>,
     channels: Arc<Mutex<BTreeMap<NodeId, (String, Channel)>>>,
 }
 
 impl Peers {
-    /// Connects to nothing yet.
+    /// Connects to nothing yet; later, on `runtime`.
     #[must_use]
-    pub fn new(addresses: watch::Receiver<Arc<Addresses>>) -> Self {
-        Self { addresses, channels: Arc::default() }
+    pub fn new(addresses: watch::Receiver<Arc<Addresses>>, runtime: Handle) -> Self {
+        Self { runtime, addresses, channels: Arc::default() }
+    }
+
+    /// Where connections to the others are.
+    pub(super) fn runtime(&self) -> &Handle {
+        &self.runtime
     }
 
     /// Where everybody is.
@@ -34,7 +41,7 @@ impl Peers {
         Arc::clone(&self.addresses.borrow())
     }
 
-    /// Where a node is, and the way there. To be called within a tokio runtime.
+    /// Where a node is, and the way there.
     pub(super) fn way_to(&self, node: NodeId) -> Option<(String, Channel)> {
         let addresses = self.addresses();
         let Address { peer: address, .. } = addresses.get(&node)?;
@@ -50,6 +57,7 @@ impl Peers {
             .tcp_nodelay(true)
             .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
             .keep_alive_timeout(KEEPALIVE_TIMEOUT);
+        let _on = self.runtime.enter();
         let way = (address.clone(), endpoint.connect_lazy());
         channels.insert(node, way.clone());
         Some(way)

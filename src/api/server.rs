@@ -3,7 +3,11 @@
 use std::{path::PathBuf, sync::Arc};
 
 use axum::middleware;
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::{JoinError, JoinSet},
+};
 use tonic::{
     service::Routes,
     transport::{Error, Server},
@@ -36,7 +40,7 @@ use crate::{
 };
 
 use super::{
-    ClusterView, Forwarded, Gateway, Members, NodeReporter, Peers,
+    ClusterView, Forwarded, Gateway, Members, NetworkThreads, NodeReporter, Peers,
     authenticate::{Gate, authenticated},
     backup::Backups,
     campaigns::Campaigns,
@@ -95,8 +99,8 @@ impl Default for ConnectionLimits {
     }
 }
 
-/// Serves clients until `shutdown`, then lets calls under way end. An open stream counts as one: the
-/// caller bounds the wait.
+/// Serves clients on `threads` until `shutdown`, then lets calls under way end. An open stream counts as one:
+/// the caller bounds the wait.
 ///
 /// # Errors
 /// What the listener meets.
@@ -106,6 +110,7 @@ impl Default for ConnectionLimits {
 pub async fn serve(
     listener: TcpListener,
     api: PublicApi,
+    threads: &NetworkThreads,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), Error> {
     let (reporter, health_service) = tonic_health::server::health_reporter();
@@ -117,25 +122,57 @@ pub async fn serve(
         .build_v1()
         .expect("build.rs writes a descriptor set that decodes");
     let ConnectionLimits { connections_max, streams_per_connection_max } = api.connections;
-    let incoming = connections::incoming(listener, connections_max);
     let (stop, stopping) = watch::channel(false);
-    let shutdown = async move {
-        shutdown.await;
-        stop.send_replace(true);
-    };
-    let routes = public_services(api, stopping).add_service(health_service).add_service(reflection);
-    let serving = limited(streams_per_connection_max)
-        .layer(counted)
-        .layer(OurWords)
-        .add_routes(routes)
-        .serve_with_incoming_shutdown(incoming, shutdown);
+    let routes = public_services(api, stopping.clone());
+    let routes = routes.add_service(health_service).add_service(reflection);
+    let (mut ways, mut serving) = (Vec::new(), JoinSet::new());
+    for runtime in threads.runtimes() {
+        let (way, incoming) = connections::way();
+        let server = limited(streams_per_connection_max)
+            .layer(counted.clone())
+            .layer(OurWords)
+            .add_routes(routes.clone());
+        let mut stopping = stopping.clone();
+        serving.spawn_on(
+            async move {
+                // An error means that nobody serves any more.
+                let told =
+                    async { stopping.wait_for(|stop| *stop).await.map(drop).unwrap_or_default() };
+                server.serve_with_incoming_shutdown(incoming, told).await
+            },
+            runtime,
+        );
+        ways.push(way);
+    }
     let healthy = async {
         health::report(reporter, status).await;
         std::future::pending().await
     };
+    let served = async {
+        tokio::select! {
+            () = shutdown => {}
+            () = connections::accept(listener, connections_max, &ways) => {}
+            ended = serving.join_next() => ended.map_or(Ok(()), result)?,
+        }
+        stop.send_replace(true);
+        while let Some(ended) = serving.join_next().await {
+            result(ended)?;
+        }
+        Ok(())
+    };
     tokio::select! {
-        served = serving => served,
+        served = served => served,
         never = healthy => never,
+    }
+}
+
+/// What a task came to. One that panicked goes on doing so here.
+fn result<T>(ended: Result<Result<(), T>, JoinError>) -> Result<(), T> {
+    match ended.map_err(JoinError::try_into_panic) {
+        Ok(result) => result,
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        // Its thread ended.
+        Err(Err(_)) => Ok(()),
     }
 }
 
@@ -221,7 +258,7 @@ fn limited(streams_per_connection_max: u32) -> Server {
 mod tests {
     use std::time::Duration;
 
-    use tokio::sync::mpsc;
+    use tokio::{runtime::Handle, sync::mpsc};
     use tonic::{Code, Request};
     use tonic_types::StatusExt as _;
     use tower::Layer as _;
@@ -254,7 +291,7 @@ mod tests {
             checkpoint: None,
         });
         let (_addresses, addresses) = watch::channel(Arc::default());
-        let peers = Peers::new(addresses);
+        let peers = Peers::new(addresses, Handle::current());
         let replica = Replica::new(submissions, requests, seen);
         let gateway = Gateway::new(replica, peers.clone(), std::time::Duration::ZERO);
         let cluster =

@@ -143,7 +143,8 @@ pub const KEYS: &[Key] = &[
         ["worker_threads", "worker-threads", "TURNWISE_WORKER_THREADS"],
         Some("2"),
         "threads",
-        "Threads that serve the network; consensus and the log have their own",
+        "Threads that serve clients, each some of their connections; consensus and what goes between nodes \
+         have their own",
     ),
     key(
         ["proposal_queue_max", "proposal-queue-max", "TURNWISE_PROPOSAL_QUEUE_MAX"],

@@ -11,6 +11,7 @@ use std::{
 
 use tokio::{
     net::{TcpListener, TcpStream},
+    runtime::Handle,
     sync::{mpsc, watch},
     task::{AbortHandle, JoinSet},
 };
@@ -18,7 +19,7 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Code, Status as Refused, transport::Channel};
 use tonic_types::StatusExt as _;
 use turnwise::{
-    api::{self, ClusterView, Gateway, Members, Peers, PublicApi},
+    api::{self, ClusterView, Gateway, Members, NetworkThreads, Peers, PublicApi},
     clock,
     consensus::{
         EventSink as _, NodeId, StateMachine,
@@ -138,7 +139,7 @@ impl Nodes {
             };
             let addresses: Addresses = members.iter().map(whereabouts).collect();
             let (_, addresses) = watch::channel(Arc::new(addresses));
-            let peers = Peers::new(addresses);
+            let peers = Peers::new(addresses, Handle::current());
             let gateway = Gateway::new(replica.clone(), peers.clone(), PATIENCE);
             let changes = Members::new(replica.clone(), peers.clone(), CLUSTER);
             let (forward, node, changes) = api::peer_services(
@@ -172,7 +173,8 @@ impl Nodes {
                 connections: api::ConnectionLimits::default(),
             };
             tasks.spawn(async move {
-                api::serve(public, public_api, std::future::pending()).await.unwrap();
+                let threads = NetworkThreads::start(2).unwrap();
+                api::serve(public, public_api, &threads, std::future::pending()).await.unwrap();
             });
             nodes.push(Node { id, address, replica, status, mode, behind: lag, held });
         }

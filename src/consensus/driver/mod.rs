@@ -8,6 +8,7 @@
 //! | File | Owns |
 //! |---|---|
 //! | `turn` | one turn: inputs, effects, replies |
+//! | `answers` | replies on their way to those who wait for them |
 //! | `start` | from a configuration to a running node |
 //! | `data_dir` | from a data directory to what a node starts with; over any disk |
 //! | `join` | from an empty directory to a member of a running cluster |
@@ -21,6 +22,7 @@
 //!
 //! It decides nothing about Raft, and nothing about routing.
 
+mod answers;
 mod checkpoints;
 mod contacts;
 mod data_dir;
@@ -42,7 +44,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, oneshot, watch},
+};
 
 pub use data_dir::{
     BODY_LEN_MAX, DataDir, Founding, GROUP_ID, Opened, WrittenSnapshot, load_snapshot,
@@ -70,13 +75,15 @@ pub struct Submission<S: StateMachine> {
     /// To whom.
     pub reply: oneshot::Sender<Result<S::Reply, Unavailable>>,
     since: Duration,
+    /// Where its caller waits, if on a runtime.
+    runtime: Option<Handle>,
 }
 
 impl<S: StateMachine> Submission<S> {
-    /// Submitted now: what it waits in the queue is a part of what it takes.
+    /// Submitted now, from where its caller waits: what it waits in the queue is a part of what it takes.
     #[must_use]
     pub fn new(command: Bytes, reply: oneshot::Sender<Result<S::Reply, Unavailable>>) -> Self {
-        Self { command, reply, since: clock::monotonic() }
+        Self { command, reply, since: clock::monotonic(), runtime: Handle::try_current().ok() }
     }
 }
 
@@ -192,7 +199,8 @@ pub struct Running<S: StateMachine> {
     pub submissions: mpsc::Sender<Submission<S>>,
     /// For all other calls.
     pub requests: mpsc::Sender<Request<S>>,
-    /// How the node is, now and whenever that changes.
+    /// How the node is now. Whoever waits is woken when its role, term, leader, version or readiness changes, and
+    /// not by each entry.
     pub status: watch::Receiver<Status>,
     /// Where everybody is, now and whenever that changes.
     pub addresses: watch::Receiver<Arc<Addresses>>,

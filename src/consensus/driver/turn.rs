@@ -15,6 +15,7 @@ use tokio::{
 
 use super::{
     Ended, ReadAt, ReadFn, Request, Status, Submission,
+    answers::{Answers, Waiter},
     checkpoints::Checkpoints,
     contacts::Contacts,
     data_dir::WrittenSnapshot,
@@ -51,14 +52,6 @@ pub(super) struct Inbox<S: StateMachine, D: Disk> {
     pub(super) peers: mpsc::Receiver<PeerEvent>,
     pub(super) reports: mpsc::UnboundedReceiver<Report<D::File>>,
     pub(super) stop: oneshot::Receiver<()>,
-}
-
-type ReplySlot<S> = oneshot::Sender<Result<<S as StateMachine>::Reply, Unavailable>>;
-type Answer<S> = (ReplySlot<S>, Result<<S as StateMachine>::Reply, Unavailable>);
-
-struct Waiter<S: StateMachine> {
-    reply: ReplySlot<S>,
-    since: Duration,
 }
 
 /// What a driver is made of, from outside.
@@ -98,7 +91,7 @@ pub(super) struct Driver<S: StateMachine, D: Disk> {
     /// Where nodes say they are that this one has no record of.
     told: BTreeMap<NodeId, String>,
     /// Replies of this turn: they leave together, once the status tells of what they saw.
-    answers: Vec<Answer<S>>,
+    answers: Answers<S>,
     /// Caused by effects, to be handled within the turn.
     follow_ups: VecDeque<Input>,
     /// The last write of this turn that no fsync covers yet.
@@ -124,7 +117,7 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
             changes: HashMap::new(),
             changed: Vec::new(),
             told: BTreeMap::new(),
-            answers: Vec::new(),
+            answers: Answers::default(),
             follow_ups: VecDeque::new(),
             unsynced: None,
             clock_is_off: false,
@@ -252,9 +245,10 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
 
     fn submitted(&mut self, submissions: impl Iterator<Item = Submission<S>>) -> Result<(), Ended> {
         let mut proposals = Vec::new();
-        for Submission { command, reply, since } in submissions {
+        for submission in submissions {
             let id = ProposalId(self.next_id());
-            self.waiters.insert(id, Waiter { reply, since });
+            let (command, waiter) = Waiter::of(submission);
+            self.waiters.insert(id, waiter);
             proposals.push(Proposal { id, command });
         }
         if !proposals.is_empty() {
@@ -426,7 +420,7 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
                     NotProposed::LeadershipLost => Unavailable::LeadershipLost,
                 };
                 for waiter in proposals.iter().filter_map(|id| self.waiters.remove(id)) {
-                    self.answers.push((waiter.reply, Err(why)));
+                    self.answers.push(waiter, Err(why));
                 }
             }
             Effect::ReadsReady(ids) => {
@@ -493,7 +487,7 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
                 if let Some(waiter) = self.waiters.remove(&id) {
                     let took = now.saturating_sub(waiter.since);
                     self.parts.metrics.commit_seconds.observe(took.as_secs_f64());
-                    self.answers.push((waiter.reply, Ok(reply)));
+                    self.answers.push(waiter, Ok(reply));
                 }
             }
             if Checkpoints::is_due(index) {
@@ -531,10 +525,7 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
             // A caller that has gone away is no error.
             drop(reply.send(outcome));
         }
-        for (reply, answer) in self.answers.drain(..) {
-            // A caller that has gone away is no error.
-            drop(reply.send(answer));
-        }
+        self.answers.leave();
     }
 
     /// Says when this machine's clock goes wrong, and when it is right again.
@@ -591,7 +582,12 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
         self.parts.metrics.term.set(new.term);
         self.parts.metrics.commit_index.set(new.commit_index);
         self.parts.metrics.applied_index.set(new.applied_index);
-        self.parts.status.send_replace(new);
+        let told = |it: &Status| (it.role, it.term, it.leader, it.version, it.ready);
+        // Whoever looks sees all of it. Nobody is woken by what changes with each entry.
+        self.parts.status.send_if_modified(|status| {
+            *status = new;
+            told(&new) != told(&old)
+        });
     }
 
     /// What peers are told of this node, and of whom it talks to.
@@ -620,7 +616,7 @@ fn now() -> Now {
 impl<S: StateMachine, D: Disk> Drop for Driver<S, D> {
     fn drop(&mut self) {
         for (_, waiter) in mem::take(&mut self.waiters) {
-            drop(waiter.reply.send(Err(Unavailable::LeadershipLost)));
+            waiter.answer(Err(Unavailable::LeadershipLost));
         }
         for (_, read) in mem::take(&mut self.reads) {
             read(Err(Unavailable::ShuttingDown));

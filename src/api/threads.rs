@@ -1,0 +1,75 @@
+//! The threads that serve clients: each has a runtime of its own, and a connection stays on one for its life.
+//!
+//! A runtime that shares its tasks among threads runs a connection's task right after each call that has
+//! something for it, so that each answer is a write of its own; one with a single thread runs it behind all calls
+//! that were woken together, and their answers are one write. Nor does one thread wake another to look whether
+//! there is something to share.
+
+use std::{io, thread, time::Duration};
+
+use tokio::{
+    runtime::{self, Handle},
+    sync::oneshot,
+};
+
+/// A runtime wakes itself for each timer that is due before all that it knew of as it went to sleep: calls would
+/// do that, with their deadlines. It always knows of one that is due sooner than those of most.
+const SOONER_THAN_DEADLINES: Duration = Duration::from_millis(100);
+
+/// Threads that run what is spawned on them until this is dropped; then what they run ends where it waits.
+#[derive(Debug)]
+pub struct NetworkThreads(Vec<NetworkThread>);
+
+#[derive(Debug)]
+struct NetworkThread {
+    runtime: Handle,
+    /// Dropped to end it.
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl NetworkThreads {
+    /// So many of them, at least one.
+    ///
+    /// # Errors
+    /// The operating system has no thread, or no file descriptor, for one of them.
+    pub fn start(count: usize) -> io::Result<Self> {
+        (0..count.max(1)).map(|_| NetworkThread::start()).collect::<io::Result<_>>().map(Self)
+    }
+
+    pub(super) fn runtimes(&self) -> impl Iterator<Item = &Handle> {
+        self.0.iter().map(|it| &it.runtime)
+    }
+}
+
+impl NetworkThread {
+    fn start() -> io::Result<Self> {
+        let own = runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = own.handle().clone();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let thread = thread::Builder::new().name("network".to_owned()).spawn(move || {
+            own.block_on(until(stopped));
+        })?;
+        Ok(Self { runtime, stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+async fn until(mut stopped: oneshot::Receiver<()>) {
+    loop {
+        tokio::select! {
+            // An error means just this: the other end is gone.
+            _ = &mut stopped => return,
+            () = tokio::time::sleep(SOONER_THAN_DEADLINES) => {}
+        }
+    }
+}
+
+impl Drop for NetworkThread {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // It has panicked only where a task's destructor did, and said so.
+            thread.join().unwrap_or_default();
+        }
+    }
+}

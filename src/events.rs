@@ -134,11 +134,14 @@ impl EventFeed {
     fn tell(&self, index: u64, told: impl IntoIterator<Item = Told>) {
         let is_much = {
             let mut underway = lock(&self.shared.underway);
+            let mut lets_go = false;
             for told in told {
+                // All that was kept before.
+                lets_go |= matches!(told, Told::Loaded(_));
                 underway.weight += told.weight();
                 underway.told.push(told);
             }
-            underway.weight >= KEPT_AT_ONCE
+            lets_go || underway.weight >= KEPT_AT_ONCE
         };
         if is_much {
             self.shared.much.notify_one();
@@ -480,14 +483,16 @@ mod tests {
         let (mut feed, keeper, _log) = events(Bounds::default());
         let shared = Arc::clone(&feed.shared);
         let keeping = tokio::spawn(keeper.run());
-        tokio::task::yield_now().await;
-        feed.loaded(0);
+        feed.loaded(9);
+        while lock(&shared.kept).last < 9 {
+            tokio::task::yield_now().await;
+        }
         let much = u64::try_from(KEPT_AT_ONCE).unwrap();
-        (1..much - 1).for_each(|index| feed.applied(index, Vec::new()));
+        (10..9 + much).for_each(|index| feed.applied(index, Vec::new()));
         tokio::task::yield_now().await;
-        assert_eq!(lock(&shared.kept).last, 0);
-        feed.applied(much - 1, Vec::new());
-        while lock(&shared.kept).last < much - 1 {
+        assert_eq!(lock(&shared.kept).last, 9, "there is one too few");
+        feed.applied(9 + much, Vec::new());
+        while lock(&shared.kept).last < 9 + much {
             tokio::task::yield_now().await;
         }
         drop(feed);

@@ -20,7 +20,8 @@ use tonic::transport::{Server, server::TcpIncoming};
 use crate::{
     admin::{self, Readiness},
     api::{
-        self, ClusterView, ConnectionLimits, Gateway, Members, NetworkThreads, Peers, PublicApi,
+        self, ClusterView, ConnectionLimits, Gateway, Members, NetworkRuntimes, NetworkThreads,
+        Peers, PublicApi,
     },
     config::Config,
     consensus::{
@@ -91,12 +92,14 @@ pub enum ServeError {
 /// # Errors
 /// [`ServeError`]; the process is to end with what it says.
 pub fn run(config: Config) -> Result<(), ServeError> {
+    let network = NetworkThreads::start(config.worker_threads)?;
     // What goes between nodes is little work at a time, and nothing in it waits for a disk: one thread, which
     // nobody has to wake another for.
-    runtime::Builder::new_current_thread().enable_all().build()?.block_on(serve(config))
+    let own = runtime::Builder::new_current_thread().enable_all().build()?;
+    own.block_on(serve(config, network.runtimes()))
 }
 
-async fn serve(config: Config) -> Result<(), ServeError> {
+async fn serve(config: Config, network: &NetworkRuntimes) -> Result<(), ServeError> {
     // Before anything is opened, so that a stop during start-up is not lost.
     let (mut terminate, mut interrupt) =
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
@@ -122,7 +125,7 @@ async fn serve(config: Config) -> Result<(), ServeError> {
         Replica::new(running.submissions.clone(), running.requests.clone(), running.status.clone());
     // They end with the consensus thread.
     let mut companions = JoinSet::new();
-    companions.spawn(keeper.run());
+    companions.spawn_on(keeper.run(), network.one());
     companions.spawn(timers::run(replica.clone()));
     let addresses = running.addresses.clone();
     let links = Peers::new(addresses.clone(), Handle::current());
@@ -138,6 +141,7 @@ async fn serve(config: Config) -> Result<(), ServeError> {
     let (forward, node, members) = api::peer_services(
         gateway.clone(),
         members,
+        network.clone(),
         client_address.clone(),
         config.data_dir.clone(),
     );
@@ -168,8 +172,7 @@ async fn serve(config: Config) -> Result<(), ServeError> {
             streams_per_connection_max: config.limits.streams_per_connection_max,
         },
     };
-    let threads = NetworkThreads::start(config.worker_threads)?;
-    let serve_clients = api::serve(clients, public, &threads, stopped(stopping.clone()));
+    let serve_clients = api::serve(clients, public, network, stopped(stopping.clone()));
     let seen = replica.watch();
     let serve_admin =
         admin::serve(admin, metrics, move || readiness(&seen.borrow()), stopped(stopping));

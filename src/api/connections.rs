@@ -8,6 +8,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use futures_util::{Stream, StreamExt as _, future};
@@ -18,6 +19,9 @@ use tokio::{
 };
 use tokio_stream::wrappers::{TcpListenerStream, UnboundedReceiverStream};
 use tonic::transport::server::{Connected, TcpConnectInfo};
+
+/// After one that could not be accepted.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// A connection that counts as one until it is dropped.
 #[derive(Debug)]
@@ -40,21 +44,21 @@ pub(super) struct Admitted {
     counts: Counts,
 }
 
-/// The way to one thread.
+/// Hands connections over to one thread.
 #[derive(Debug)]
-pub(super) struct Way {
+pub(super) struct Handoff {
     /// No more wait there than there may be connections.
     connections: mpsc::UnboundedSender<Admitted>,
     /// Held by each connection there.
     share: Arc<()>,
 }
 
-/// A way to a thread, and what comes to it there.
-pub(super) fn way() -> (Way, impl Stream<Item = io::Result<Connection>>) {
+/// The end that hands over, and what comes out on the thread.
+pub(super) fn handoff() -> (Handoff, impl Stream<Item = io::Result<Connection>>) {
     let (connections, admitted) = mpsc::unbounded_channel();
     let opened = UnboundedReceiverStream::new(admitted)
         .filter_map(|Admitted { stream, counts }| future::ready(open(stream, counts).map(Ok)));
-    (Way { connections, share: Arc::default() }, opened)
+    (Handoff { connections, share: Arc::default() }, opened)
 }
 
 /// On the thread that serves it, whose runtime watches over it from now on.
@@ -69,12 +73,16 @@ fn not_accepted(error: &io::Error) {
 
 /// Takes connections for as long as it is polled, at most `connections_max` at a time, and hands each to the
 /// thread that has the fewest.
-pub(super) async fn accept(listener: TcpListener, connections_max: usize, ways: &[Way]) {
+pub(super) async fn accept(listener: TcpListener, connections_max: usize, threads: &[Handoff]) {
     let free = Arc::new(Semaphore::new(connections_max));
     let mut accepted = TcpListenerStream::new(listener);
     while let Some(stream) = accepted.next().await {
-        // One that failed while it was accepted; the listener goes on.
-        let Ok(stream) = stream.inspect_err(not_accepted) else { continue };
+        // One that failed while it was accepted; the listener goes on. Where there is no descriptor for it, it would
+        // fail again at once.
+        let Ok(stream) = stream.inspect_err(not_accepted) else {
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        };
         let Ok(permit) = Arc::clone(&free).try_acquire_owned() else {
             tracing::warn!("a connection was closed: connections_max are open");
             continue;
@@ -83,11 +91,12 @@ pub(super) async fn accept(listener: TcpListener, connections_max: usize, ways: 
             tracing::debug!(%error, "a connection ended as it began");
             continue;
         }
-        let Some(way) = ways.iter().min_by_key(|way| Arc::strong_count(&way.share)) else { return };
-        let counts = Counts { _free: permit, _share: Arc::clone(&way.share) };
+        let fewest = threads.iter().min_by_key(|thread| Arc::strong_count(&thread.share));
+        let Some(thread) = fewest else { return };
+        let counts = Counts { _free: permit, _share: Arc::clone(&thread.share) };
         let Ok(stream) = stream.into_std().inspect_err(not_accepted) else { continue };
         // A thread that takes no more is about to end.
-        drop(way.connections.send(Admitted { stream, counts }));
+        drop(thread.connections.send(Admitted { stream, counts }));
     }
 }
 
@@ -139,9 +148,9 @@ mod tests {
     async fn a_connection_beyond_the_limit_is_closed_and_the_others_stay() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (way, incoming) = way();
+        let (one, incoming) = handoff();
         let mut accepting = JoinSet::new();
-        accepting.spawn(async move { accept(listener, 2, &[way]).await });
+        accepting.spawn(async move { accept(listener, 2, &[one]).await });
         let mut incoming = Box::pin(incoming);
         let mut clients = Vec::new();
         let mut admitted = Vec::new();
@@ -164,7 +173,7 @@ mod tests {
     async fn a_connection_goes_to_the_thread_that_has_the_fewest() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let ((one, first), (other, second)) = (way(), way());
+        let ((one, first), (other, second)) = (handoff(), handoff());
         let mut accepting = JoinSet::new();
         accepting.spawn(async move { accept(listener, 9, &[one, other]).await });
         let (mut first, mut second) = (Box::pin(first), Box::pin(second));

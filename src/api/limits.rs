@@ -109,6 +109,8 @@ pub const BACKUP_STALL_MAX: Duration = Duration::from_secs(60);
 pub const FORWARD_QUEUE_MAX: usize = 4_096;
 /// Calls sent to the leader and not answered; more wait in the queue.
 pub const FORWARD_IN_FLIGHT_MAX: usize = 16_384;
+/// Answers to them that wait for the stream; then no more are taken from it.
+pub const FORWARD_ANSWERS_WAITING_MAX: usize = 256;
 /// Calls that wait on a node for somebody to lead; more are refused at once.
 pub const WAITING_FOR_LEADER_MAX: usize = 16_384;
 /// A call that waits because the leader can't be reached or refuses asks it again after this, then after twice

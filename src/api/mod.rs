@@ -70,4 +70,4 @@ pub use membership::Members;
 pub use peers::Peers;
 pub use server::{ConnectionLimits, PublicApi, peer_services, serve};
 pub use status::{DOMAIN, spelled};
-pub use threads::NetworkThreads;
+pub use threads::{NetworkRuntimes, NetworkThreads};

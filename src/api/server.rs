@@ -40,7 +40,7 @@ use crate::{
 };
 
 use super::{
-    ClusterView, Forwarded, Gateway, Members, NetworkThreads, NodeReporter, Peers,
+    ClusterView, Forwarded, Gateway, Members, NetworkRuntimes, NodeReporter, Peers,
     authenticate::{Gate, authenticated},
     backup::Backups,
     campaigns::Campaigns,
@@ -99,7 +99,7 @@ impl Default for ConnectionLimits {
     }
 }
 
-/// Serves clients on `threads` until `shutdown`, then lets calls under way end. An open stream counts as one:
+/// Serves clients on `network` until `shutdown`, then lets calls under way end. An open stream counts as one:
 /// the caller bounds the wait.
 ///
 /// # Errors
@@ -110,7 +110,7 @@ impl Default for ConnectionLimits {
 pub async fn serve(
     listener: TcpListener,
     api: PublicApi,
-    threads: &NetworkThreads,
+    network: &NetworkRuntimes,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), Error> {
     let (reporter, health_service) = tonic_health::server::health_reporter();
@@ -125,9 +125,9 @@ pub async fn serve(
     let (stop, stopping) = watch::channel(false);
     let routes = public_services(api, stopping.clone());
     let routes = routes.add_service(health_service).add_service(reflection);
-    let (mut ways, mut serving) = (Vec::new(), JoinSet::new());
-    for runtime in threads.runtimes() {
-        let (way, incoming) = connections::way();
+    let (mut handoffs, mut serving) = (Vec::new(), JoinSet::new());
+    for runtime in network.iter() {
+        let (handoff, incoming) = connections::handoff();
         let server = limited(streams_per_connection_max)
             .layer(counted.clone())
             .layer(OurWords)
@@ -142,7 +142,7 @@ pub async fn serve(
             },
             runtime,
         );
-        ways.push(way);
+        handoffs.push(handoff);
     }
     let healthy = async {
         health::report(reporter, status).await;
@@ -151,7 +151,7 @@ pub async fn serve(
     let served = async {
         tokio::select! {
             () = shutdown => {}
-            () = connections::accept(listener, connections_max, &ways) => {}
+            () = connections::accept(listener, connections_max, &handoffs) => {}
             ended = serving.join_next() => ended.map_or(Ok(()), result)?,
         }
         stop.send_replace(true);
@@ -181,6 +181,7 @@ fn result<T>(ended: Result<Result<(), T>, JoinError>) -> Result<(), T> {
 pub fn peer_services(
     gateway: Gateway,
     members: Members,
+    network: NetworkRuntimes,
     client_address: String,
     data_dir: PathBuf,
 ) -> (
@@ -189,7 +190,7 @@ pub fn peer_services(
     MembershipServiceServer<Members>,
 ) {
     let node = NodeReporter::new(gateway.replica().clone(), client_address, data_dir);
-    let forward = ForwardServiceServer::new(Forwarded::new(gateway))
+    let forward = ForwardServiceServer::new(Forwarded::new(gateway, network))
         .max_decoding_message_size(ANSWER_LEN_MAX)
         .max_encoding_message_size(ANSWER_LEN_MAX);
     (forward, NodeServiceServer::new(node), MembershipServiceServer::new(members))

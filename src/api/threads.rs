@@ -3,9 +3,17 @@
 //! A runtime that shares its tasks among threads runs a connection's task right after each call that has
 //! something for it, so that each answer is a write of its own; one with a single thread runs it behind all calls
 //! that were woken together, and their answers are one write. Nor does one thread wake another to look whether
-//! there is something to share.
+//! there is something to share (decision 16).
 
-use std::{io, thread, time::Duration};
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
 use tokio::{
     runtime::{self, Handle},
@@ -18,11 +26,22 @@ const SOONER_THAN_DEADLINES: Duration = Duration::from_millis(100);
 
 /// Threads that run what is spawned on them until this is dropped; then what they run ends where it waits.
 #[derive(Debug)]
-pub struct NetworkThreads(Vec<NetworkThread>);
+pub struct NetworkThreads {
+    runtimes: NetworkRuntimes,
+    /// Ended when they are dropped.
+    _threads: Vec<NetworkThread>,
+}
+
+/// The runtimes of those threads, for as long as they run. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct NetworkRuntimes {
+    all: Arc<[Handle]>,
+    /// How many were asked for by [`Self::one`].
+    asked: Arc<AtomicUsize>,
+}
 
 #[derive(Debug)]
 struct NetworkThread {
-    runtime: Handle,
     /// Dropped to end it.
     stop: Option<oneshot::Sender<()>>,
     thread: Option<thread::JoinHandle<()>>,
@@ -34,23 +53,44 @@ impl NetworkThreads {
     /// # Errors
     /// The operating system has no thread, or no file descriptor, for one of them.
     pub fn start(count: usize) -> io::Result<Self> {
-        (0..count.max(1)).map(|_| NetworkThread::start()).collect::<io::Result<_>>().map(Self)
+        let started = (0..count.max(1)).map(|_| NetworkThread::start());
+        let (threads, all): (Vec<_>, Vec<_>) =
+            started.collect::<io::Result<Vec<_>>>()?.into_iter().unzip();
+        let runtimes = NetworkRuntimes { all: all.into(), asked: Arc::default() };
+        Ok(Self { runtimes, _threads: threads })
     }
 
-    pub(super) fn runtimes(&self) -> impl Iterator<Item = &Handle> {
-        self.0.iter().map(|it| &it.runtime)
+    /// Where they run what they are given.
+    #[must_use]
+    pub fn runtimes(&self) -> &NetworkRuntimes {
+        &self.runtimes
+    }
+}
+
+impl NetworkRuntimes {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Handle> {
+        self.all.iter()
+    }
+
+    /// Each in turn, for a task that does not care.
+    ///
+    /// # Panics
+    /// Never: there is at least one.
+    #[must_use]
+    pub fn one(&self) -> &Handle {
+        let place = self.asked.fetch_add(1, Ordering::Relaxed) % self.all.len();
+        self.all.get(place).expect("a remainder is less than what was divided by")
     }
 }
 
 impl NetworkThread {
-    fn start() -> io::Result<Self> {
+    fn start() -> io::Result<(Self, Handle)> {
         let own = runtime::Builder::new_current_thread().enable_all().build()?;
         let runtime = own.handle().clone();
-        let (stop, stopped) = oneshot::channel::<()>();
-        let thread = thread::Builder::new().name("network".to_owned()).spawn(move || {
-            own.block_on(until(stopped));
-        })?;
-        Ok(Self { runtime, stop: Some(stop), thread: Some(thread) })
+        let (stop, stopped) = oneshot::channel();
+        let run = move || own.block_on(until(stopped));
+        let thread = thread::Builder::new().name("network".to_owned()).spawn(run)?;
+        Ok((Self { stop: Some(stop), thread: Some(thread) }, runtime))
     }
 }
 

@@ -48,11 +48,24 @@ impl Sum {
     }
 
     pub(super) fn add<R: Record>(&mut self, record: &R) {
-        self.total = self.total.wrapping_add(self.hash(record));
+        self.count(record);
+    }
+
+    /// Adds a record; gives what it counts for.
+    pub(super) fn count<R: Record>(&mut self, record: &R) -> u128 {
+        let hash = self.hash(record);
+        self.total = self.total.wrapping_add(hash);
+        hash
     }
 
     pub(super) fn remove<R: Record>(&mut self, record: &R) {
-        self.total = self.total.wrapping_sub(self.hash(record));
+        let hash = self.hash(record);
+        self.subtract(hash);
+    }
+
+    /// Removes a record, by what [`Self::count`] gave for it.
+    pub(super) fn subtract(&mut self, hash: u128) {
+        self.total = self.total.wrapping_sub(hash);
     }
 
     /// Takes in what another sum of this team has counted.

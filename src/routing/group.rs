@@ -45,6 +45,8 @@ pub(super) struct Rotation {
     pub(super) turns: OrdMap<u64, u64>,
     /// Likewise; those of 0 are not in it.
     pub(super) credits: OrdMap<u64, i32>,
+    /// What the sum counts for its record. Derived; `None` where that has to be computed.
+    pub(super) counted: Option<u128>,
 }
 
 impl Rotation {
@@ -244,6 +246,7 @@ impl GroupState {
                 rotation.turns = turns.filter_map(|(k, v)| Some((moved(k)?, *v))).collect();
                 let credits = rotation.credits.iter();
                 rotation.credits = credits.filter_map(|(k, v)| Some((moved(k)?, *v))).collect();
+                rotation.counted = None;
                 (campaign, rotation)
             })
             .collect();
@@ -382,7 +385,10 @@ impl GroupState {
         // Changed where it is: a copy would have its turns copied when they change.
         let rotation = match self.rotations.get_mut(campaign) {
             Some(rotation) => {
-                sum.remove(&rotation.record(group, campaign));
+                match rotation.counted.take() {
+                    Some(hash) => sum.subtract(hash),
+                    None => sum.remove(&rotation.record(group, campaign)),
+                }
                 rotation
             }
             None => self.rotations.entry(campaign.clone()).or_default(),
@@ -393,7 +399,7 @@ impl GroupState {
         }
         place(rotation);
         count(rotation);
-        sum.add(&rotation.record(group, campaign));
+        rotation.counted = Some(sum.count(&rotation.record(group, campaign)));
         for key in keys {
             turns(rotation, key).iter().for_each(|record| sum.add(record));
         }

@@ -82,6 +82,7 @@ pub(crate) struct Nodes {
     pub(crate) nodes: Vec<Node>,
     tasks: JoinSet<()>,
     cables: Vec<AbortHandle>,
+    _network: Vec<NetworkThreads>,
 }
 
 impl Nodes {
@@ -116,6 +117,7 @@ impl Nodes {
             .collect();
         let mut nodes = Vec::new();
         let mut cables = Vec::new();
+        let mut threads = Vec::new();
         for (id, public, peer) in listeners {
             let address = public.local_addr().unwrap();
             let (submissions, submitted) = mpsc::channel(1024);
@@ -142,9 +144,13 @@ impl Nodes {
             let peers = Peers::new(addresses, Handle::current());
             let gateway = Gateway::new(replica.clone(), peers.clone(), PATIENCE);
             let changes = Members::new(replica.clone(), peers.clone(), CLUSTER);
+            let network = NetworkThreads::start(2).unwrap();
+            let runtimes = network.runtimes().clone();
+            threads.push(network);
             let (forward, node, changes) = api::peer_services(
                 gateway.clone(),
                 changes,
+                runtimes.clone(),
                 address.to_string(),
                 std::env::temp_dir(),
             );
@@ -173,12 +179,11 @@ impl Nodes {
                 connections: api::ConnectionLimits::default(),
             };
             tasks.spawn(async move {
-                let threads = NetworkThreads::start(2).unwrap();
-                api::serve(public, public_api, &threads, std::future::pending()).await.unwrap();
+                api::serve(public, public_api, &runtimes, std::future::pending()).await.unwrap();
             });
             nodes.push(Node { id, address, replica, status, mode, behind: lag, held });
         }
-        Self { nodes, tasks, cables }
+        Self { nodes, tasks, cables, _network: threads }
     }
 
     /// The leader.

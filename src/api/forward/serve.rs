@@ -1,17 +1,24 @@
 //! The leader's end: does what a follower passes on, or says that it does not lead.
 
-use std::{pin::Pin, time::Duration};
+use std::{
+    pin::{Pin, pin},
+    time::Duration,
+};
 
-use futures_util::{FutureExt as _, Stream, TryStreamExt as _};
+use futures_util::{FutureExt as _, Stream, StreamExt as _, TryStreamExt as _};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::{
     api::{
-        Gateway,
+        Gateway, NetworkRuntimes,
         command::{Answer, Call},
         deadline::Deadline,
         gateway::Underway,
-        limits::{DEADLINE_DEFAULT, DEADLINE_MAX, FORWARD_IN_FLIGHT_MAX},
+        limits::{
+            DEADLINE_DEFAULT, DEADLINE_MAX, FORWARD_ANSWERS_WAITING_MAX, FORWARD_IN_FLIGHT_MAX,
+        },
         status,
     },
     proto::turnwise::peer::v1::{
@@ -25,11 +32,12 @@ use super::principal;
 #[derive(Debug, Clone)]
 pub struct Forwarded {
     gateway: Gateway,
+    network: NetworkRuntimes,
 }
 
 impl Forwarded {
-    pub(in crate::api) fn new(gateway: Gateway) -> Self {
-        Self { gateway }
+    pub(in crate::api) fn new(gateway: Gateway, network: NetworkRuntimes) -> Self {
+        Self { gateway, network }
     }
 
     /// Gives a call its place in the order; `None` for one that only a newer node knows.
@@ -74,6 +82,17 @@ impl ForwardService for Forwarded {
             .and_then(move |request| this.clone().submit(request).map(Ok))
             .map_ok(|(id, underway)| answer(id, underway).map(Ok))
             .try_buffer_unordered(FORWARD_IN_FLIGHT_MAX);
-        Ok(Response::new(Box::pin(answers)))
+        // As calls of this node's own clients are: heartbeats do not wait behind what reading one takes. It ends
+        // with the stream, or when nobody takes the answers any more.
+        let (to, waiting) = mpsc::channel(FORWARD_ANSWERS_WAITING_MAX);
+        self.network.one().spawn(async move {
+            let mut answers = pin!(answers);
+            while let Some(answer) = answers.next().await {
+                if to.send(answer).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(waiting))))
     }
 }

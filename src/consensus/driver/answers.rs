@@ -11,10 +11,10 @@ use tokio::{runtime::Handle, sync::oneshot};
 use super::Submission;
 use crate::{consensus::StateMachine, unavailable::Unavailable};
 
-/// What became of a command.
-type Outcome<S> = Result<<S as StateMachine>::Reply, Unavailable>;
-type Slot<S> = oneshot::Sender<Outcome<S>>;
-type Answer<S> = (Slot<S>, Outcome<S>);
+/// The reply, or why there is none.
+type Replied<S> = Result<<S as StateMachine>::Reply, Unavailable>;
+type Slot<S> = oneshot::Sender<Replied<S>>;
+type Answer<S> = (Slot<S>, Replied<S>);
 
 /// Whoever waits for the reply to a command.
 pub(super) struct Waiter<S: StateMachine> {
@@ -40,7 +40,7 @@ impl<S: StateMachine> Waiter<S> {
     }
 
     /// At once.
-    pub(super) fn answer(self, outcome: Outcome<S>) {
+    pub(super) fn answer(self, outcome: Replied<S>) {
         // A caller that has gone away is no error.
         drop(self.reply.send(outcome));
     }
@@ -53,7 +53,7 @@ impl<S: StateMachine> Default for Answers<S> {
 }
 
 impl<S: StateMachine> Answers<S> {
-    pub(super) fn push(&mut self, Waiter { reply, runtime, .. }: Waiter<S>, outcome: Outcome<S>) {
+    pub(super) fn push(&mut self, Waiter { reply, runtime, .. }: Waiter<S>, outcome: Replied<S>) {
         let id = runtime.as_ref().map(Handle::id);
         let there = self.waiting.iter_mut().find(|(it, _)| it.as_ref().map(Handle::id) == id);
         match there {

@@ -503,6 +503,7 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
 
     /// One fsync for all writes of the turn; what it allows may write again.
     fn finish_turn(&mut self) -> Result<(), Ended> {
+        let mut is_told = false;
         while let Some(number) = self.unsynced.take() {
             let started = clock::monotonic();
             self.parts.log.write(&Batch { sync: true, ..Batch::default() })?;
@@ -513,8 +514,11 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
             self.publish_view();
             self.handle(Input::DiskDone { number })?;
             self.answer();
+            is_told = true;
         }
-        self.answer();
+        if !is_told {
+            self.answer();
+        }
         Ok(())
     }
 

@@ -5,8 +5,9 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use futures_util::stream;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tonic::{Status, Streaming};
 
 use super::{Addresses, Local, PeerEvent, PeerService, PeerView, link, service};
@@ -56,7 +57,9 @@ pub async fn send_snapshot<D: Disk>(
     let address = address.ok_or_else(|| Status::not_found("no such peer"))?;
     let header = message.snapshot.as_ref().ok_or_else(|| Status::internal("no snapshot header"))?;
     let id = SnapshotId { index: header.index, term: header.term };
-    let file = store.bytes(id).map_err(unreadable)?;
+    let file = tokio::task::spawn_blocking(move || store.bytes(id));
+    let file =
+        file.await.map_err(|error| Status::internal(error.to_string()))?.map_err(unreadable)?;
     let length = file.file_len();
     let hello = peers.local.hello(to, &peers.view.borrow(), clock::wall().0);
     let offer = SnapshotOffer { hello: Some(hello), message: Some(message), length };
@@ -88,6 +91,13 @@ async fn read_chunk<F: crate::consensus::log::DiskFile>(
     Some((SnapshotChunk { piece: Some(Piece::Data(bytes.into())) }, Some((file, next))))
 }
 
+/// What is written to a snapshot that comes.
+enum Written {
+    Piece(Bytes),
+    /// Nothing more comes.
+    All,
+}
+
 /// Takes a snapshot from a peer.
 pub(super) async fn receive<D: Disk>(
     service: &PeerService<D>,
@@ -106,20 +116,31 @@ pub(super) async fn receive<D: Disk>(
         return Err(Status::invalid_argument("the snapshot is too long"));
     }
     let id = SnapshotId { index: header.index, term: header.term };
-    let mut receiver = service.store.receive(id, offer.length).map_err(unreadable)?;
+    // Where it may wait for the disk, with what becomes of it if this call ends on the way: a large file takes
+    // time to remove.
+    let (pieces, mut coming) = mpsc::channel(1);
+    let (store, length) = (Arc::clone(&service.store), offer.length);
+    let writing = tokio::task::spawn_blocking(move || {
+        let mut receiver = store.receive(id, length)?;
+        while let Some(piece) = coming.blocking_recv() {
+            match piece {
+                Written::Piece(data) => receiver.write(receiver.received(), &data)?,
+                Written::All => return receiver.finish().map(Some),
+            }
+        }
+        Ok(None)
+    });
     while let Some(piece) = next(&mut chunks).await? {
         let Piece::Data(data) = piece else {
             return Err(Status::invalid_argument("a second offer"));
         };
-        let write = move || {
-            let offset = receiver.received();
-            receiver.write(offset, &data).map(|()| receiver)
-        };
-        receiver = blocking(write).await?;
+        if pieces.send(Written::Piece(data)).await.is_err() {
+            // It failed, and says why at its end.
+            break;
+        }
     }
-    let finished = tokio::task::spawn_blocking(move || receiver.finish())
-        .await
-        .map_err(|error| Status::internal(error.to_string()))?;
+    drop(pieces.send(Written::All).await);
+    let finished = writing.await.map_err(|error| Status::internal(error.to_string()))?;
     let stored = match finished {
         Err(error) if error.is_failed_sync() => {
             let status = Status::data_loss(error.to_string());
@@ -128,6 +149,7 @@ pub(super) async fn receive<D: Disk>(
         }
         finished => finished.map_err(unreadable)?,
     };
+    let stored = stored.ok_or_else(|| Status::internal("a snapshot was given up"))?;
     if stored.meta() != header.meta {
         return Err(Status::data_loss("the snapshot's meta is not what was announced"));
     }
@@ -142,15 +164,6 @@ async fn next(chunks: &mut Streaming<SnapshotChunk>) -> Result<Option<Piece>, St
         .await
         .map_err(|_| Status::deadline_exceeded("no chunk came"))??;
     Ok(chunk.and_then(|chunk| chunk.piece))
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, SnapshotError> + Send + 'static,
-) -> Result<T, Status> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|error| Status::internal(error.to_string()))?
-        .map_err(unreadable)
 }
 
 fn unreadable(error: SnapshotError) -> Status {

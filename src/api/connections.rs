@@ -67,6 +67,16 @@ fn open(stream: net::TcpStream, counts: Counts) -> Option<Connection> {
     Some(Connection { stream, _counts: counts })
 }
 
+/// Whether it says something of one connection only.
+fn is_its_own(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionReset
+    )
+}
+
 fn not_accepted(error: &io::Error) {
     tracing::warn!(%error, "a connection was not accepted");
 }
@@ -77,11 +87,15 @@ pub(super) async fn accept(listener: TcpListener, connections_max: usize, thread
     let free = Arc::new(Semaphore::new(connections_max));
     let mut accepted = TcpListenerStream::new(listener);
     while let Some(stream) = accepted.next().await {
-        // One that failed while it was accepted; the listener goes on. Where there is no descriptor for it, it would
-        // fail again at once.
-        let Ok(stream) = stream.inspect_err(not_accepted) else {
-            tokio::time::sleep(PAUSE).await;
-            continue;
+        // One that failed while it was accepted; the listener goes on.
+        let stream = match stream.inspect_err(not_accepted) {
+            Ok(stream) => stream,
+            Err(error) if is_its_own(&error) => continue,
+            Err(_) => {
+                // Such as that there is no descriptor for it: it would fail again at once.
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
         };
         let Ok(permit) = Arc::clone(&free).try_acquire_owned() else {
             tracing::warn!("a connection was closed: connections_max are open");

@@ -113,3 +113,43 @@ impl Drop for NetworkThread {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_has_its_turn_and_what_they_run_ends_with_them() {
+        let threads = NetworkThreads::start(2).unwrap();
+        let asked = (0..4).map(|_| threads.runtimes().one().id());
+        let ids: Vec<_> = asked.collect();
+        assert_eq!((ids[0], ids[1]), (ids[2], ids[3]));
+        assert_ne!(ids[0], ids[1]);
+
+        let here = || (thread::current().name().map(str::to_owned), thread::current().id());
+        let (tell, told) = std::sync::mpsc::channel();
+        let mut held = Vec::new();
+        for runtime in threads.runtimes().iter() {
+            let (hold, ends) = oneshot::channel::<()>();
+            held.push(ends);
+            let tell = tell.clone();
+            runtime.spawn(async move {
+                tell.send(here()).unwrap();
+                std::future::pending::<()>().await;
+                drop(hold);
+            });
+        }
+        drop(tell);
+        let ran: BTreeSet<_> = [told.recv().unwrap(), told.recv().unwrap()]
+            .map(|(name, id)| (name, format!("{id:?}")))
+            .into();
+        assert_eq!(ran.len(), 2, "on two threads");
+        assert!(ran.iter().all(|(name, _)| name.as_deref() == Some("network")), "{ran:?}");
+        drop(threads);
+        for mut ends in held {
+            assert!(matches!(ends.try_recv(), Err(oneshot::error::TryRecvError::Closed)));
+        }
+    }
+}

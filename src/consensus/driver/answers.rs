@@ -8,57 +8,43 @@ use std::{mem, time::Duration};
 
 use tokio::{runtime::Handle, sync::oneshot};
 
-use super::Submission;
-use crate::{consensus::StateMachine, unavailable::Unavailable};
+use crate::unavailable::Unavailable;
 
 /// The reply, or why there is none.
-type Replied<S> = Result<<S as StateMachine>::Reply, Unavailable>;
-type Slot<S> = oneshot::Sender<Replied<S>>;
-type Answer<S> = (Slot<S>, Replied<S>);
+type Replied<R> = Result<R, Unavailable>;
+type Slot<R> = oneshot::Sender<Replied<R>>;
+type Answer<R> = (Slot<R>, Replied<R>);
 
 /// Whoever waits for the reply to a command.
-pub(super) struct Waiter<S: StateMachine> {
-    reply: Slot<S>,
+#[derive(Debug)]
+pub(super) struct Waiter<R> {
+    pub(super) reply: Slot<R>,
     /// Since when.
     pub(super) since: Duration,
     /// Where, if on a runtime.
-    runtime: Option<Handle>,
+    pub(super) runtime: Option<Handle>,
 }
 
 /// Replies that leave together.
-pub(super) struct Answers<S: StateMachine> {
+#[derive(Debug)]
+pub(super) struct Answers<R> {
     /// By runtime, of which there are a few.
-    waiting: Vec<(Option<Handle>, Vec<Answer<S>>)>,
+    waiting: Vec<(Option<Handle>, Vec<Answer<R>>)>,
 }
 
-impl<S: StateMachine> Waiter<S> {
-    /// Parts a command from whoever submitted it.
-    pub(super) fn of(
-        Submission { command, reply, since, runtime }: Submission<S>,
-    ) -> (bytes::Bytes, Self) {
-        (command, Self { reply, since, runtime })
-    }
-
-    /// At once.
-    pub(super) fn answer(self, outcome: Replied<S>) {
-        // A caller that has gone away is no error.
-        drop(self.reply.send(outcome));
-    }
-}
-
-impl<S: StateMachine> Default for Answers<S> {
+impl<R> Default for Answers<R> {
     fn default() -> Self {
         Self { waiting: Vec::new() }
     }
 }
 
-impl<S: StateMachine> Answers<S> {
-    pub(super) fn push(&mut self, Waiter { reply, runtime, .. }: Waiter<S>, outcome: Replied<S>) {
+impl<R: Send + 'static> Answers<R> {
+    pub(super) fn push(&mut self, Waiter { reply, runtime, since: _ }: Waiter<R>, it: Replied<R>) {
         let id = runtime.as_ref().map(Handle::id);
         let there = self.waiting.iter_mut().find(|(it, _)| it.as_ref().map(Handle::id) == id);
         match there {
-            Some((_, answers)) => answers.push((reply, outcome)),
-            None => self.waiting.push((runtime, vec![(reply, outcome)])),
+            Some((_, answers)) => answers.push((reply, it)),
+            None => self.waiting.push((runtime, vec![(reply, it)])),
         }
     }
 
@@ -74,9 +60,65 @@ impl<S: StateMachine> Answers<S> {
     }
 }
 
-fn send<R>(answers: Vec<(oneshot::Sender<R>, R)>) {
-    for (reply, outcome) in answers {
+fn send<R>(answers: Vec<Answer<R>>) {
+    for (reply, it) in answers {
         // A caller that has gone away is no error.
-        drop(reply.send(outcome));
+        drop(reply.send(it));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        runtime::{Builder, Runtime},
+        sync::oneshot::error::TryRecvError,
+    };
+
+    use super::*;
+
+    fn runtime() -> Runtime {
+        Builder::new_current_thread().build().unwrap()
+    }
+
+    /// Replies 0, 1, 2 … to as many waiters, one on each of these.
+    fn replies(
+        on: &[Option<&Runtime>],
+    ) -> (Answers<usize>, Vec<oneshot::Receiver<Replied<usize>>>) {
+        let (mut answers, mut waiting) = (Answers::default(), Vec::new());
+        for (n, runtime) in on.iter().enumerate() {
+            let (reply, answer) = oneshot::channel();
+            let runtime = runtime.map(|it| it.handle().clone());
+            answers.push(Waiter { reply, since: Duration::ZERO, runtime }, Ok(n));
+            waiting.push(answer);
+        }
+        (answers, waiting)
+    }
+
+    #[test]
+    fn several_on_one_runtime_come_by_one_task_there_and_all_others_at_once() {
+        let (many, one) = (runtime(), runtime());
+        let (mut answers, mut waiting) =
+            replies(&[Some(&many), None, Some(&many), Some(&one), None, Some(&many)]);
+        answers.leave();
+        for (n, answer) in waiting.iter_mut().enumerate() {
+            let expected =
+                if [0, 2, 5].contains(&n) { Err(TryRecvError::Empty) } else { Ok(Ok(n)) };
+            assert_eq!(answer.try_recv(), expected, "{n}");
+        }
+        assert_eq!(many.metrics().num_alive_tasks(), 1);
+        many.block_on(tokio::task::yield_now());
+        for n in [0, 2, 5] {
+            assert_eq!(waiting[n].try_recv(), Ok(Ok(n)));
+        }
+        assert!(answers.waiting.is_empty());
+    }
+
+    #[test]
+    fn on_a_runtime_that_has_ended_nobody_is_told_and_nothing_breaks() {
+        let ended = runtime();
+        let (mut answers, mut waiting) = replies(&[Some(&ended), Some(&ended)]);
+        drop(ended);
+        answers.leave();
+        assert_eq!(waiting[0].try_recv(), Err(TryRecvError::Closed));
     }
 }

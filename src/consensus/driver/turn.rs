@@ -83,7 +83,7 @@ pub(super) struct Driver<S: StateMachine, D: Disk> {
     parts: Parts<S, D>,
     tasks: JoinSet<()>,
     ids: u64,
-    waiters: HashMap<ProposalId, Waiter<S>>,
+    waiters: HashMap<ProposalId, Waiter<S::Reply>>,
     reads: HashMap<ReadId, ReadFn<S>>,
     changes: HashMap<ChangeId, oneshot::Sender<Outcome>>,
     /// To be told once what this turn wrote is durable.
@@ -91,7 +91,7 @@ pub(super) struct Driver<S: StateMachine, D: Disk> {
     /// Where nodes say they are that this one has no record of.
     told: BTreeMap<NodeId, String>,
     /// Replies of this turn: they leave together, once the status tells of what they saw.
-    answers: Answers<S>,
+    answers: Answers<S::Reply>,
     /// Caused by effects, to be handled within the turn.
     follow_ups: VecDeque<Input>,
     /// The last write of this turn that no fsync covers yet.
@@ -245,10 +245,9 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
 
     fn submitted(&mut self, submissions: impl Iterator<Item = Submission<S>>) -> Result<(), Ended> {
         let mut proposals = Vec::new();
-        for submission in submissions {
+        for Submission { command, reply, since, runtime } in submissions {
             let id = ProposalId(self.next_id());
-            let (command, waiter) = Waiter::of(submission);
-            self.waiters.insert(id, waiter);
+            self.waiters.insert(id, Waiter { reply, since, runtime });
             proposals.push(Proposal { id, command });
         }
         if !proposals.is_empty() {
@@ -620,7 +619,7 @@ fn now() -> Now {
 impl<S: StateMachine, D: Disk> Drop for Driver<S, D> {
     fn drop(&mut self) {
         for (_, waiter) in mem::take(&mut self.waiters) {
-            waiter.answer(Err(Unavailable::LeadershipLost));
+            drop(waiter.reply.send(Err(Unavailable::LeadershipLost)));
         }
         for (_, read) in mem::take(&mut self.reads) {
             read(Err(Unavailable::ShuttingDown));

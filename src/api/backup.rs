@@ -32,6 +32,7 @@ use super::{
     instant::timestamp,
     limits::{BACKUP_CHUNK_LEN, BACKUP_CHUNKS_WAITING_MAX, BACKUP_STALL_MAX, BACKUPS_MAX},
     reads, status,
+    stopping::stopped,
 };
 
 /// The parts of a backup, on their way.
@@ -85,8 +86,7 @@ fn until_stopped(
     Box::pin(stream::unfold(Some((parts, stopping)), |open| async move {
         let (mut parts, mut stopping) = open?;
         let part = tokio::select! {
-            // An error means that the server is gone.
-            _ = stopping.wait_for(|stop| *stop) => None,
+            () = stopped(&mut stopping) => None,
             part = parts.recv() => Some(part?),
         };
         Some(match part {

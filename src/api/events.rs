@@ -35,6 +35,7 @@ use super::{
         WATCH_MESSAGE_EVENTS_MAX, WATCH_MESSAGE_LEN_MAX, WATCH_PROGRESS_EVERY, WATCHERS_MAX,
     },
     names, paging, reads, status,
+    stopping::stopped,
     violations::Violations,
 };
 
@@ -235,11 +236,6 @@ fn value(field: &str, r#type: EventType, resource: &str) -> Option<String> {
     }
 }
 
-async fn told(stopping: &mut watch::Receiver<bool>) {
-    // An error means that the server is gone.
-    stopping.wait_for(|stopping| *stopping).await.map(drop).unwrap_or_default();
-}
-
 /// One open stream.
 struct Watcher {
     replica: Replica,
@@ -293,7 +289,7 @@ impl Watcher {
     async fn wait(&mut self) -> Result<(), Status> {
         let stopping = || Err(status::unavailable(Unavailable::ShuttingDown));
         tokio::select! {
-            () = told(&mut self.stopping) => stopping(),
+            () = stopped(&mut self.stopping) => stopping(),
             more = self.log.reached(self.next) => {
                 if !more {
                     return stopping();

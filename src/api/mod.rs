@@ -19,7 +19,7 @@
 //! | `status` | the one place that makes a `tonic::Status` |
 //! | `wire` | tonic's own refusals in our words |
 //! | `limits` | every bound of what callers may send |
-//! | `names`, `text`, `instant`, `duration`, `violations`, `deadline`, `disk`, `process`, `health` | one small thing each |
+//! | `names`, `text`, `instant`, `duration`, `violations`, `deadline`, `disk`, `process`, `health`, `stopping` | one small thing each |
 //!
 //! It decides nothing about turns and nothing about order. It keeps no state of its own.
 
@@ -54,6 +54,7 @@ mod routing;
 mod rules;
 mod server;
 mod status;
+mod stopping;
 mod teams;
 mod text;
 mod threads;

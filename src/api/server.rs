@@ -57,6 +57,7 @@ use super::{
     reps::Reps,
     routing::Routing,
     rules::Rules,
+    stopping::stopped,
     teams::Teams,
     tokens::Tokens,
     wire::OurWords,
@@ -135,10 +136,7 @@ pub async fn serve(
         let mut stopping = stopping.clone();
         serving.spawn_on(
             async move {
-                // An error means that nobody serves any more.
-                let told =
-                    async { stopping.wait_for(|stop| *stop).await.map(drop).unwrap_or_default() };
-                server.serve_with_incoming_shutdown(incoming, told).await
+                server.serve_with_incoming_shutdown(incoming, stopped(&mut stopping)).await
             },
             runtime,
         );

@@ -502,7 +502,9 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
 
     /// One fsync for all writes of the turn; what it allows may write again.
     fn finish_turn(&mut self) -> Result<(), Ended> {
-        let mut is_told = false;
+        if self.unsynced.is_none() {
+            self.answer();
+        }
         while let Some(number) = self.unsynced.take() {
             let started = clock::monotonic();
             self.parts.log.write(&Batch { sync: true, ..Batch::default() })?;
@@ -512,10 +514,6 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
             // acknowledged would take it for an old copy.
             self.publish_view();
             self.handle(Input::DiskDone { number })?;
-            self.answer();
-            is_told = true;
-        }
-        if !is_told {
             self.answer();
         }
         Ok(())

@@ -7,7 +7,10 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::stream;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::JoinError,
+};
 use tonic::{Status, Streaming};
 
 use super::{Addresses, Local, PeerEvent, PeerService, PeerView, link, service};
@@ -58,8 +61,7 @@ pub async fn send_snapshot<D: Disk>(
     let header = message.snapshot.as_ref().ok_or_else(|| Status::internal("no snapshot header"))?;
     let id = SnapshotId { index: header.index, term: header.term };
     let file = tokio::task::spawn_blocking(move || store.bytes(id));
-    let file =
-        file.await.map_err(|error| Status::internal(error.to_string()))?.map_err(unreadable)?;
+    let file = file.await.map_err(not_run)?.map_err(unreadable)?;
     let length = file.file_len();
     let hello = peers.local.hello(to, &peers.view.borrow(), clock::wall().0);
     let offer = SnapshotOffer { hello: Some(hello), message: Some(message), length };
@@ -140,7 +142,7 @@ pub(super) async fn receive<D: Disk>(
         }
     }
     drop(pieces.send(Written::All).await);
-    let finished = writing.await.map_err(|error| Status::internal(error.to_string()))?;
+    let finished = writing.await.map_err(not_run)?;
     let stored = match finished {
         Err(error) if error.is_failed_sync() => {
             let status = Status::data_loss(error.to_string());
@@ -164,6 +166,11 @@ async fn next(chunks: &mut Streaming<SnapshotChunk>) -> Result<Option<Piece>, St
         .await
         .map_err(|_| Status::deadline_exceeded("no chunk came"))??;
     Ok(chunk.and_then(|chunk| chunk.piece))
+}
+
+/// What was to be done where it may wait for the disk panicked, or this node is stopping.
+fn not_run(error: JoinError) -> Status {
+    Status::internal(error.to_string())
 }
 
 fn unreadable(error: SnapshotError) -> Status {

@@ -64,7 +64,7 @@ impl Team {
             None => {
                 let id = AssignmentId::made_at(at.position, item);
                 if let Some(key) = request {
-                    self.requests.made(&mut self.sum, key, id);
+                    self.requests.made(key, id);
                 }
                 (new_record(id, contact, via.clone(), request, at), Routed::Made(id))
             }
@@ -238,10 +238,8 @@ impl Team {
         let old = self.assignments.put(&mut self.sum, Arc::clone(&record));
         let (was, is) = (old.as_ref().and_then(|old| held(old)), held(&record));
         if was != is {
-            was.into_iter()
-                .for_each(|rep| self.stands(rep, now, |reps, _| reps.count_open(rep, false)));
-            is.into_iter()
-                .for_each(|rep| self.stands(rep, now, |reps, _| reps.count_open(rep, true)));
+            was.into_iter().for_each(|rep| self.holds(rep, false, now));
+            is.into_iter().for_each(|rep| self.holds(rep, true, now));
         }
         let rep = record.rep.and_then(|rep| self.reps.get(rep));
         let taken = self.taken.take().filter(|taken| taken.id == record.assignment.id);

@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use super::{
     Assignment, AssignmentId, AssignmentState, ContactId, Time, Via,
+    buckets::{Buckets, Hashed},
     digest::Sum,
     packed::{Head, RawAssignment, RawRecord, RawVia},
     pages::{Packed, Page, Pages},
-    places::{Least, Place, doubled, sorted},
+    places::{Least, Place, ViaMark, doubled, sorted},
     read::AssignmentFilter,
     record::{AssignmentRecord, RepUid},
     together::Together,
@@ -24,29 +25,37 @@ pub(super) struct Assignments {
     records: Pages<AssignmentRecord>,
     /// What was put last, for whoever asks for it next.
     newest: Option<Arc<AssignmentRecord>>,
-    /// Of a contact, those that have a rep before those that have none, each by age.
-    by_contact: Tree<ByContact>,
-    /// Those that are open, by the work.
-    open: Tree<(Place, AssignmentId)>,
+    by_contact: Buckets<ByContact>,
     by_campaign: Tree<(Place, AssignmentId)>,
     /// Those that count as open work of a rep.
     by_holder: Tree<(RepUid, AssignmentId)>,
+    /// Those that are open and nobody's.
+    nobodys: Tree<AssignmentId>,
     /// Closed and cancelled ones, by when that was.
     ended: Tree<(Time, AssignmentId)>,
     pub(super) waiting: Waiting,
 }
 
-/// The contact, whether it has no rep, and which it is.
-type ByContact = (Place, bool, AssignmentId);
+/// The contact, what it is of theirs, and which it is; of each kind by age.
+type ByContact = (Place, OfContact, AssignmentId);
+
+/// What an assignment is among those of its contact. An open one is there twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum OfContact {
+    WithRep,
+    WithoutRep,
+    Open(ViaMark),
+}
 
 /// Where an assignment stands in the indexes.
 #[derive(Debug, Clone, Copy)]
 struct Entries {
     contact: ByContact,
     campaign: Option<(Place, AssignmentId)>,
-    open: Option<(Place, AssignmentId)>,
+    open: Option<ByContact>,
     ended: Option<(Time, AssignmentId)>,
     holder: Option<(RepUid, AssignmentId)>,
+    nobodys: Option<AssignmentId>,
 }
 
 /// What decides where an assignment stands in the indexes.
@@ -96,13 +105,15 @@ impl From<Indexed<'_>> for Entries {
             RawVia::Campaign(campaign) => Some((Place::of(campaign), id)),
             RawVia::DefaultRule | RawVia::Rule(_) | RawVia::Group(_) | RawVia::Rep(_) => None,
         };
-        let is_open = state.is_open();
+        let (is_open, place) = (state.is_open(), Place::of(contact));
+        let of_contact = if rep.is_some() { OfContact::WithRep } else { OfContact::WithoutRep };
         Self {
-            contact: (Place::of(contact), rep.is_none(), id),
+            contact: (place, of_contact, id),
             campaign,
-            open: is_open.then(|| (Place::of_work(contact, via), id)),
+            open: is_open.then(|| (place, OfContact::Open(via.into()), id)),
             ended: (!is_open).then_some((update_time, id)),
             holder,
+            nobodys: (is_open && holder.is_none()).then_some(id),
         }
     }
 }
@@ -111,21 +122,23 @@ impl From<Indexed<'_>> for Entries {
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     contacts: Vec<ByContact>,
-    open: Vec<(Place, AssignmentId)>,
     campaigns: Vec<(Place, AssignmentId)>,
     pub(super) holders: Vec<(RepUid, AssignmentId)>,
+    nobodys: Vec<AssignmentId>,
     ended: Vec<(Time, AssignmentId)>,
     waiting: Waiting,
 }
 
 impl Seen {
     pub(super) fn add(&mut self, record: RawRecord<'_>) {
-        let Entries { contact, campaign, open, ended, holder } = Indexed::from(&record).into();
+        let Entries { contact, campaign, open, ended, holder, nobodys } =
+            Indexed::from(&record).into();
         self.contacts.push(contact);
+        self.contacts.extend(open);
         self.campaigns.extend(campaign);
-        self.open.extend(open);
         self.ended.extend(ended);
         self.holders.extend(holder);
+        self.nobodys.extend(nobodys);
         match record.assignment.state {
             AssignmentState::Pending | AssignmentState::Offered => {
                 self.waiting.add(&record.into());
@@ -152,13 +165,14 @@ impl Assignments {
 
     /// The open assignment of this work.
     pub(super) fn open(&self, contact: &ContactId, via: &Via) -> Option<Arc<AssignmentRecord>> {
-        let mut open = listed(&self.open, Place::of_work(contact.as_str(), via.into()), None);
+        let via_mark = RawVia::from(via).into();
+        let mut open = self.of(Place::of(contact.as_str()), OfContact::Open(via_mark), None);
         let is_meant = |head: Head<'_>| head.is_of(contact) && head.is_via(via);
         self.get(open.find(|id| self.records.head(*id).is_some_and(is_meant))?)
     }
 
     pub(super) fn open_len(&self) -> usize {
-        self.open.len()
+        self.by_holder.len() + self.nobodys.len()
     }
 
     /// By age.
@@ -184,9 +198,9 @@ impl Assignments {
     /// The rep of the contact's newest assignment that has one.
     pub(super) fn last_rep(&self, contact: &ContactId) -> Option<RepUid> {
         let place = Place::of(contact.as_str());
-        let newest = self.by_contact.back_from((place, false, GREATEST));
-        let theirs = newest.take_while(|((it, ..), ())| *it == place);
-        let mut heads = theirs.filter_map(|((_, _, id), ())| self.records.head(*id));
+        let newest = self.by_contact.back_from((place, OfContact::WithRep, GREATEST));
+        let theirs = newest.take_while(|(it, ..)| *it == place);
+        let mut heads = theirs.filter_map(|(_, _, id)| self.records.head(*id));
         heads.find(|head| head.is_of(contact))?.holder
     }
 
@@ -224,18 +238,27 @@ impl Assignments {
         records.map(Arc::unwrap_or_clone).collect()
     }
 
+    /// Those of one kind that a contact has, by age, from the first one after `after`.
+    fn of(
+        &self,
+        contact: Place,
+        kind: OfContact,
+        after: Option<AssignmentId>,
+    ) -> impl Iterator<Item = AssignmentId> {
+        let from = (contact, kind, after.unwrap_or(AssignmentId::LEAST));
+        let some = self.by_contact.from(from);
+        let some = some.take_while(move |entry| (entry.0, entry.1) == (contact, kind));
+        some.map(|(_, _, id)| *id).skip_while(move |id| Some(*id) == after)
+    }
+
     /// By age, from the first one after `after`.
     fn of_contact(
         &self,
         contact: Place,
         after: Option<AssignmentId>,
     ) -> impl Iterator<Item = AssignmentId> {
-        let all = [false, true].map(|has_no_rep| {
-            let from = (contact, has_no_rep, after.unwrap_or(AssignmentId::LEAST));
-            let some = self.by_contact.from(from).map(|(entry, ())| *entry);
-            let some = some.take_while(move |entry| (entry.0, entry.1) == (contact, has_no_rep));
-            some.map(|(_, _, id)| id).skip_while(move |id| Some(*id) == after).peekable()
-        });
+        let kinds = [OfContact::WithRep, OfContact::WithoutRep];
+        let all = kinds.map(|kind| self.of(contact, kind, after).peekable());
         let [mut with_rep, mut without] = all;
         std::iter::from_fn(move || match (with_rep.peek(), without.peek()) {
             (Some(one), Some(other)) if other < one => without.next(),
@@ -266,33 +289,41 @@ impl Assignments {
 
     /// Puts the entries of one in the place of those of another; what both have stays as it is.
     fn index(&mut self, old: Option<&AssignmentRecord>, new: Option<&AssignmentRecord>) {
-        fn change<T: Key>(index: &mut Tree<T>, old: Option<T>, new: Option<T>) {
+        fn change<T: Copy + Eq>(
+            old: Option<Entries>,
+            new: Option<Entries>,
+            entry: fn(Entries) -> Option<T>,
+            mut put: impl FnMut(T, bool),
+        ) {
+            let (old, new) = (old.and_then(entry), new.and_then(entry));
             if old != new {
-                if let Some(entry) = old {
-                    index.remove(&entry);
-                }
-                if let Some(entry) = new {
-                    index.insert(entry, ());
-                }
+                old.into_iter().for_each(|entry| put(entry, false));
+                new.into_iter().for_each(|entry| put(entry, true));
+            }
+        }
+        fn hashed<K: Hashed>(index: &mut Buckets<K>) -> impl FnMut(K, bool) {
+            |key, is_new| if is_new { index.insert(key) } else { index.remove(&key) }
+        }
+        fn ordered<K: Key>(index: &mut Tree<K>) -> impl FnMut(K, bool) {
+            |key, is_new| {
+                let _had: Option<()> =
+                    if is_new { index.insert(key, ()) } else { index.remove(&key) };
             }
         }
         let entries = |record: &AssignmentRecord| Entries::from(Indexed::from(record));
         let (old, new) = (old.map(entries), new.map(entries));
-        let contact = |it: Option<Entries>| it.map(|it| it.contact);
-        change(&mut self.by_contact, contact(old), contact(new));
-        let campaign = |it: Option<Entries>| it.and_then(|it| it.campaign);
-        change(&mut self.by_campaign, campaign(old), campaign(new));
-        let open = |it: Option<Entries>| it.and_then(|it| it.open);
-        change(&mut self.open, open(old), open(new));
-        let ended = |it: Option<Entries>| it.and_then(|it| it.ended);
-        change(&mut self.ended, ended(old), ended(new));
-        let holder = |it: Option<Entries>| it.and_then(|it| it.holder);
-        change(&mut self.by_holder, holder(old), holder(new));
+        change(old, new, |it| Some(it.contact), hashed(&mut self.by_contact));
+        change(old, new, |it| it.open, hashed(&mut self.by_contact));
+        change(old, new, |it| it.campaign, ordered(&mut self.by_campaign));
+        change(old, new, |it| it.holder, ordered(&mut self.by_holder));
+        change(old, new, |it| it.nobodys, ordered(&mut self.nobodys));
+        change(old, new, |it| it.ended, ordered(&mut self.ended));
     }
 
     /// All that are open, in no order that means anything.
     pub(super) fn all_open(&self) -> impl Iterator<Item = AssignmentId> {
-        self.open.iter().map(|((_, id), ())| *id)
+        let held = self.by_holder.iter().map(|((_, id), ())| *id);
+        held.chain(self.nobodys.iter().map(|(id, ())| *id))
     }
 
     /// Those that ended at a time or later; `None` if there are more than `max`.
@@ -308,37 +339,39 @@ impl Assignments {
     }
 
     /// Those of a loaded state, by ascending ids, with what was seen of them.
-    pub(super) fn of(
+    pub(super) fn loaded(
         pages: Vec<Arc<Page<AssignmentRecord>>>,
         seen: Seen,
         together: Together,
     ) -> Self {
-        let Seen { contacts, open, campaigns, holders, ended, waiting } = seen;
+        let Seen { contacts, campaigns, holders, nobodys, ended, waiting } = seen;
         let mut all = Self { waiting, ..Self::default() };
         let Self {
             records,
             newest: _,
             by_contact,
-            open: works,
             by_campaign,
             by_holder,
+            nobodys: unheld,
             ended: ends,
             waiting: _,
         } = &mut all;
-        let mut given = Some((pages, holders, ended));
-        let mut given_too = Some((contacts, open, campaigns));
+        let mut given = Some((pages, holders, nobodys, ended, campaigns));
+        let mut given_too = Some(contacts);
         together(
             &mut || {
-                let Some((pages, holders, ended)) = given.take() else { return };
+                let Some((pages, holders, nobodys, ended, campaigns)) = given.take() else {
+                    return;
+                };
                 *records = Pages::of(pages);
                 *by_holder = sorted(holders);
+                *unheld = sorted(nobodys);
                 *ends = sorted(ended);
+                *by_campaign = sorted(campaigns);
             },
             &mut || {
-                let Some((contacts, open, campaigns)) = given_too.take() else { return };
-                *by_contact = sorted(contacts);
-                *works = sorted(open);
-                *by_campaign = sorted(campaigns);
+                let Some(contacts) = given_too.take() else { return };
+                *by_contact = Buckets::of(contacts);
             },
         );
         all
@@ -346,7 +379,8 @@ impl Assignments {
 
     /// An open one whose work another open one is about too.
     pub(super) fn doubled(&self) -> Option<AssignmentId> {
-        doubled(self.open.iter().map(|(entry, ())| *entry), |id| {
+        let open = self.by_contact.iter().filter(|(_, kind, _)| matches!(kind, OfContact::Open(_)));
+        doubled(open.map(|(place, _, id)| (*place, *id)), |id| {
             let assignment = &self.get(id)?.assignment;
             Some((assignment.contact.clone(), assignment.via.clone()))
         })
@@ -387,15 +421,17 @@ impl Key for (Time, AssignmentId) {
     }
 }
 impl Key for ByContact {
-    fn rank(&self) -> Option<u64> {
-        Some(self.0.rank())
-    }
     fn is_before(&self, other: &Self) -> bool {
         if self.0 == other.0 {
             (self.1, self.2) < (other.1, other.2)
         } else {
-            self.0.rank() < other.0.rank()
+            self.0.number() < other.0.number()
         }
+    }
+}
+impl Hashed for ByContact {
+    fn hash(&self) -> u64 {
+        self.0.number()
     }
 }
 

@@ -101,6 +101,13 @@ const ROOM_KEPT: usize = 64 << 10;
 /// The least room that is made.
 const ROOM_MIN: usize = 1 << 10;
 
+/// Bytes of a length.
+const LENGTH: usize = size_of::<u64>();
+
+fn wide(length: usize) -> u64 {
+    u64::try_from(length).expect("nothing is longer than a number of 64 bits says")
+}
+
 /// The bytes that a record stands for.
 struct Digest {
     /// As long as there is room; what is not written to yet means nothing.
@@ -132,8 +139,7 @@ impl Digest {
     #[inline]
     fn length(&mut self, length: Option<usize>) -> Result<(), Undefined> {
         let length = length.ok_or_else(|| Undefined("list of unknown length".into()))?;
-        let length = u64::try_from(length).map_err(|_| Undefined("length".into()))?;
-        self.put(length.to_le_bytes());
+        self.put(wide(length).to_le_bytes());
         Ok(())
     }
 
@@ -154,13 +160,16 @@ impl Digest {
         }
     }
 
+    /// Any number of bytes, with their number before them.
     #[inline]
     fn put_all(&mut self, bytes: &[u8]) {
-        let end = self.len + bytes.len();
+        let end = self.len + LENGTH + bytes.len();
         if self.room.len() < end {
             self.grow(end);
         }
-        if let Some(room) = self.room.get_mut(self.len..end) {
+        let room = self.room.get_mut(self.len..end).and_then(<[u8]>::split_first_chunk_mut);
+        if let Some((length, room)) = room {
+            *length = wide(bytes.len()).to_le_bytes();
             room.copy_from_slice(bytes);
             self.len = end;
         }
@@ -245,7 +254,6 @@ impl ser::Serializer for &mut Digest {
     }
     #[inline]
     fn serialize_bytes(self, v: &[u8]) -> Result<(), Undefined> {
-        self.length(Some(v.len()))?;
         self.put_all(v);
         Ok(())
     }

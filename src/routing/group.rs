@@ -264,7 +264,12 @@ impl GroupState {
 
     /// Where the ring stands for a pick now; (0, 0) before its first and after a long rest (S3-10).
     pub(super) fn cursor(&self, key: &RotationKey, now: Time) -> Cursor {
-        match self.rotations.get(key) {
+        self.cursor_of(self.rotations.get(key), now)
+    }
+
+    /// The same of a rotation that was looked up.
+    pub(super) fn cursor_of(&self, rotation: Option<&Rotation>, now: Time) -> Cursor {
+        match rotation {
             Some(rotation) if !self.has_rested(rotation, now) => rotation.cursor,
             Some(_) | None => Cursor::default(),
         }

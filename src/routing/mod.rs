@@ -34,6 +34,7 @@
 mod access;
 mod assign;
 mod assignments;
+mod buckets;
 mod campaign_commands;
 mod choice;
 mod command;

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::{
+    buckets::{Buckets, Hashed},
     packed::RawVia,
     tree::{Key, Tree},
 };
@@ -23,20 +24,8 @@ impl Place {
         Self::at(xxh3_64(id.as_bytes()))
     }
 
-    /// Of a contact's work by these targets.
-    pub(super) fn of_work(contact: &str, via: RawVia<'_>) -> Self {
-        let seed = match via {
-            RawVia::DefaultRule => 0,
-            RawVia::Campaign(id) => xxh3_64_with_seed(id.as_bytes(), 1),
-            RawVia::Rule(id) => xxh3_64_with_seed(id.as_bytes(), 2),
-            RawVia::Group(id) => xxh3_64_with_seed(id.as_bytes(), 3),
-            RawVia::Rep(id) => xxh3_64_with_seed(id.as_bytes(), 4),
-        };
-        Self::at(xxh3_64_with_seed(contact.as_bytes(), seed))
-    }
-
-    /// Where it is among all places.
-    pub(super) fn rank(self) -> u64 {
+    /// As a number, which is one of all.
+    pub(super) fn number(self) -> u64 {
         self.0
     }
 
@@ -53,21 +42,53 @@ impl Place {
 }
 
 impl<T: Copy + Ord> Key for (Place, T) {
-    fn rank(&self) -> Option<u64> {
-        Some(self.0.rank())
-    }
     fn is_before(&self, other: &Self) -> bool {
-        if self.0 == other.0 { self.1 < other.1 } else { self.0.rank() < other.0.rank() }
+        if self.0 == other.0 { self.1 < other.1 } else { self.0.0 < other.0.0 }
+    }
+}
+impl<T: Copy + Ord> Hashed for (Place, T) {
+    fn hash(&self) -> u64 {
+        self.0.number()
+    }
+}
+
+/// A mark that tells most ways to an assignment apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ViaMark(u32);
+
+impl From<RawVia<'_>> for ViaMark {
+    fn from(via: RawVia<'_>) -> Self {
+        let hash = match via {
+            RawVia::DefaultRule => 0,
+            RawVia::Campaign(id) => xxh3_64_with_seed(id.as_bytes(), 1),
+            RawVia::Rule(id) => xxh3_64_with_seed(id.as_bytes(), 2),
+            RawVia::Group(id) => xxh3_64_with_seed(id.as_bytes(), 3),
+            RawVia::Rep(id) => xxh3_64_with_seed(id.as_bytes(), 4),
+        };
+        Self::at(hash)
+    }
+}
+
+impl ViaMark {
+    #[cfg(not(test))]
+    fn at(hash: u64) -> Self {
+        Self(u32::try_from(hash >> 32).unwrap_or_default())
+    }
+
+    /// In the tests of this crate most ways share their mark with others.
+    #[cfg(test)]
+    fn at(hash: u64) -> Self {
+        Self(u32::try_from(hash % 2).unwrap_or_default())
     }
 }
 
 /// Things of which each has a text of its own, by place.
 #[derive(Debug, Clone)]
-pub(super) struct Places<T>(Tree<(Place, T)>);
+pub(super) struct Places<T>(Buckets<(Place, T)>);
 
 impl<T> Default for Places<T> {
     fn default() -> Self {
-        Self(Tree::default())
+        Self(Buckets::default())
     }
 }
 
@@ -75,12 +96,12 @@ impl<T: Least> Places<T> {
     /// Those at a place, in no order.
     pub(super) fn at(&self, place: Place) -> impl Iterator<Item = T> {
         let from = self.0.from((place, T::LEAST));
-        from.take_while(move |((it, _), ())| *it == place).map(|((_, thing), ())| *thing)
+        from.take_while(move |(it, _)| *it == place).map(|(_, thing)| *thing)
     }
 
     /// Puts one more at a place, if it is not there.
     pub(super) fn insert(&mut self, place: Place, thing: T) {
-        self.0.insert((place, thing), ());
+        self.0.insert((place, thing));
     }
 
     /// Takes one from its place, if it is there.
@@ -90,12 +111,12 @@ impl<T: Least> Places<T> {
 
     /// One whose text is that of another.
     pub(super) fn doubled<K: Ord>(&self, text: impl Fn(T) -> Option<K>) -> Option<T> {
-        doubled(self.0.iter().map(|(entry, ())| *entry), text)
+        doubled(self.0.iter().copied(), text)
     }
 
     /// Those of a list, which holds none twice.
     pub(super) fn of(list: Vec<(Place, T)>) -> Self {
-        Self(sorted(list))
+        Self(Buckets::of(list))
     }
 }
 
@@ -135,7 +156,7 @@ pub(super) fn sorted<T: Key>(mut list: Vec<T>) -> Tree<T> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::{Least, Place, Places};
+    use super::{Least, Place, Places, RawVia, ViaMark};
     use crate::routing::{CampaignId, GroupId, RepId, RuleId, Via};
 
     impl Least for u64 {
@@ -148,7 +169,7 @@ mod tests {
 
     fn held(places: &Places<u64>) -> BTreeSet<u64> {
         let by_place: Vec<u64> = (0..3).flat_map(|n| places.at(Place(n))).collect();
-        let mut all: Vec<u64> = places.0.iter().map(|((_, thing), ())| *thing).collect();
+        let mut all: Vec<u64> = places.0.iter().map(|(_, thing)| *thing).collect();
         all.sort_unstable();
         assert_eq!(all.len(), places.0.len(), "none is counted that is not there");
         let sorted = BTreeSet::from_iter(by_place.iter().copied());
@@ -188,9 +209,9 @@ mod tests {
         assert_eq!(shared.doubled(|thing| Some(thing.min(6))), Some(9));
     }
 
-    /// Four places are all that tests have, so what is told apart here is not told apart by them alone.
+    /// Two marks are all that tests have, so what is told apart here is not told apart by them alone.
     #[test]
-    fn works_of_a_contact_stand_in_more_than_one_place() {
+    fn ways_to_an_assignment_have_more_than_one_mark() {
         let ways = ["a", "b", "c", "d"].map(|id| {
             [
                 Via::DefaultRule,
@@ -200,7 +221,7 @@ mod tests {
                 Via::Rep(RepId::new(id)),
             ]
         });
-        let places = ways.iter().flatten().map(|via| Place::of_work("c", via.into()));
-        assert!(BTreeSet::from_iter(places).len() > 1);
+        let marks = ways.iter().flatten().map(|via| ViaMark::from(RawVia::from(via)));
+        assert!(BTreeSet::from_iter(marks).len() > 1);
     }
 }

@@ -35,6 +35,11 @@ impl RepState {
         self.record.view(self.hours.clone(), self.open)
     }
 
+    /// How many they hold with one more, or with one less.
+    pub(super) fn open_after(&self, more: bool) -> u64 {
+        if more { self.open + 1 } else { self.open.saturating_sub(1) }
+    }
+
     pub(super) fn hours_record(&self) -> Option<HoursRecord> {
         let hours = Arc::clone(self.hours.as_ref()?);
         Some(HoursRecord { rep: self.record.uid, hours })
@@ -210,7 +215,7 @@ impl Reps {
     /// Counts open assignments more or less; nothing if the rep is gone.
     pub(super) fn count_open(&mut self, uid: RepUid, more: bool) {
         if let Some(state) = self.by_uid.get_mut(&uid) {
-            state.open = if more { state.open + 1 } else { state.open.saturating_sub(1) };
+            state.open = state.open_after(more);
         }
     }
 

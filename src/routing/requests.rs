@@ -109,9 +109,9 @@ impl Requests {
         self.answers.values().for_each(|record| sum.add(&**record));
     }
 
-    /// Remembers that the request made the assignment.
-    pub(super) fn made(&mut self, sum: &mut Sum, key: &RequestKey, assignment: AssignmentId) {
-        self.forget_answer(sum, key);
+    /// Remembers that the request made the assignment. What was answered to an earlier one of this id has been
+    /// forgotten.
+    pub(super) fn made(&mut self, key: &RequestKey, assignment: AssignmentId) {
         self.by_id.insert(Place::of(key.id.as_str()), Memory::Assignment(assignment));
     }
 
@@ -135,9 +135,9 @@ impl Requests {
         self.by_id.remove(Place::of(key.id.as_str()), Memory::Assignment(assignment));
     }
 
-    /// Remembers an answer that no assignment remembers.
+    /// Remembers an answer that no assignment remembers. What was answered to an earlier request of this id has been
+    /// forgotten.
     pub(super) fn remember(&mut self, sum: &mut Sum, record: AnswerRecord) {
-        self.forget_answer(sum, &record.request);
         let position = record.position.into();
         self.by_id.insert(Place::of(record.request.id.as_str()), Memory::Answer(position));
         sum.add(&record);
@@ -167,7 +167,8 @@ impl Requests {
         first.into_iter().chain(other).min()
     }
 
-    fn drop_answer(&mut self, sum: &mut Sum, position: Revision) {
+    /// Drops the answer that was given at a place in the log, if it is there.
+    pub(super) fn drop_answer(&mut self, sum: &mut Sum, position: Revision) {
         let place = match self.assignment_answers.raw(position) {
             Some(record) => {
                 sum.remove(&record);
@@ -182,17 +183,6 @@ impl Requests {
             }
         };
         self.by_id.remove(place, Memory::Answer(position));
-    }
-
-    /// The id is new, or its answer has expired; then that goes at once, so that an id has one memory.
-    fn forget_answer(&mut self, sum: &mut Sum, key: &RequestKey) {
-        let old = self.by_id.at(Place::of(key.id.as_str())).find_map(|memory| match memory {
-            Memory::Assignment(_) => None,
-            Memory::Answer(position) => {
-                (self.answered(position) == Some(key.id.as_str())).then_some(position)
-            }
-        });
-        old.into_iter().for_each(|position| self.drop_answer(sum, position));
     }
 }
 

@@ -156,7 +156,25 @@ impl Ring {
         legs.flat_map(move |(number, leg)| self.leg(number, leg, which))
     }
 
-    /// The same with one slot for each member, whatever their weight.
+    /// The first turn of a walk.
+    pub(super) fn next(&self, cursor: Cursor, which: Which) -> Option<Turn<'_>> {
+        legs(cursor).into_iter().enumerate().find_map(|(number, leg)| {
+            let (key, occupant) = match self.by_weight.only() {
+                Some((weight, seats)) => {
+                    let is_in_leg = leg.rounds.contains(&(weight / self.gcd.max(1)));
+                    seats.first_in(&leg.keys, which).filter(|_| is_in_leg)
+                }
+                None => {
+                    let lists = self.in_leg(&leg);
+                    let firsts = lists.filter_map(|seats| seats.first_in(&leg.keys, which));
+                    firsts.min_by_key(|(key, _)| *key)
+                }
+            }?;
+            Some(Turn { leg: number, slot: Cursor { round: leg.round, key }, occupant })
+        })
+    }
+
+    /// As [`Self::walk`], with one slot for each member, whatever their weight.
     pub(super) fn walk_singly(
         &self,
         cursor: Cursor,
@@ -401,7 +419,7 @@ fn gcd(a: u32, b: u32) -> u32 {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::{Class, Cursor, Occupant, Ring, Seat, Time, Which};
+    use super::{Class, Cursor, Occupant, Ring, Seat, Time, Turn, Which};
     use crate::routing::record::RepUid;
 
     fn rep(n: u64) -> Occupant {
@@ -450,6 +468,12 @@ mod tests {
             let ring = ring(weights);
             for (round, key) in (0..9).flat_map(|r| (0..8).map(move |k| (r, k))) {
                 let cursor = Cursor { round, key };
+                for which in [Which::All, Which::UpTo(Class::Offline), Which::Beyond(Class::Ready)]
+                {
+                    let turn = |turn: Turn<'_>| (turn.leg, turn.slot, turn.occupant.clone());
+                    let first = ring.walk(cursor, which).next().map(turn);
+                    assert_eq!(ring.next(cursor, which).map(turn), first, "{weights:?} {which:?}");
+                }
                 let mut seen = Vec::new();
                 for turn in ring.walk(cursor, Which::All) {
                     let found = Some((turn.slot, turn.occupant.clone()));

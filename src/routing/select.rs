@@ -7,7 +7,7 @@
 use super::{
     CampaignId, Cursor, MemberName, PassedOver, PickedOption, Reason, RepId, Skipped,
     filter::{self, Asked},
-    group::{GroupState, Move, name},
+    group::{GroupState, Move, Rotation, name},
     limits::{NESTING_MAX, PASSED_OVER_NAMED_MAX},
     record::{Occupant, RepUid},
     reps::RepState,
@@ -76,11 +76,12 @@ fn nested(
     depth: usize,
 ) -> Selection {
     let rotation = group.rotation_key(campaign);
-    let cursor = group.cursor(&rotation, asked.now);
+    let place = group.rotations.get(&rotation);
+    let cursor = group.cursor_of(place, asked.now);
     let found = if group.is_by_load() {
         by_load(group, cursor, asked)
     } else {
-        by_turn(group, &rotation, cursor, asked)
+        by_turn(&group.ring, place, cursor, asked)
     };
     let skipped = skipped(team, group, cursor, &found, asked);
     let Some(Found { slot, occupant, by_credit, credits, came_round: _ }) = found else {
@@ -142,16 +143,19 @@ fn by_load<'a>(group: &'a GroupState, cursor: Cursor, asked: &Asked<'_>) -> Opti
 /// Costs a descent, and one for each member with credits: a credit is one turn, but the turns that are
 /// passed over to pay it are counted, not walked.
 fn by_turn<'a>(
-    group: &'a GroupState,
-    rotation: &Option<CampaignId>,
+    ring: &'a Ring,
+    rotation: Option<&'a Rotation>,
     cursor: Cursor,
     asked: &Asked<'_>,
 ) -> Option<Found<'a>> {
-    let ring = &group.ring;
-    let credits = group.rotations.get(rotation).map(|rotation| &rotation.credits);
+    let may_have_it = |turn: &Turn<'_>| !bars(asked, turn.occupant);
+    let credits = rotation.map(|rotation| &rotation.credits);
     let Some(credits) = credits.filter(|credits| !credits.is_empty()) else {
-        let mut turns = ring.walk(cursor, Which::UpTo(asked.limit));
-        let Turn { slot, occupant, .. } = turns.find(|turn| !bars(asked, turn.occupant))?;
+        let which = Which::UpTo(asked.limit);
+        let next = ring.next(cursor, which)?;
+        let found = Some(next).filter(may_have_it);
+        let found = found.or_else(|| ring.walk(cursor, which).find(may_have_it));
+        let Turn { slot, occupant, .. } = found?;
         return Some(Found {
             slot,
             occupant,
@@ -176,8 +180,7 @@ fn by_turn<'a>(
         let credits = vec![(slot.key, left)];
         return Some(Found { slot, occupant, by_credit: true, credits, came_round: false });
     }
-    let owes_nothing =
-        |turn: &Turn<'_>| !bars(asked, turn.occupant) && !credits.contains_key(&turn.slot.key);
+    let owes_nothing = |turn: &Turn<'_>| may_have_it(turn) && !credits.contains_key(&turn.slot.key);
     let first = ring.walk(cursor, Which::UpTo(asked.limit)).find(owes_nothing);
     let first = first.map(|turn| (Visit::first(cursor, turn.slot), turn.occupant));
     let with_visits = |(occupant, seat, credits)| {
@@ -208,7 +211,7 @@ fn bars(asked: &Asked<'_>, occupant: &Occupant) -> bool {
 
 /// The slot that comes next, whoever's it is.
 fn next_slot(ring: &Ring, cursor: Cursor) -> Option<Cursor> {
-    ring.walk(cursor, Which::All).next().map(|turn| turn.slot)
+    ring.next(cursor, Which::All).map(|turn| turn.slot)
 }
 
 /// Who was passed over: those before the pick; where load decides, and where nobody was picked, all
@@ -260,5 +263,8 @@ fn skipped(
         Some(found) if next_slot(ring, cursor) == Some(found.slot) => 0,
         Some(found) => ring.count_before(cursor, found.slot),
     };
+    if total == 0 {
+        return Skipped::default();
+    }
     first(&mut ring.walk(cursor, Which::All), total)
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::{
     GroupId, Time,
     digest::Sum,
-    filter::Class,
+    filter::{self, Class, Standing},
     group::GroupState,
     record::{Occupant, RepUid},
     reps::Reps,
@@ -59,6 +59,32 @@ impl Team {
                 group.ring.add_load(seat, new, new_open);
             }
         }
+    }
+
+    /// Counts an assignment more or less that a rep holds. As [`Self::stands`], which it leaves most of the work to
+    /// only where that makes another class of them.
+    pub(super) fn holds(&mut self, uid: RepUid, more: bool, now: Time) {
+        let Some(rep) = self.reps.get(uid) else { return };
+        let (before, open) = (rep.open, rep.open_after(more));
+        let standing = Standing { open, ..rep.standing(false) };
+        if filter::class(&standing, now) != rep.class {
+            self.stands(uid, now, |reps, _| reps.count_open(uid, more));
+            return;
+        }
+        let occupant = Occupant::Rep(uid);
+        for id in &rep.groups {
+            if self.groups.get(id).is_none_or(|group| !group.is_by_load()) {
+                continue;
+            }
+            let Some(group) = self.groups.get_mut(id) else { continue };
+            if let Some(seat) = group.ring.seat(&occupant)
+                && let Some(class) = group.ring.class(seat)
+            {
+                group.ring.remove_load(seat, class, before);
+                group.ring.add_load(seat, class, open);
+            }
+        }
+        self.reps.count_open(uid, more);
     }
 
     /// Adds somebody who is not a member yet, at the end of a ring.

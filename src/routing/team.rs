@@ -69,6 +69,14 @@ pub(super) enum Done {
     Ticked,
 }
 
+/// What is remembered of a request.
+enum Recalled {
+    Nothing,
+    Answer(Box<Result<Reply, Rejection>>),
+    /// An answer, given at this place in the log, that counts no more.
+    Expired(Revision),
+}
+
 /// Whether this is the group whose members are all reps (S0-16).
 pub(super) fn is_default(group: &GroupId) -> bool {
     group.as_str() == DEFAULT_GROUP
@@ -110,13 +118,17 @@ impl Team {
     /// Performs the command, unless its request was answered before.
     pub(super) fn answer(&mut self, command: &Command, at: At) -> Result<Reply, Rejection> {
         let request = command.request.as_ref();
-        if let Some(answer) = request.and_then(|key| self.recall(key, at.now)) {
+        let recalled = request.map_or(Recalled::Nothing, |key| self.recall(key, at.now));
+        if let Recalled::Answer(answer) = recalled {
             if planted::is(Bug::RetryTakesNewIndex) {
                 return answer.map(|reply| Reply { position: at.position, ..reply });
             }
-            return answer;
+            return *answer;
         }
         self.requests.forget_expired(&mut self.sum, at.now);
+        if let Recalled::Expired(position) = recalled {
+            self.requests.drop_answer(&mut self.sum, position);
+        }
         self.drop_ended(command, at.now);
         self.catch_up(at);
         let done = self.permits(command).and_then(|()| self.perform_wholly(command, at));
@@ -178,21 +190,23 @@ impl Team {
     }
 
     /// What the request was answered, if it was; the refusal, if it was another request.
-    fn recall(&self, key: &RequestKey, now: Time) -> Option<Result<Reply, Rejection>> {
-        if planted::is(Bug::RetryNotRecognised) {
-            return None;
-        }
-        let (fingerprint, answer) = match self.requests.find(&key.id, &self.assignments)? {
-            Memory::Assignment(id) => {
-                let record = self.assignments.get(id)?;
-                (record.request.as_ref()?.fingerprint, Ok(record.first_reply()))
-            }
-            Memory::Answer(position) => self.requests.answer(position, now)?,
+    fn recall(&self, key: &RequestKey, now: Time) -> Recalled {
+        let Some(memory) = self.requests.find(&key.id, &self.assignments) else {
+            return Recalled::Nothing;
         };
-        if fingerprint == key.fingerprint {
-            Some(answer)
-        } else {
-            Some(Err(Rejection::RequestIdReused))
+        let answered = match memory {
+            Memory::Assignment(id) => self.assignments.get(id).and_then(|record| {
+                Some((record.request.as_ref()?.fingerprint, Ok(record.first_reply())))
+            }),
+            Memory::Answer(position) => self.requests.answer(position, now),
+        };
+        match (answered.filter(|_| !planted::is(Bug::RetryNotRecognised)), memory) {
+            (Some((fingerprint, answer)), _) if fingerprint == key.fingerprint => {
+                Recalled::Answer(Box::new(answer))
+            }
+            (Some(_), _) => Recalled::Answer(Box::new(Err(Rejection::RequestIdReused))),
+            (None, Memory::Answer(position)) => Recalled::Expired(position),
+            (None, Memory::Assignment(_)) => Recalled::Nothing,
         }
     }
 

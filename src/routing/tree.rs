@@ -33,12 +33,6 @@ enum Node<K, V> {
 
 /// What entries are ordered by.
 pub(super) trait Key: Copy + Ord {
-    /// Where among all numbers a key stands that stands at random; keys that order otherwise have none. A search
-    /// begins near where it is to be expected, and looks at less.
-    fn rank(&self) -> Option<u64> {
-        None
-    }
-
     /// As `<`. Searches do little else, and what compares field by field does not do it in line.
     fn is_before(&self, other: &Self) -> bool {
         self < other
@@ -83,23 +77,23 @@ impl<K: Key, V: Clone> Tree<K, V> {
     }
 
     pub(super) fn get(&self, key: &K) -> Option<&V> {
-        let Found { leaf, range, .. } = self.root.leaf(key, Side::Right);
-        let entry = leaf.get(range.before(leaf, key, Order::Less))?;
+        let Found { leaf, .. } = self.root.leaf(key, Side::Right);
+        let entry = leaf.get(before(leaf, key, Order::Less))?;
         (entry.0 == *key).then_some(&entry.1)
     }
 
     /// To change what stands under a key.
     pub(super) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        let (mut node, mut range) = (Arc::make_mut(&mut self.root), Range::ALL);
+        let mut node = Arc::make_mut(&mut self.root);
         loop {
             match node {
                 Node::Leaf(entries) => {
-                    let place = range.before(entries, key, Order::Less);
+                    let place = before(entries, key, Order::Less);
                     let entry = entries.get_mut(place)?;
                     return (entry.0 == *key).then_some(&mut entry.1);
                 }
                 Node::Branch(children) => {
-                    let place = range.descend(children, key);
+                    let place = child_of(children, key);
                     let (_, child) = children.get_mut(place)?;
                     node = Arc::make_mut(child);
                 }
@@ -109,7 +103,7 @@ impl<K: Key, V: Clone> Tree<K, V> {
 
     /// Puts an entry in the place of the one with its key, which it gives back.
     pub(super) fn insert(&mut self, key: K, value: V) -> Option<V> {
-        let (old, beside) = Arc::make_mut(&mut self.root).insert(Range::ALL, key, value);
+        let (old, beside) = Arc::make_mut(&mut self.root).insert(key, value);
         if let Some(beside) = beside {
             // Any key does for the first child.
             let first = (key, Arc::clone(&self.root));
@@ -122,7 +116,7 @@ impl<K: Key, V: Clone> Tree<K, V> {
     pub(super) fn remove(&mut self, key: &K) -> Option<V> {
         // What is not there is to copy nothing.
         self.get(key)?;
-        let old = Arc::make_mut(&mut self.root).remove(Range::ALL, key);
+        let old = Arc::make_mut(&mut self.root).remove(key);
         self.len -= 1;
         if self.len == 0 {
             *self = Self::default();
@@ -147,15 +141,15 @@ impl<K: Key, V: Clone> Tree<K, V> {
 
     /// Ascending, from a key or the first one after it.
     pub(super) fn from(&self, key: K) -> impl Iterator<Item = &(K, V)> {
-        let Found { leaf, range, beside } = self.root.leaf(&key, Side::Right);
-        let rest = leaf.split_at(range.before(leaf, &key, Order::Less)).1;
+        let Found { leaf, beside } = self.root.leaf(&key, Side::Right);
+        let rest = leaf.split_at(before(leaf, &key, Order::Less)).1;
         self.walk(rest, beside, Side::Right)
     }
 
     /// Descending, from a key or the last one before it.
     pub(super) fn back_from(&self, key: K) -> impl Iterator<Item = &(K, V)> {
-        let Found { leaf, range, beside } = self.root.leaf(&key, Side::Left);
-        let rest = leaf.split_at(range.before(leaf, &key, Order::LessOrEqual)).0;
+        let Found { leaf, beside } = self.root.leaf(&key, Side::Left);
+        let rest = leaf.split_at(before(leaf, &key, Order::LessOrEqual)).0;
         self.walk(rest, beside, Side::Left)
     }
 
@@ -209,10 +203,9 @@ fn gathered<T, K: Copy, V>(all: Vec<(K, T)>, node: Make<K, V, T>) -> Vec<Child<K
     }
 }
 
-/// A leaf, between which ranks its keys are, and the node beside it, if there is one.
+/// A leaf, and the node beside it, if there is one.
 struct Found<'a, K, V> {
     leaf: &'a [(K, V)],
-    range: Range,
     beside: Option<&'a Node<K, V>>,
 }
 
@@ -223,65 +216,21 @@ enum Order {
     LessOrEqual,
 }
 
-/// The ranks between which the keys of a node are.
-#[derive(Debug, Clone, Copy)]
-struct Range {
-    from: u64,
-    to: u64,
+/// How many of a list come before a key.
+fn before<K: Key, T>(list: &[(K, T)], key: &K, order: Order) -> usize {
+    let is_before = |(it, _): &(K, T)| match order {
+        Order::Less => it.is_before(key),
+        Order::LessOrEqual => !key.is_before(it),
+    };
+    // Much comes at the end.
+    let is_behind = list.last().is_some_and(is_before);
+    if is_behind { list.len() } else { list.partition_point(is_before) }
 }
 
-impl Range {
-    const ALL: Self = Self { from: 0, to: u64::MAX };
-
-    /// Which child a key belongs to; the range is that child's from then on.
-    fn descend<K: Key, T>(&mut self, children: &[(K, T)], key: &K) -> usize {
-        let [_, others @ ..] = children else { return 0 };
-        let place = self.before(others, key, Order::LessOrEqual);
-        let rank = |place: usize| others.get(place).and_then(|(first, _)| first.rank());
-        let from = place.checked_sub(1).and_then(rank);
-        *self = Self { from: from.unwrap_or(self.from), to: rank(place).unwrap_or(self.to) };
-        place
-    }
-
-    /// How many of a list come before a key.
-    fn before<K: Key, T>(&self, list: &[(K, T)], key: &K, order: Order) -> usize {
-        let is_before = |(it, _): &(K, T)| match order {
-            Order::Less => it.is_before(key),
-            Order::LessOrEqual => !key.is_before(it),
-        };
-        let Some(guess) = self.guess(list.len(), key) else {
-            // Much comes at the end.
-            let is_behind = list.last().is_some_and(is_before);
-            return if is_behind { list.len() } else { list.partition_point(is_before) };
-        };
-        // From the guess on in steps that get longer, to where it must be; a wrong guess costs little.
-        let at = |place: usize| list.get(place).is_some_and(is_before);
-        let (mut low, mut high, mut step) = (guess + 1, list.len(), 1);
-        if at(guess) {
-            while low + step <= high && at(low + step - 1) {
-                low += step;
-                step *= 2;
-            }
-            high = high.min(low + step - 1);
-        } else {
-            high = guess;
-            while high >= step && !at(high - step) {
-                high -= step;
-                step *= 2;
-            }
-            low = high.saturating_sub(step - 1);
-        }
-        let within = list.get(low..high).unwrap_or_default();
-        low + within.partition_point(is_before)
-    }
-
-    /// Where a key is to be expected in a list of such a length, all of whose keys are in this range.
-    fn guess<K: Key>(&self, len: usize, key: &K) -> Option<usize> {
-        let rank = key.rank()?.checked_sub(self.from)?;
-        let each = self.to.checked_sub(self.from)? / u64::try_from(len).ok()?.max(1);
-        let guess = usize::try_from(rank.checked_div(each)?).ok()?;
-        Some(guess.min(len.checked_sub(1)?))
-    }
+/// Which child a key belongs to.
+fn child_of<K: Key, T>(children: &[(K, T)], key: &K) -> usize {
+    let [_, others @ ..] = children else { return 0 };
+    before(others, key, Order::LessOrEqual)
 }
 
 impl<K: Key, V: Clone> Node<K, V> {
@@ -294,17 +243,17 @@ impl<K: Key, V: Clone> Node<K, V> {
 
     /// The leaf where a key is, if it is anywhere.
     fn leaf(&self, key: &K, side: Side) -> Found<'_, K, V> {
-        let (mut node, mut range, mut beside) = (self, Range::ALL, None);
+        let (mut node, mut beside) = (self, None);
         loop {
             let children = match node {
-                Self::Leaf(leaf) => return Found { leaf, range, beside },
+                Self::Leaf(leaf) => return Found { leaf, beside },
                 Self::Branch(children) => children,
             };
-            let place = range.descend(children, key);
+            let place = child_of(children, key);
             let next = side.of(place).and_then(|place| children.get(place));
             beside = next.map(|(_, node)| &**node).or(beside);
             let Some((_, child)) = children.get(place) else {
-                return Found { leaf: &[], range, beside };
+                return Found { leaf: &[], beside };
             };
             node = child;
         }
@@ -328,35 +277,35 @@ impl<K: Key, V: Clone> Node<K, V> {
     }
 
     /// Gives back what stood under the key, and what did not fit any more: a node to be right of this one.
-    fn insert(&mut self, mut range: Range, key: K, value: V) -> (Option<V>, Option<Child<K, V>>) {
+    fn insert(&mut self, key: K, value: V) -> (Option<V>, Option<Child<K, V>>) {
         match self {
             Self::Leaf(entries) => {
-                let place = range.before(entries, &key, Order::Less);
+                let place = before(entries, &key, Order::Less);
                 match entries.get_mut(place).filter(|(it, _)| *it == key) {
                     Some((_, old)) => (Some(std::mem::replace(old, value)), None),
                     None => (None, put(entries, place, (key, value), Self::Leaf)),
                 }
             }
             Self::Branch(children) => {
-                let place = range.descend(children, &key);
+                let place = child_of(children, &key);
                 let Some((_, child)) = children.get_mut(place) else { return (None, None) };
-                let (old, beside) = Arc::make_mut(child).insert(range, key, value);
+                let (old, beside) = Arc::make_mut(child).insert(key, value);
                 (old, beside.and_then(|beside| put(children, place + 1, beside, Self::Branch)))
             }
         }
     }
 
-    fn remove(&mut self, mut range: Range, key: &K) -> Option<V> {
+    fn remove(&mut self, key: &K) -> Option<V> {
         match self {
             Self::Leaf(entries) => {
-                let place = range.before(entries, key, Order::Less);
+                let place = before(entries, key, Order::Less);
                 entries.get(place).filter(|(it, _)| it == key)?;
                 Some(entries.remove(place).1)
             }
             Self::Branch(children) => {
-                let place = range.descend(children, key);
+                let place = child_of(children, key);
                 let (_, child) = children.get_mut(place)?;
-                let old = Arc::make_mut(child).remove(range, key);
+                let old = Arc::make_mut(child).remove(key);
                 let len = child.len();
                 if len == 0 {
                     children.remove(place);
@@ -453,12 +402,7 @@ mod tests {
 
     use super::{FILL, Key, MAX, Node, Tree};
 
-    /// These stand at random only in part: all are in the first half, and many close together.
-    impl Key for u32 {
-        fn rank(&self) -> Option<u64> {
-            Some(u64::from(*self) << 31)
-        }
-    }
+    impl Key for u32 {}
 
     /// What the tree says of itself holds; gives the depth.
     fn depth(node: &Node<u32, u32>, is_root: bool, from: Option<u32>, to: Option<u32>) -> usize {

@@ -36,6 +36,12 @@ impl SeatsByWeight {
         self.by_weight.keys().copied()
     }
 
+    /// The seats, where all have one weight.
+    pub(super) fn only(&self) -> Option<(u32, &Seats)> {
+        let (weight, seats) = self.by_weight.first_key_value()?;
+        (self.by_weight.len() == 1).then_some((*weight, seats))
+    }
+
     /// Who sits at this key.
     pub(super) fn at(&self, key: u64) -> Option<&Occupant> {
         self.of(0..=u32::MAX).find_map(|seats| seats.get(key)).map(|(occupant, _)| occupant)

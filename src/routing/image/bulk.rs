@@ -97,7 +97,7 @@ impl Bulk {
         together: Together,
     ) -> Result<Vec<(Revision, Time)>, ImageError> {
         let Self { pages, last: _, seen, answers, ages, requests } = self;
-        team.assignments = Assignments::of(pages, seen, together);
+        team.assignments = Assignments::loaded(pages, seen, together);
         team.requests = Requests::of(requests, answers);
         if let Some(id) = team.assignments.doubled() {
             return Err(duplicate(WHAT, &id).into());

@@ -1,0 +1,362 @@
+//! A set of small keys that stand at random among all numbers, where any of them is found in a step or two.
+//!
+//! A linear hash table (W. Litwin, "Linear hashing: a new tool for file and table addressing", VLDB 1980): buckets
+//! are split one at a time as keys come, and joined as they go, so that no command pays for a larger table. A clone
+//! shares all that neither side changes. Invariants: a key is in the bucket that its number gives; keys ascend in a
+//! bucket; all segments but the last are full.
+
+use std::sync::Arc;
+
+use super::tree::{Key, Tree};
+
+/// Keys of a bucket on the average, at most. What comes or goes copies its bucket.
+const LOAD: usize = 8;
+/// A bucket with more keys is a tree: whatever is done with many keys of one number takes few steps as well.
+const FEW_MAX: usize = 48;
+/// Buckets of a segment, which is what is copied first where a clone is changed.
+const SEGMENT: usize = 256;
+
+/// A key that stands at random.
+pub(super) trait Hashed: Key {
+    /// Where it stands. Others may stand there as well.
+    fn hash(&self) -> u64;
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Buckets<K> {
+    segments: Vec<Arc<Vec<Bucket<K>>>>,
+    /// How many buckets there are.
+    count: usize,
+    /// How many keys.
+    len: usize,
+    /// Room for the keys of one bucket. What is in it means nothing.
+    room: Vec<K>,
+}
+
+#[derive(Debug, Clone)]
+enum Bucket<K> {
+    Few(Arc<[K]>),
+    Many(Box<Tree<K>>),
+}
+
+impl<K> Default for Buckets<K> {
+    fn default() -> Self {
+        Self { segments: Vec::new(), count: 0, len: 0, room: Vec::new() }
+    }
+}
+
+/// Which of so many buckets is that of a number.
+fn index(hash: u64, count: usize) -> usize {
+    let wide = count.next_power_of_two();
+    // The low half of a number is more than there can be buckets.
+    let low = usize::try_from(hash & u64::from(u32::MAX)).unwrap_or_default();
+    let at = low & wide.saturating_sub(1);
+    if at < count { at } else { at & (wide / 2).saturating_sub(1) }
+}
+
+impl<K: Hashed> Buckets<K> {
+    /// Of a list that has none twice.
+    pub(super) fn of(mut list: Vec<K>) -> Self {
+        let (len, count) = (list.len(), list.len().div_ceil(LOAD));
+        list.sort_unstable_by_key(|key| (index(key.hash(), count), *key));
+        let mut rest = list.as_slice();
+        let buckets = (0..count).map(|number| {
+            let end = rest.partition_point(|key| index(key.hash(), count) <= number);
+            let (these, others) = rest.split_at(end);
+            rest = others;
+            Bucket::of(these)
+        });
+        let buckets: Vec<_> = buckets.collect();
+        let segments = buckets.chunks(SEGMENT).map(|some| Arc::new(some.to_vec())).collect();
+        Self { segments, count, len, room: Vec::new() }
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Those in the bucket of a key, ascending, from the key or the first one after it.
+    pub(super) fn from(&self, key: K) -> impl Iterator<Item = &K> {
+        let (few, many) = self.bucket(&key).map(Bucket::split).unwrap_or_default();
+        let few = few.split_at(few.partition_point(|it| it.is_before(&key))).1;
+        let many = many.map(|tree| tree.from(key).map(|(key, ())| key));
+        few.iter().chain(many.into_iter().flatten())
+    }
+
+    /// Those in the bucket of a key, descending, from the key or the last one before it.
+    pub(super) fn back_from(&self, key: K) -> impl Iterator<Item = &K> {
+        let (few, many) = self.bucket(&key).map(Bucket::split).unwrap_or_default();
+        let few = few.split_at(few.partition_point(|it| !key.is_before(it))).0;
+        let many = many.map(|tree| tree.back_from(key).map(|(key, ())| key));
+        few.iter().rev().chain(many.into_iter().flatten())
+    }
+
+    /// All, those with one number side by side.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &K> {
+        let buckets = self.segments.iter().flat_map(|segment| segment.iter());
+        buckets.flat_map(Bucket::iter)
+    }
+
+    /// Puts one more there, if it is not there.
+    pub(super) fn insert(&mut self, key: K) {
+        if self.count == 0 {
+            self.push(Bucket::of(&[]));
+        }
+        let mut room = std::mem::take(&mut self.room);
+        let bucket = self.bucket_mut(&key);
+        let is_new = bucket.is_some_and(|bucket| bucket.insert(key, &mut room));
+        room.clear();
+        self.room = room;
+        self.len += usize::from(is_new);
+        if self.len > self.count * LOAD {
+            self.split();
+        }
+    }
+
+    /// Takes one out, if it is there.
+    pub(super) fn remove(&mut self, key: &K) {
+        let was_there = self.bucket_mut(key).is_some_and(|bucket| bucket.remove(key));
+        self.len -= usize::from(was_there);
+        if self.len * 4 < self.count.saturating_sub(1) * LOAD {
+            self.join();
+        }
+    }
+
+    fn bucket(&self, key: &K) -> Option<&Bucket<K>> {
+        let index = index(key.hash(), self.count);
+        self.segments.get(index / SEGMENT)?.get(index % SEGMENT)
+    }
+
+    fn bucket_mut(&mut self, key: &K) -> Option<&mut Bucket<K>> {
+        let index = index(key.hash(), self.count);
+        self.at_mut(index)
+    }
+
+    fn at_mut(&mut self, index: usize) -> Option<&mut Bucket<K>> {
+        let segment = self.segments.get_mut(index / SEGMENT)?;
+        Arc::make_mut(segment).get_mut(index % SEGMENT)
+    }
+
+    fn push(&mut self, bucket: Bucket<K>) {
+        match self.segments.last_mut().filter(|segment| segment.len() < SEGMENT) {
+            Some(segment) => Arc::make_mut(segment).push(bucket),
+            None => self.segments.push(Arc::new(vec![bucket])),
+        }
+        self.count += 1;
+    }
+
+    /// The bucket that a last one is split from, and is joined with.
+    fn partner(last: usize) -> Option<usize> {
+        last.checked_ilog2().map(|bit| last - (1 << bit))
+    }
+
+    /// Makes one more bucket, of keys of the one whose turn it is.
+    fn split(&mut self) {
+        let (last, count) = (self.count, self.count + 1);
+        let partner = Self::partner(last).and_then(|partner| self.at_mut(partner));
+        let Some(partner) = partner else { return };
+        let is_of_last = |key: &&K| index(key.hash(), count) == last;
+        let (these, others): (Vec<K>, Vec<K>) = partner.iter().partition(is_of_last);
+        *partner = Bucket::of(&others);
+        self.push(Bucket::of(&these));
+    }
+
+    /// Puts the keys of the last bucket where they came from.
+    fn join(&mut self) {
+        let Some(last) = self.count.checked_sub(1) else { return };
+        let Some(segment) = self.segments.last_mut() else { return };
+        let keys = Arc::make_mut(segment).pop();
+        if segment.is_empty() {
+            self.segments.pop();
+        }
+        self.count = last;
+        let partner = Self::partner(last).and_then(|partner| self.at_mut(partner));
+        let (Some(keys), Some(partner)) = (keys, partner) else { return };
+        let mut all: Vec<K> = partner.iter().chain(keys.iter()).copied().collect();
+        all.sort_unstable();
+        *partner = Bucket::of(&all);
+    }
+}
+
+impl<K: Hashed> Bucket<K> {
+    /// Of ascending keys.
+    fn of(keys: &[K]) -> Self {
+        if keys.len() <= FEW_MAX {
+            Self::Few(keys.into())
+        } else {
+            let entries = keys.iter().map(|key| (*key, ()));
+            Self::Many(Box::new(Tree::of(entries.collect())))
+        }
+    }
+
+    /// What it has in a list, and what in a tree; one of the two is nothing.
+    fn split(&self) -> (&[K], Option<&Tree<K>>) {
+        match self {
+            Self::Few(keys) => (keys, None),
+            Self::Many(keys) => (&[], Some(keys)),
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &K> {
+        let (few, many) = self.split();
+        let many = many.map(|tree| tree.iter().map(|(key, ())| key));
+        few.iter().chain(many.into_iter().flatten())
+    }
+
+    /// Whether it is new there.
+    fn insert(&mut self, key: K, room: &mut Vec<K>) -> bool {
+        match self {
+            Self::Few(keys) => {
+                let place = keys.partition_point(|it| it.is_before(&key));
+                let (before, from) = keys.split_at(place);
+                if from.first() == Some(&key) {
+                    return false;
+                }
+                room.extend_from_slice(before);
+                room.push(key);
+                room.extend_from_slice(from);
+                *self = Self::of(room);
+                true
+            }
+            Self::Many(keys) => keys.insert(key, ()).is_none(),
+        }
+    }
+
+    /// Whether it was there.
+    fn remove(&mut self, key: &K) -> bool {
+        match self {
+            Self::Few(keys) => {
+                let place = keys.partition_point(|it| it.is_before(key));
+                let (before, from) = keys.split_at(place);
+                let Some((_, behind)) = from.split_first().filter(|(it, _)| *it == key) else {
+                    return false;
+                };
+                *keys = before.iter().chain(behind).copied().collect();
+                true
+            }
+            Self::Many(keys) => {
+                let was_there = keys.remove(key).is_some();
+                if keys.len() < FEW_MAX / 2 {
+                    let few: Vec<K> = keys.iter().map(|(key, ())| *key).collect();
+                    *self = Self::of(&few);
+                }
+                was_there
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{Bucket, Buckets, FEW_MAX, Hashed, Key, LOAD, SEGMENT, index};
+
+    /// Where it stands, and which it is there.
+    type Pair = (u64, u32);
+    impl Key for Pair {}
+    impl Hashed for Pair {
+        fn hash(&self) -> u64 {
+            self.0
+        }
+    }
+
+    /// What the table says of itself holds, and it holds what it should.
+    fn check(buckets: &Buckets<Pair>, model: &BTreeSet<Pair>) {
+        let mut all: Vec<Pair> = buckets.iter().copied().collect();
+        let mut numbers: Vec<u64> = all.iter().map(|(number, _)| *number).collect();
+        numbers.dedup();
+        let different = BTreeSet::from_iter(&numbers).len();
+        assert_eq!(numbers.len(), different, "those of one number are side by side");
+        all.sort_unstable();
+        assert_eq!((buckets.len(), all), (model.len(), Vec::from_iter(model.iter().copied())));
+        let (last, full) = buckets.segments.split_last().unzip();
+        assert!(full.into_iter().flatten().all(|segment| segment.len() == SEGMENT));
+        assert!(last.is_none_or(|last| (1..=SEGMENT).contains(&last.len())));
+        let list = buckets.segments.iter().flat_map(|segment| segment.iter());
+        let list: Vec<&Bucket<Pair>> = list.collect();
+        assert_eq!(list.len(), buckets.count);
+        for (number, bucket) in list.into_iter().enumerate() {
+            assert!(bucket.iter().is_sorted());
+            assert!(bucket.iter().all(|key| index(key.0, buckets.count) == number));
+        }
+    }
+
+    struct Random(u64);
+    impl Random {
+        fn below(&mut self, limit: u64) -> u64 {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (self.0 >> 33) % limit
+        }
+    }
+
+    /// One key of two of these shares its number with thousands.
+    fn key(random: &mut Random) -> Pair {
+        let number = match random.below(2) {
+            0 => random.below(3) << 5,
+            _ => random.below(1 << 30),
+        };
+        (number, u32::try_from(random.below(4_000)).unwrap())
+    }
+
+    #[test]
+    fn keys_come_and_go_and_are_found_in_their_order() {
+        let (mut buckets, mut model) = (Buckets::default(), BTreeSet::new());
+        let mut random = Random(1);
+        for (step, grows) in (0..48_000_u32).map(|step| (step, step < 24_000)) {
+            let new = key(&mut random);
+            let old = model.range(new..).next().copied().unwrap_or(new);
+            // First more come than go, and then more go than come.
+            if grows == (random.below(4) > 0) {
+                buckets.insert(new);
+                model.insert(new);
+            } else {
+                buckets.remove(&old);
+                model.remove(&old);
+            }
+            if step.is_multiple_of(499) {
+                check(&buckets, &model);
+                let of_number = |it: &&Pair| it.0 == old.0;
+                let on: Vec<_> = buckets.from(old).take_while(of_number).collect();
+                assert_eq!(on, Vec::from_iter(model.range(old..).take_while(of_number)));
+                let back: Vec<_> = buckets.back_from(old).take_while(of_number).collect();
+                let expected = model.range(..=old).rev().take_while(of_number);
+                assert_eq!(back, Vec::from_iter(expected));
+            }
+        }
+        for key in model.clone() {
+            buckets.remove(&key);
+        }
+        check(&buckets, &BTreeSet::new());
+        assert!(buckets.count <= 1, "what is empty takes no room");
+    }
+
+    #[test]
+    fn made_of_a_list_it_is_as_if_all_had_come_one_by_one() {
+        let mut random = Random(2);
+        for len in [0, 1, LOAD, LOAD + 1, FEW_MAX * 3, SEGMENT * LOAD, 9_999] {
+            let model: BTreeSet<Pair> = (0..len).map(|_| key(&mut random)).collect();
+            let mut buckets = Buckets::of(model.iter().rev().copied().collect());
+            check(&buckets, &model);
+            // And goes on.
+            buckets.insert((u64::MAX, 0));
+            let with_one = model.iter().copied().chain([(u64::MAX, 0)]).collect();
+            check(&buckets, &with_one);
+        }
+    }
+
+    #[test]
+    fn what_is_done_to_a_clone_is_not_seen_in_the_other() {
+        let mut random = Random(3);
+        let model: BTreeSet<Pair> = (0..9_999).map(|_| key(&mut random)).collect();
+        let mut one = Buckets::of(model.iter().copied().collect());
+        let (other, mut left) = (one.clone(), model.clone());
+        for key in model.iter().step_by(3) {
+            one.remove(key);
+            left.remove(key);
+        }
+        check(&one, &left);
+        check(&other, &model);
+    }
+}

@@ -1,6 +1,6 @@
 //! From the reply to a command to the answer of the call that made it.
 
-use std::{collections::HashSet, sync::Arc};
+use std::collections::HashSet;
 
 use prost::Message as _;
 use tonic::Status;
@@ -246,17 +246,17 @@ impl Parts<'_> {
 
     fn response(self, assigned: Assigned, is_there: bool) -> pb::AssignContactResponse {
         let Assigned { assignment, existing } = assigned;
-        let assignment = Some(self.an_assignment(Arc::unwrap_or_clone(assignment), is_there));
+        let assignment = Some(self.an_assignment(&assignment, is_there));
         pb::AssignContactResponse { assignment, existing, position: self.position }
     }
 
     fn assignment(self, outcome: Outcome) -> Option<pb::Assignment> {
         let Outcome::Assignment(assignment) = outcome else { return None };
-        Some(self.an_assignment(Arc::unwrap_or_clone(assignment), true))
+        Some(self.an_assignment(&assignment, true))
     }
 
     /// `is_there`: it was made before the call.
-    fn an_assignment(self, assignment: Assignment, is_there: bool) -> pb::Assignment {
+    fn an_assignment(self, assignment: &Assignment, is_there: bool) -> pb::Assignment {
         let mut sent = convert::assignment(self.team, assignment);
         if self.position.is_none() {
             let made = sent.position.take();

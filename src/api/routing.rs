@@ -1,6 +1,6 @@
 //! `RoutingService`: one contact, a stream of contacts, and what became of them.
 
-use std::{pin::Pin, sync::Arc};
+use std::pin::Pin;
 
 use futures_util::{Stream, StreamExt as _, stream};
 use prost::Message as _;
@@ -90,7 +90,7 @@ impl Routing {
 fn shown(state: &State, team: &TeamId, found: routing::Assignment) -> Assignment {
     // A deleted rep has none.
     let rep = found.rep.as_ref().and_then(|rep| state.rep(team, rep).ok());
-    let mut shown = convert::assignment(team, found);
+    let mut shown = convert::assignment(team, &found);
     shown.rep_email = rep.and_then(|rep| rep.email).unwrap_or_default();
     shown
 }
@@ -99,7 +99,7 @@ fn shown(state: &State, team: &TeamId, found: routing::Assignment) -> Assignment
 /// no id.
 fn previewed(team: &TeamId, number: usize, is_named: bool, pick: Assigned) -> PreviewedPick {
     let Assigned { assignment, existing } = pick;
-    let mut assignment = convert::assignment(team, Arc::unwrap_or_clone(assignment));
+    let mut assignment = convert::assignment(team, &assignment);
     if let Some(decision) = assignment.decision.as_mut() {
         decision.log_index = 0;
     }

@@ -19,7 +19,7 @@ use super::{
     position,
 };
 
-pub(in crate::api) fn assignment(team: &TeamId, assignment: Assignment) -> pb::Assignment {
+pub(in crate::api) fn assignment(team: &TeamId, assignment: &Assignment) -> pb::Assignment {
     let decided_at = assignment.decided().map_or(0, |step| step.position.log_index);
     let Assignment {
         id,
@@ -45,26 +45,26 @@ pub(in crate::api) fn assignment(team: &TeamId, assignment: Assignment) -> pb::A
         history,
     } = assignment;
     let mut sent = pb::Assignment {
-        name: assignment_name(team, id),
+        name: assignment_name(team, *id),
         contact: contact.as_str().to_owned(),
-        state: assignment_state(state).into(),
-        rep: rep.map(|r| rep_name(team, &r)).unwrap_or_default(),
-        cause: self::cause(cause).into(),
-        target_index,
-        owner_changed,
-        owners: owners.into_iter().map(owner_ref).collect(),
-        position: Some(position(decided)),
-        create_time: Some(timestamp(create_time)),
+        state: assignment_state(*state).into(),
+        rep: rep.as_ref().map(|r| rep_name(team, r)).unwrap_or_default(),
+        cause: self::cause(*cause).into(),
+        target_index: *target_index,
+        owner_changed: *owner_changed,
+        owners: owners.iter().map(owner_ref).collect(),
+        position: Some(position(*decided)),
+        create_time: Some(timestamp(*create_time)),
         decision: Some(self::decision(team, decision, decided_at)),
-        option: option.map(|o| self::option(team, o)),
-        update_time: Some(timestamp(update_time)),
+        option: option.as_ref().map(|o| self::option(team, o)),
+        update_time: Some(timestamp(*update_time)),
         wait_end_time: wait_end.and_then(end_timestamp),
         expire_time: offer_end.and_then(end_timestamp),
-        priority,
-        labels,
-        history: history.into_iter().map(|s| step(team, s)).collect(),
+        priority: *priority,
+        labels: labels.clone(),
+        history: history.iter().map(|s| step(team, s)).collect(),
         rejected_by: rejected_by.iter().map(|r| rep_name(team, r)).collect(),
-        prefer_last_rep,
+        prefer_last_rep: *prefer_last_rep,
         // The state keeps the rep, not a copy of their email: reads look it up.
         rep_email: String::new(),
         campaign: String::new(),
@@ -74,10 +74,10 @@ pub(in crate::api) fn assignment(team: &TeamId, assignment: Assignment) -> pb::A
     };
     match via {
         Via::DefaultRule => {}
-        Via::Campaign(campaign) => sent.campaign = campaign_name(team, &campaign),
-        Via::Rule(rule) => sent.routing_rule = rule_name(team, &rule),
-        Via::Group(group) => sent.group = group_name(team, &group),
-        Via::Rep(rep) => sent.requested_rep = rep_name(team, &rep),
+        Via::Campaign(campaign) => sent.campaign = campaign_name(team, campaign),
+        Via::Rule(rule) => sent.routing_rule = rule_name(team, rule),
+        Via::Group(group) => sent.group = group_name(team, group),
+        Via::Rep(rep) => sent.requested_rep = rep_name(team, rep),
     }
     sent
 }
@@ -126,48 +126,52 @@ pub(in crate::api) fn choice(team: &TeamId, choice: Choice) -> pb::GroupChoice {
     }
 }
 
-pub(super) fn option(team: &TeamId, option: PickedOption) -> pb::AssignedOption {
+pub(super) fn option(team: &TeamId, option: &PickedOption) -> pb::AssignedOption {
     let PickedOption { group, option, payload } = option;
-    pb::AssignedOption { group: group_name(team, &group), id: option.as_str().to_owned(), payload }
-}
-
-fn step(team: &TeamId, step: Step) -> pb::HistoryEntry {
-    let Step { time, position: at, principal, cause: why, state, rep } = step;
-    pb::HistoryEntry {
-        time: Some(timestamp(time)),
-        position: Some(position(at)),
-        principal,
-        cause: cause(why).into(),
-        state: assignment_state(state).into(),
-        rep: rep.map(|r| rep_name(team, &r)).unwrap_or_default(),
+    pb::AssignedOption {
+        group: group_name(team, group),
+        id: option.as_str().to_owned(),
+        payload: payload.clone(),
     }
 }
 
-pub(super) fn owner_ref(owner: OwnerRef) -> pb::OwnerRef {
+fn step(team: &TeamId, step: &Step) -> pb::HistoryEntry {
+    let Step { time, position: at, principal, cause: why, state, rep } = step;
+    pb::HistoryEntry {
+        time: Some(timestamp(*time)),
+        position: Some(position(*at)),
+        principal: principal.clone(),
+        cause: cause(*why).into(),
+        state: assignment_state(*state).into(),
+        rep: rep.as_ref().map(|r| rep_name(team, r)).unwrap_or_default(),
+    }
+}
+
+pub(super) fn owner_ref(owner: &OwnerRef) -> pb::OwnerRef {
     let OwnerRef { kind, owner_type, email, external_id } = owner;
     pb::OwnerRef {
-        kind: owner_kind(kind).into(),
+        kind: owner_kind(*kind).into(),
         r#type: match owner_type {
             OwnerType::User => pb::OwnerType::User,
             OwnerType::Queue => pb::OwnerType::Queue,
         }
         .into(),
-        email: email.unwrap_or_default(),
-        external_id: external_id.map(|(system, id)| pb::ExternalId { system, id }),
+        email: email.clone().unwrap_or_default(),
+        external_id: external_id.clone().map(|(system, id)| pb::ExternalId { system, id }),
     }
 }
 
-fn decision(team: &TeamId, decision: Decision, log_index: u64) -> pb::Decision {
+fn decision(team: &TeamId, decision: &Decision, log_index: u64) -> pb::Decision {
     let Decision { time, engine_version, targets } = decision;
     pb::Decision {
-        time: Some(timestamp(time)),
-        engine_version,
-        targets: targets.into_iter().map(|t| trace(team, t)).collect(),
+        time: Some(timestamp(*time)),
+        engine_version: *engine_version,
+        targets: targets.iter().map(|t| trace(team, t)).collect(),
         log_index,
     }
 }
 
-fn trace(team: &TeamId, trace: TargetTrace) -> pb::TargetTrace {
+fn trace(team: &TeamId, trace: &TargetTrace) -> pb::TargetTrace {
     let TargetTrace {
         index,
         target: asked,
@@ -179,16 +183,16 @@ fn trace(team: &TeamId, trace: TargetTrace) -> pb::TargetTrace {
         inner,
     } = trace;
     let Skipped { named, total } = skipped;
-    let passed_over = |passed| {
+    let passed_over = |passed: &PassedOver| {
         let PassedOver { rep, reason: why } = passed;
-        pb::PassedOver { rep: rep_name(team, &rep), reason: reason(why).into() }
+        pb::PassedOver { rep: rep_name(team, rep), reason: reason(*why).into() }
     };
-    let inner_move = |moved| {
+    let inner_move = |moved: &RingMove| {
         let RingMove { group, before, after } = moved;
         pb::RingMove {
-            group: group_name(team, &group),
-            cursor_before: Some(cursor(before)),
-            cursor_after: Some(cursor(after)),
+            group: group_name(team, group),
+            cursor_before: Some(cursor(*before)),
+            cursor_after: Some(cursor(*after)),
         }
     };
     pb::TargetTrace {
@@ -201,14 +205,14 @@ fn trace(team: &TeamId, trace: TargetTrace) -> pb::TargetTrace {
             TargetOutcome::Waiting => pb::TargetOutcome::Waiting,
         }
         .into(),
-        passed_over: named.into_iter().map(passed_over).collect(),
+        passed_over: named.iter().map(passed_over).collect(),
         cursor_before: cursor_before.map(cursor),
         cursor_after: cursor_after.map(cursor),
-        index,
+        index: *index,
         target: Some(target(team, asked)),
-        passed_over_total: total,
-        implicit: is_last_rep,
-        inner_moves: inner.into_iter().map(inner_move).collect(),
+        passed_over_total: *total,
+        implicit: *is_last_rep,
+        inner_moves: inner.iter().map(inner_move).collect(),
     }
 }
 

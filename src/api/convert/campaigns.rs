@@ -17,7 +17,7 @@ pub(in crate::api) fn rule(team: &TeamId, rule: Rule) -> pb::RoutingRule {
     pb::RoutingRule {
         name: rule_name(team, &id),
         display_name,
-        targets: targets.into_iter().map(|t| target(team, t)).collect(),
+        targets: targets.iter().map(|t| target(team, t)).collect(),
         create_time: Some(timestamp(create_time)),
         labels,
         update_time: Some(timestamp(update_time)),
@@ -33,7 +33,7 @@ pub(in crate::api) fn campaign(
     let Campaign { id, display_name, route, state, launch_time, meta } = campaign;
     let Meta { labels, create_time, update_time, revision } = meta;
     let list = |targets: Vec<Target>| pb::TargetList {
-        targets: targets.into_iter().map(|t| target(team, t)).collect(),
+        targets: targets.iter().map(|t| target(team, t)).collect(),
     };
     let (targets, routing_rule) = match route {
         Route::Default => (None, String::new()),
@@ -65,21 +65,21 @@ pub(in crate::api) fn campaign_state(state: CampaignState) -> pb::CampaignState 
     }
 }
 
-pub(in crate::api) fn target(team: &TeamId, target: Target) -> pb::Target {
+pub(in crate::api) fn target(team: &TeamId, target: &Target) -> pb::Target {
     let Target { kind, include_unavailable, require_online, wait_us, accept_timeout_us } = target;
     let kind = match kind {
         TargetKind::Owner(kinds) => sent::Kind::Owner(pb::OwnerTarget {
-            kinds: kinds.into_iter().map(|k| owner_kind(k).into()).collect(),
+            kinds: kinds.iter().map(|k| owner_kind(*k).into()).collect(),
         }),
-        TargetKind::Group(group) => sent::Kind::Group(group_name(team, &group)),
-        TargetKind::Rep(rep) => sent::Kind::Rep(rep_name(team, &rep)),
+        TargetKind::Group(group) => sent::Kind::Group(group_name(team, group)),
+        TargetKind::Rep(rep) => sent::Kind::Rep(rep_name(team, rep)),
     };
     pb::Target {
         kind: Some(kind),
-        include_unavailable,
-        wait: crate::api::duration::sent(wait_us),
-        require_online,
-        accept_timeout: crate::api::duration::sent(accept_timeout_us),
+        include_unavailable: *include_unavailable,
+        wait: crate::api::duration::sent(*wait_us),
+        require_online: *require_online,
+        accept_timeout: crate::api::duration::sent(*accept_timeout_us),
     }
 }
 

@@ -252,11 +252,11 @@ fn details(team: &TeamId, after: &Assignment, rep_email: Option<&str>) -> pb::As
             Via::Campaign(campaign) => campaign_name(team, campaign),
             Via::DefaultRule | Via::Rule(_) | Via::Group(_) | Via::Rep(_) => String::new(),
         },
-        owners: after.owners.iter().cloned().map(owner_ref).collect(),
+        owners: after.owners.iter().map(owner_ref).collect(),
         rep: after.rep.as_ref().map(|rep| rep_name(team, rep)).unwrap_or_default(),
         rep_email: rep_email.unwrap_or_default().to_owned(),
         owner_changed: after.owner_changed,
-        option: after.option.clone().map(|picked| option(team, picked)),
+        option: after.option.as_ref().map(|picked| option(team, picked)),
         labels,
     }
 }

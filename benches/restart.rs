@@ -1,5 +1,6 @@
 //! What a restart costs: loading a snapshot of N assignments, and replaying N commands of the log's tail;
-//! and what an assignment takes in memory after each, and in the snapshot.
+//! what an assignment takes in memory after each, in the snapshot, and in the log; and for how long a snapshot that
+//! is taken and written keeps the log's next entries from being applied.
 //!
 //! `TURNWISE_ASSIGNMENTS` is N (200,000 where it is not set), `TURNWISE_RUNS` how often each is done. With
 //! `TURNWISE_CLOSED=1` each assignment is closed by a request of its own, whose answer is remembered too; with
@@ -12,11 +13,13 @@
 
 use std::{
     env, fs,
-    io::Read,
+    io::{BufWriter, Read},
+    ops::Range,
     path::Path,
     process::{Command as Process, Stdio},
     str::FromStr,
-    time::Instant,
+    thread,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -43,6 +46,7 @@ fn main() {
     match (arguments.next().as_deref(), arguments.next()) {
         (Some("--replay"), Some(file)) => replay(n, Path::new(&file)),
         (Some("--load"), Some(file)) => load(n, Path::new(&file)),
+        (Some("--go-on"), Some(file)) => go_on(n, Path::new(&file)),
         _ => table(n, number("TURNWISE_RUNS", 3)),
     }
 }
@@ -51,15 +55,27 @@ fn main() {
 fn table(n: u64, runs: u64) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("image");
-    let (mut replays, mut loads) = (Vec::new(), Vec::new());
+    let (mut replays, mut loads, mut snapshots) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..runs {
         replays.push(run("--replay", &file));
         loads.push(run("--load", &file));
+        snapshots.push(run("--go-on", &file));
     }
     let size = fs::metadata(&file).unwrap().len();
     println!("{n} assignments, medians of {runs} runs");
-    for (what, rows) in [("replay", replays), ("load", loads)] {
-        for (place, column) in ["ms", "bytes of memory each", "ms to save"].iter().enumerate() {
+    let restart = ["ms", "bytes of memory each", "ms to save", "bytes in the log each"].as_slice();
+    let stall = [
+        "us for an entry of 64 commands, mostly",
+        "us for the longest of them",
+        "us to take a snapshot",
+        "us for the next entry after that",
+        "us for the longest while it is written",
+        "ms to write it",
+    ]
+    .as_slice();
+    let all = [("replay", replays, restart), ("load", loads, restart), ("go on", snapshots, stall)];
+    for (what, rows, columns) in all {
+        for (place, column) in columns.iter().enumerate() {
             let mut values: Vec<u64> =
                 rows.iter().filter_map(|row| row.get(place).copied()).collect();
             values.sort_unstable();
@@ -103,7 +119,55 @@ fn replay(n: u64, file: &Path) {
     image::save(&state, &mut body).unwrap();
     let saved = start.elapsed();
     fs::write(file, body).unwrap();
-    println!("{} {} {}", elapsed.as_millis(), taken / n, saved.as_millis());
+    let bytes: usize = entries.iter().flatten().map(Bytes::len).sum();
+    let each = u64::try_from(bytes).unwrap() / n;
+    println!("{} {} {} {each}", elapsed.as_millis(), taken / n, saved.as_millis());
+}
+
+/// Entries that are applied before a snapshot is taken, and again while it is written.
+const GOING_ON: usize = 1_000;
+
+/// Loads the image, and goes on with the log: first as ever, then while a snapshot is written by another thread.
+fn go_on(n: u64, file: &Path) {
+    let (mut state, _) = image::load(&fs::read(file).unwrap()).unwrap();
+    let count = COMMANDS * u64::try_from(2 * GOING_ON).unwrap();
+    let first = n + n / COMMANDS + 2;
+    let entries: Vec<Vec<Bytes>> = assigns(n..n + count).collect();
+    let mut index = first..;
+    let mut apply = |state: &mut State, commands: &Vec<Bytes>| {
+        let (index, mut events) = (index.next().unwrap(), Vec::new());
+        let start = Instant::now();
+        let applied = StateMachine::apply(state, index, 1, index * 1_000, commands, &mut events);
+        let elapsed = start.elapsed();
+        assert!(applied.unwrap().iter().all(Result::is_ok), "a command is refused");
+        elapsed
+    };
+    let (before, during) = entries.split_at(GOING_ON);
+    let mut times: Vec<_> = before.iter().map(|entry| apply(&mut state, entry)).collect();
+    times.sort_unstable();
+    let start = Instant::now();
+    let snapshot = StateMachine::image(&state);
+    let taken = start.elapsed();
+    let out = file.with_extension("next");
+    let writer = thread::spawn(move || {
+        let start = Instant::now();
+        let mut out = BufWriter::new(fs::File::create(out).unwrap());
+        image::save(&snapshot, &mut out).unwrap();
+        start.elapsed()
+    });
+    let (mut next, mut longest) = (None, Duration::ZERO);
+    for entry in during {
+        let elapsed = apply(&mut state, entry);
+        (next, longest) = (next.or(Some(elapsed)), longest.max(elapsed));
+        if !writer.is_finished() {
+            // Else it would be over before much is written.
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+    let written = writer.join().unwrap();
+    let middle = times.get(times.len() / 2).unwrap();
+    let all = [*middle, *times.last().unwrap(), taken, next.unwrap(), longest];
+    println!("{} {}", all.map(|it| it.as_micros().to_string()).join(" "), written.as_millis());
 }
 
 /// Loads the image, which must be that of the state that was saved.
@@ -144,37 +208,51 @@ fn entries(n: u64) -> Vec<Vec<Bytes>> {
     ]);
     let mut entries =
         vec![founding.into_iter().map(|operation| encoded(None, operation)).collect()];
-    let (closed, batches) = (number("TURNWISE_CLOSED", 0) > 0, number("TURNWISE_BATCHES", 0) > 0);
-    let key = |id: u64, fingerprint| {
-        let id = RequestId::new(&format!("{id:016x}"));
-        Some(RequestKey { id, fingerprint })
-    };
-    // In no order: contacts come as they come.
-    let scattered = |i: u64| i.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let assign = |i: &u64| {
-        let contact = ContactId::new(&format!("{:016x}", scattered(*i)));
-        Assign::new(contact, Via::Campaign(campaign.clone()))
-    };
-    let assigns: Vec<u64> = (0..n).collect();
-    let len = if batches { ITEMS } else { COMMANDS };
-    for chunk in assigns.chunks(usize::try_from(len).unwrap()) {
-        if batches {
-            let items = chunk.iter().map(assign).collect();
+    let closed = number("TURNWISE_CLOSED", 0) > 0;
+    if number("TURNWISE_BATCHES", 0) > 0 {
+        let all: Vec<u64> = (0..n).collect();
+        let batches = all.chunks(usize::try_from(ITEMS).unwrap()).map(|chunk| {
+            let items = chunk.iter().map(|i| assign(*i)).collect();
             let request = key(scattered(*chunk.first().unwrap()), 1);
-            entries.push(vec![encoded(request, Operation::AssignBatch { items })]);
-            continue;
-        }
-        let commands = chunk.iter().map(|i| {
-            let fingerprint = (u128::from(scattered(*i)) << 64) | u128::from(*i);
-            let request = key(scattered(*i).rotate_left(32), fingerprint);
-            encoded(request, Operation::AssignContact(assign(i)))
+            vec![encoded(request, Operation::AssignBatch { items })]
         });
-        entries.push(commands.collect());
+        entries.extend(batches);
+        return entries;
+    }
+    for (i, entry) in (0..).step_by(usize::try_from(COMMANDS).unwrap()).zip(assigns(0..n)) {
+        let len = u64::try_from(entry.len()).unwrap();
+        entries.push(entry);
         if closed {
-            entries.push(closing(chunk, u64::try_from(entries.len()).unwrap()));
+            let made: Vec<u64> = (i..i + len).collect();
+            entries.push(closing(&made, u64::try_from(entries.len()).unwrap()));
         }
     }
     entries
+}
+
+/// Entries with these assigns.
+fn assigns(all: Range<u64>) -> impl Iterator<Item = Vec<Bytes>> {
+    let command = |i: u64| {
+        let fingerprint = (u128::from(scattered(i)) << 64) | u128::from(i);
+        let request = key(scattered(i).rotate_left(32), fingerprint);
+        encoded(request, Operation::AssignContact(assign(i)))
+    };
+    let starts = all.clone().step_by(usize::try_from(COMMANDS).unwrap());
+    starts.map(move |from| (from..all.end.min(from + COMMANDS)).map(command).collect())
+}
+
+fn assign(i: u64) -> Assign {
+    let contact = ContactId::new(&format!("{:016x}", scattered(i)));
+    Assign::new(contact, Via::Campaign(CampaignId::new("spring")))
+}
+
+fn key(id: u64, fingerprint: u128) -> Option<RequestKey> {
+    Some(RequestKey { id: RequestId::new(&format!("{id:016x}")), fingerprint })
+}
+
+/// In no order: contacts come as they come.
+fn scattered(i: u64) -> u64 {
+    i.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// Closes what the commands of an entry made.

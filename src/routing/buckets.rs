@@ -14,7 +14,7 @@ const LOAD: usize = 8;
 /// A bucket with more keys is a tree: whatever is done with many keys of one number takes few steps as well.
 const FEW_MAX: usize = 48;
 /// Buckets of a segment, which is what is copied first where a clone is changed.
-const SEGMENT: usize = 256;
+const SEGMENT: usize = 128;
 
 /// A key that stands at random.
 pub(super) trait Hashed: Key {
@@ -56,18 +56,35 @@ fn index(hash: u64, count: usize) -> usize {
 
 impl<K: Hashed> Buckets<K> {
     /// Of a list that has none twice.
-    pub(super) fn of(mut list: Vec<K>) -> Self {
+    pub(super) fn of(list: Vec<K>) -> Self {
         let (len, count) = (list.len(), list.len().div_ceil(LOAD));
-        list.sort_unstable_by_key(|key| (index(key.hash(), count), *key));
-        let mut rest = list.as_slice();
-        let buckets = (0..count).map(|number| {
-            let end = rest.partition_point(|key| index(key.hash(), count) <= number);
-            let (these, others) = rest.split_at(end);
-            rest = others;
+        // How many keys each has, then where it begins, and in the end where it ends.
+        let mut ends = vec![0_usize; count + 1];
+        let number = |key: &K| index(key.hash(), count);
+        for key in &list {
+            ends.get_mut(number(key)).into_iter().for_each(|size| *size += 1);
+        }
+        let mut sum = 0;
+        ends.iter_mut().for_each(|place| sum += std::mem::replace(place, sum));
+        let mut ordered = list.clone();
+        for key in list {
+            let place = ends.get_mut(number(&key));
+            let place = place.map_or(0, |place| std::mem::replace(place, *place + 1));
+            ordered.get_mut(place).into_iter().for_each(|room| *room = key);
+        }
+        let mut rest = ordered.as_mut_slice();
+        let mut taken = 0;
+        let buckets = ends.iter().take(count).map(|end| {
+            let (these, others) = std::mem::take(&mut rest).split_at_mut(*end - taken);
+            (rest, taken) = (others, *end);
+            these.sort_unstable();
             Bucket::of(these)
         });
-        let buckets: Vec<_> = buckets.collect();
-        let segments = buckets.chunks(SEGMENT).map(|some| Arc::new(some.to_vec())).collect();
+        let mut buckets = buckets.peekable();
+        let mut segments = Vec::with_capacity(count.div_ceil(SEGMENT));
+        while buckets.peek().is_some() {
+            segments.push(Arc::new(buckets.by_ref().take(SEGMENT).collect()));
+        }
         Self { segments, count, len, room: Vec::new() }
     }
 

@@ -37,7 +37,7 @@ pub(super) struct Assignments {
 }
 
 /// The contact, what it is of theirs, and which it is; of each kind by age.
-type ByContact = (Place, OfContact, AssignmentId);
+type ByContact = (Place, (OfContact, AssignmentId));
 
 /// What an assignment is among those of its contact. An open one is there twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -108,9 +108,9 @@ impl From<Indexed<'_>> for Entries {
         let (is_open, place) = (state.is_open(), Place::of(contact));
         let of_contact = if rep.is_some() { OfContact::WithRep } else { OfContact::WithoutRep };
         Self {
-            contact: (place, of_contact, id),
+            contact: (place, (of_contact, id)),
             campaign,
-            open: is_open.then(|| (place, OfContact::Open(via.into()), id)),
+            open: is_open.then(|| (place, (OfContact::Open(via.into()), id))),
             ended: (!is_open).then_some((update_time, id)),
             holder,
             nobodys: (is_open && holder.is_none()).then_some(id),
@@ -166,7 +166,7 @@ impl Assignments {
     /// The open assignment of this work.
     pub(super) fn open(&self, contact: &ContactId, via: &Via) -> Option<Arc<AssignmentRecord>> {
         let via_mark = RawVia::from(via).into();
-        let mut open = self.of(Place::of(contact.as_str()), OfContact::Open(via_mark), None);
+        let mut open = self.of_kind(Place::of(contact.as_str()), OfContact::Open(via_mark), None);
         let is_meant = |head: Head<'_>| head.is_of(contact) && head.is_via(via);
         self.get(open.find(|id| self.records.head(*id).is_some_and(is_meant))?)
     }
@@ -198,9 +198,9 @@ impl Assignments {
     /// The rep of the contact's newest assignment that has one.
     pub(super) fn last_rep(&self, contact: &ContactId) -> Option<RepUid> {
         let place = Place::of(contact.as_str());
-        let newest = self.by_contact.back_from((place, OfContact::WithRep, GREATEST));
-        let theirs = newest.take_while(|(it, ..)| *it == place);
-        let mut heads = theirs.filter_map(|(_, _, id)| self.records.head(*id));
+        let newest = self.by_contact.back_from((place, (OfContact::WithRep, GREATEST)));
+        let theirs = newest.take_while(|(it, _)| *it == place);
+        let mut heads = theirs.filter_map(|(_, (_, id))| self.records.head(*id));
         heads.find(|head| head.is_of(contact))?.holder
     }
 
@@ -239,16 +239,16 @@ impl Assignments {
     }
 
     /// Those of one kind that a contact has, by age, from the first one after `after`.
-    fn of(
+    fn of_kind(
         &self,
         contact: Place,
         kind: OfContact,
         after: Option<AssignmentId>,
     ) -> impl Iterator<Item = AssignmentId> {
-        let from = (contact, kind, after.unwrap_or(AssignmentId::LEAST));
+        let from = (contact, (kind, after.unwrap_or(AssignmentId::LEAST)));
         let some = self.by_contact.from(from);
-        let some = some.take_while(move |entry| (entry.0, entry.1) == (contact, kind));
-        some.map(|(_, _, id)| *id).skip_while(move |id| Some(*id) == after)
+        let some = some.take_while(move |(it, (of, _))| (*it, *of) == (contact, kind));
+        some.map(|(_, (_, id))| *id).skip_while(move |id| Some(*id) == after)
     }
 
     /// By age, from the first one after `after`.
@@ -258,7 +258,7 @@ impl Assignments {
         after: Option<AssignmentId>,
     ) -> impl Iterator<Item = AssignmentId> {
         let kinds = [OfContact::WithRep, OfContact::WithoutRep];
-        let all = kinds.map(|kind| self.of(contact, kind, after).peekable());
+        let all = kinds.map(|kind| self.of_kind(contact, kind, after).peekable());
         let [mut with_rep, mut without] = all;
         std::iter::from_fn(move || match (with_rep.peek(), without.peek()) {
             (Some(one), Some(other)) if other < one => without.next(),
@@ -379,8 +379,11 @@ impl Assignments {
 
     /// An open one whose work another open one is about too.
     pub(super) fn doubled(&self) -> Option<AssignmentId> {
-        let open = self.by_contact.iter().filter(|(_, kind, _)| matches!(kind, OfContact::Open(_)));
-        doubled(open.map(|(place, _, id)| (*place, *id)), |id| {
+        let open = self.by_contact.iter().filter_map(|(place, (kind, id))| match kind {
+            OfContact::Open(mark) => Some(((*place, *mark), *id)),
+            OfContact::WithRep | OfContact::WithoutRep => None,
+        });
+        doubled(open, |id| {
             let assignment = &self.get(id)?.assignment;
             Some((assignment.contact.clone(), assignment.via.clone()))
         })
@@ -420,21 +423,6 @@ impl Key for (Time, AssignmentId) {
         if self.0 == other.0 { self.1.is_before(&other.1) } else { self.0.0 < other.0.0 }
     }
 }
-impl Key for ByContact {
-    fn is_before(&self, other: &Self) -> bool {
-        if self.0 == other.0 {
-            (self.1, self.2) < (other.1, other.2)
-        } else {
-            self.0.number() < other.0.number()
-        }
-    }
-}
-impl Hashed for ByContact {
-    fn hash(&self) -> u64 {
-        self.0.number()
-    }
-}
-
 impl Least for AssignmentId {
     const LEAST: Self = Self { log_index: 0, seq: 0, item: 0 };
 }

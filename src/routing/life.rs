@@ -178,7 +178,7 @@ impl Team {
         assignment.state = AssignmentState::Unassigned;
         assignment.offer_end = None;
         self.assignments.put(&mut self.sum, Arc::new(free));
-        self.stands(rep, at.now, |reps, _| reps.count_open(rep, false));
+        self.holds(rep, false, at.now);
     }
 
     /// A copy to change of one that is offered, to this rep if one is named. By the rep and not by the

@@ -24,11 +24,6 @@ impl Place {
         Self::at(xxh3_64(id.as_bytes()))
     }
 
-    /// As a number, which is one of all.
-    pub(super) fn number(self) -> u64 {
-        self.0
-    }
-
     #[cfg(not(test))]
     fn at(hash: u64) -> Self {
         Self(hash)
@@ -48,7 +43,7 @@ impl<T: Copy + Ord> Key for (Place, T) {
 }
 impl<T: Copy + Ord> Hashed for (Place, T) {
     fn hash(&self) -> u64 {
-        self.0.number()
+        self.0.0
     }
 }
 
@@ -120,9 +115,9 @@ impl<T: Least> Places<T> {
     }
 }
 
-/// One of these, which come by place, whose text is that of another.
-pub(super) fn doubled<T: Copy, K: Ord>(
-    all: impl Iterator<Item = (Place, T)>,
+/// One of these, which come side by side where they share a place, whose text is that of another.
+pub(super) fn doubled<P: PartialEq, T: Copy, K: Ord>(
+    all: impl Iterator<Item = (P, T)>,
     text: impl Fn(T) -> Option<K>,
 ) -> Option<T> {
     let mut all = all.peekable();

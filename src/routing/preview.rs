@@ -94,7 +94,7 @@ impl Team {
             members.extend(name(&occupant, &self.reps));
             moves.iter().for_each(|step| copy.turn(step, now));
             if let Occupant::Rep(uid) = occupant {
-                copy.stands(uid, now, |reps, _| reps.count_open(uid, true));
+                copy.holds(uid, true, now);
             }
         }
         members

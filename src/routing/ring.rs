@@ -160,10 +160,9 @@ impl Ring {
     pub(super) fn next(&self, cursor: Cursor, which: Which) -> Option<Turn<'_>> {
         legs(cursor).into_iter().enumerate().find_map(|(number, leg)| {
             let (key, occupant) = match self.by_weight.only() {
-                Some((weight, seats)) => {
-                    let is_in_leg = leg.rounds.contains(&(weight / self.gcd.max(1)));
-                    seats.first_in(&leg.keys, which).filter(|_| is_in_leg)
-                }
+                // One weight is the gcd of all: each has one slot.
+                Some(seats) if leg.rounds.contains(&1) => seats.first_in(&leg.keys, which),
+                Some(_) => None,
                 None => {
                     let lists = self.in_leg(&leg);
                     let firsts = lists.filter_map(|seats| seats.first_in(&leg.keys, which));

@@ -75,13 +75,13 @@ fn nested(
     asked: &Asked<'_>,
     depth: usize,
 ) -> Selection {
-    let rotation = group.rotation_key(campaign);
-    let place = group.rotations.get(&rotation);
-    let cursor = group.cursor_of(place, asked.now);
+    let key = group.rotation_key(campaign);
+    let rotation = group.rotations.get(&key);
+    let cursor = group.cursor_of(rotation, asked.now);
     let found = if group.is_by_load() {
         by_load(group, cursor, asked)
     } else {
-        by_turn(&group.ring, place, cursor, asked)
+        by_turn(&group.ring, rotation, cursor, asked)
     };
     let skipped = skipped(team, group, cursor, &found, asked);
     let Some(Found { slot, occupant, by_credit, credits, came_round: _ }) = found else {
@@ -90,7 +90,7 @@ fn nested(
     let after = if by_credit { cursor } else { slot };
     let step = Move {
         group: group.record.id.clone(),
-        rotation,
+        rotation: key,
         key: slot.key,
         before: cursor,
         after,

@@ -1,7 +1,7 @@
 //! How reps stand, and where they sit: keeps the classes and loads in the rings as the reps' own are.
 //!
-//! Everything that changes what a filter reads of a rep, or the time, goes through `stands`; everything
-//! that changes who is in a ring through `join` and `leave`.
+//! Everything that changes what a filter reads of a rep, or the time, goes through `stands` or, if it is how many
+//! they hold, through `holds`; everything that changes who is in a ring through `join` and `leave`.
 
 use std::sync::Arc;
 
@@ -61,8 +61,8 @@ impl Team {
         }
     }
 
-    /// Counts an assignment more or less that a rep holds. As [`Self::stands`], which it leaves most of the work to
-    /// only where that makes another class of them.
+    /// Counts an assignment more or less that a rep holds. As [`Self::stands`] does, but looks at their rings only where
+    /// one goes by load, if they stay in their class: which has been brought up to now, as that of their seats.
     pub(super) fn holds(&mut self, uid: RepUid, more: bool, now: Time) {
         let Some(rep) = self.reps.get(uid) else { return };
         let (before, open) = (rep.open, rep.open_after(more));

@@ -37,9 +37,9 @@ impl SeatsByWeight {
     }
 
     /// The seats, where all have one weight.
-    pub(super) fn only(&self) -> Option<(u32, &Seats)> {
-        let (weight, seats) = self.by_weight.first_key_value()?;
-        (self.by_weight.len() == 1).then_some((*weight, seats))
+    pub(super) fn only(&self) -> Option<&Seats> {
+        let (_, seats) = self.by_weight.first_key_value()?;
+        (self.by_weight.len() == 1).then_some(seats)
     }
 
     /// Who sits at this key.

@@ -157,12 +157,13 @@ fn go_on(n: u64, file: &Path) {
     });
     let (mut next, mut longest) = (None, Duration::ZERO);
     for entry in during {
+        if writer.is_finished() {
+            break;
+        }
         let elapsed = apply(&mut state, entry);
         (next, longest) = (next.or(Some(elapsed)), longest.max(elapsed));
-        if !writer.is_finished() {
-            // Else it would be over before much is written.
-            thread::sleep(Duration::from_millis(1));
-        }
+        // Else all would be applied before much is written.
+        thread::sleep(Duration::from_millis(1));
     }
     let written = writer.join().unwrap();
     let middle = times.get(times.len() / 2).unwrap();

@@ -23,7 +23,7 @@
 //! | `ring`, `seats`, `group` | who comes after a cursor; where a group's rotations stand |
 //! | `access`, `token`, `token_commands` | who may do what; what they show; how they get it |
 //! | `coverage` | the guard: somebody must be there for an active campaign |
-//! | `reps`, `assignments`, `requests`, `places`, `tree` | what is kept, with its indexes |
+//! | `reps`, `assignments`, `requests`, `places`, `buckets`, `tree` | what is kept, with its indexes |
 //! | `pages`, `packed`, `words` | the many assignments and the answers about them, as few bytes |
 //! | `engine` | which versions of the rules there are, and what is different between them |
 //! | `record`, `digest`, `image`, `together` | what the state consists of, its hash, its form in a snapshot |

@@ -1,6 +1,8 @@
 //! Repeats: the same request gets the answer it got, and the same work is not done twice.
 
-use turnwise::routing::{AssignmentState, LogPosition, Outcome, Rejection, State, limits};
+use turnwise::routing::{
+    AssignmentState, LogPosition, Operation, Outcome, Rejection, State, limits,
+};
 
 use super::world::{
     Assigned, World, assign, assigned, key, launch, name, new_rep, new_team, out, out_between, rep,
@@ -159,6 +161,40 @@ fn i2_expired_answers_are_dropped_as_new_commands_come() {
     }
     assert!(empty < full);
     assert_eq!(size(&world), empty, "four a command, until none is left");
+}
+
+/// Whatever becomes of it, and also where others that have expired would be dropped first.
+#[test]
+fn i2_an_id_that_is_used_again_after_its_answer_expired_has_one_answer() {
+    type Again = (&'static str, fn() -> Operation, bool);
+    let again: [Again; 4] = [
+        ("an assignment is made", || assign("new", &via("c"), &[]), true),
+        ("one is found", || assign("old", &via("c"), &[]), true),
+        ("a rep goes out", || out("A"), true),
+        ("it is refused", || out("nobody"), false),
+    ];
+    for first in [|| assign("old", &via("c"), &[]), || out("A")] {
+        for (what, operation, is_done) in again {
+            let mut world = World::with_ring("A B");
+            world.send(key("first", 1), assign("old", &via("c"), &[])).unwrap();
+            for n in 0..20 {
+                world.send(key(&format!("r{n}"), 1), first()).unwrap();
+            }
+            world.now += limits::ANSWER_RETENTION_US;
+            let answer = world.send(key("r19", 2), operation());
+            assert_eq!(answer.is_ok(), is_done, "{what}: {answer:?}");
+            assert_eq!(world.send(key("r19", 2), operation()), answer, "{what}");
+            assert_eq!(
+                world.send(key("r19", 1), first()),
+                Err(Rejection::RequestIdReused),
+                "{what}: what was asked first counts no more"
+            );
+            // An image with two answers to one id could not be loaded.
+            let loaded = State::from_image(world.state.image()).unwrap();
+            assert_eq!(loaded, world.state, "{what}");
+            assert_eq!(loaded.hash(), world.state.recomputed_hash(), "{what}");
+        }
+    }
 }
 
 /// Answers about assignments are kept apart from all others, which nobody can tell.

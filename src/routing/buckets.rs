@@ -116,6 +116,8 @@ impl<K: Hashed> Buckets<K> {
         let mut room = std::mem::take(&mut self.room);
         let bucket = self.bucket_mut(&key);
         let is_new = bucket.is_some_and(|bucket| bucket.insert(key, &mut room));
+        // A clone would copy what is in it.
+        room.clear();
         self.room = room;
         self.len += usize::from(is_new);
         if self.len > self.buckets.len() * LOAD {
@@ -190,6 +192,7 @@ impl<K: Hashed> Buckets<K> {
         for key in fewer.iter() {
             partner.insert(*key, &mut self.room);
         }
+        self.room.clear();
     }
 }
 

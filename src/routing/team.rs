@@ -77,20 +77,6 @@ enum Recalled {
     Expired(Revision),
 }
 
-/// Whether it is a step of an assignment's life.
-fn is_step(operation: &Operation) -> bool {
-    matches!(
-        operation,
-        Operation::AcceptAssignment { .. }
-            | Operation::RejectAssignment { .. }
-            | Operation::ClaimAssignment { .. }
-            | Operation::ReassignAssignment { .. }
-            | Operation::UnassignAssignment { .. }
-            | Operation::CloseAssignment { .. }
-            | Operation::CancelAssignment { .. }
-    )
-}
-
 /// Whether this is the group whose members are all reps (S0-16).
 pub(super) fn is_default(group: &GroupId) -> bool {
     group.as_str() == DEFAULT_GROUP
@@ -230,7 +216,7 @@ impl Team {
             // Refuses before it changes anything, and makes nobody eligible.
             return self.perform(command, at);
         }
-        if is_step(&command.operation) {
+        if matches!(named(&command.operation), Resource::Assignment) {
             // Refuses before it changes anything, is about nothing that has an etag, and tells of itself.
             let before = self.sum.total();
             let done = self.perform(command, at);
@@ -412,7 +398,7 @@ impl Team {
     /// Of the configured resource that an operation is about, if it is there.
     fn revision(&self, operation: &Operation) -> Option<(Revision, ResourceKind, String)> {
         match named(operation) {
-            Resource::None => None,
+            Resource::None | Resource::Assignment => None,
             Resource::Team => {
                 let id = self.record.id.to_string();
                 Some((self.record.meta.revision, ResourceKind::Team, id))
@@ -539,9 +525,11 @@ impl Team {
     }
 }
 
-/// The configured resource that an operation changes.
+/// What an operation is about, if it is one thing.
 pub(super) enum Resource<'a> {
     None,
+    /// A step of its life.
+    Assignment,
     Team,
     Rep(&'a RepId),
     Group(&'a GroupId),
@@ -586,16 +574,16 @@ pub(super) fn named(operation: &Operation) -> Resource<'_> {
         Operation::CreateToken { token, .. }
         | Operation::UpdateToken { token, .. }
         | Operation::DeleteToken { token, .. } => Resource::Token(token),
-        Operation::AssignContact(_)
-        | Operation::AssignBatch { .. }
-        | Operation::AcceptAssignment { .. }
+        Operation::AcceptAssignment { .. }
         | Operation::RejectAssignment { .. }
         | Operation::ClaimAssignment { .. }
         | Operation::ReassignAssignment { .. }
         | Operation::UnassignAssignment { .. }
         | Operation::CloseAssignment { .. }
-        | Operation::CancelAssignment { .. }
-        | Operation::Tick => Resource::None,
+        | Operation::CancelAssignment { .. } => Resource::Assignment,
+        Operation::AssignContact(_) | Operation::AssignBatch { .. } | Operation::Tick => {
+            Resource::None
+        }
     }
 }
 

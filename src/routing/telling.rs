@@ -14,7 +14,7 @@ impl Team {
     /// ahead of what followed from it.
     pub(super) fn tell(&mut self, before: &Self, operation: &Operation) {
         let change = match named(operation) {
-            Resource::None => None,
+            Resource::None | Resource::Assignment => None,
             Resource::Team => {
                 let (before, after) = (before.view(), self.view());
                 let changed = before != after;

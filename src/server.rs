@@ -5,8 +5,9 @@
 //! under way end, and then stops the thread. Whatever the consensus thread can't go on after ends the process. It
 //! holds no rule of any layer.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, error::Error, net::SocketAddr, sync::Arc, time::Duration};
 
+use futures_util::StreamExt as _;
 use sd_notify::NotifyState;
 use tokio::{
     net::TcpListener,
@@ -15,7 +16,7 @@ use tokio::{
     sync::watch,
     task::JoinSet,
 };
-use tonic::transport::{Server, server::TcpIncoming};
+use tonic::transport::Server;
 
 use crate::{
     admin::{self, Readiness},
@@ -79,9 +80,14 @@ pub enum ServeError {
     /// The operating system refused something.
     #[error("the operating system refused")]
     System(#[from] std::io::Error),
-    /// A listener ended by itself.
-    #[error("a listener ended")]
-    Listener(#[source] tonic::transport::Error),
+    /// What serves one of the listeners ended, and nobody had told it to.
+    #[error("{key} is no longer served")]
+    NotServed {
+        /// The configuration key of the listener.
+        key: &'static str,
+        /// Why, where it says so.
+        source: Option<Box<dyn Error + Send + Sync>>,
+    },
     /// The consensus thread could not go on.
     #[error(transparent)]
     Ended(#[from] Ended),
@@ -158,7 +164,7 @@ async fn serve(config: Config, network: &NetworkRuntimes) -> Result<(), ServeErr
         .add_service(forward)
         .add_service(node)
         .add_service(members)
-        .serve_with_incoming(TcpIncoming::from(peers).with_nodelay(Some(true)));
+        .serve_with_incoming(api::accepted(peers).map(Ok::<_, Infallible>));
     let cluster = ClusterView { cluster_id, client_address, data_dir: config.data_dir.clone() };
     let public = PublicApi {
         gateway,
@@ -189,9 +195,9 @@ async fn serve(config: Config, network: &NetworkRuntimes) -> Result<(), ServeErr
     let mut ended = ended;
     tokio::pin!(serve_peers, serve_clients, serve_admin);
     let end = tokio::select! {
-        served = &mut serve_peers => return served.map_err(ServeError::Listener),
-        served = &mut serve_clients => return served.map_err(ServeError::Listener),
-        served = &mut serve_admin => return Ok(served?),
+        served = &mut serve_peers => return Err(not_served("peer_address", served)),
+        served = &mut serve_clients => return Err(not_served("client_address", served)),
+        served = &mut serve_admin => return Err(not_served("admin_address", served)),
         end = &mut ended => Some(end),
         signal = told(&mut terminate, &mut interrupt) => {
             tracing::info!(signal, "stopping: handing over, then letting calls end");
@@ -222,6 +228,14 @@ async fn serve(config: Config, network: &NetworkRuntimes) -> Result<(), ServeErr
     thread.join().unwrap_or_default();
     while companions.join_next().await.is_some() {}
     Ok(end?)
+}
+
+/// What ended before it was told to has failed, whatever it says of itself.
+fn not_served<E: Error + Send + Sync + 'static>(
+    key: &'static str,
+    served: Result<(), E>,
+) -> ServeError {
+    ServeError::NotServed { key, source: served.err().map(Into::into) }
 }
 
 /// Which signal told the process to stop.
@@ -442,5 +456,22 @@ fn setup(config: &Config, Joined { cluster_id, node_id }: Joined) -> Setup {
         tick: config.timing.tick,
         node,
         request_queue_max: config.limits.proposal_queue_max,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ends_unasked_has_failed_whatever_it_says() {
+        let said = |served: Result<(), std::io::Error>| {
+            let error = not_served("peer_address", served);
+            (error.to_string(), error.source().map(ToString::to_string))
+        };
+        let what = "peer_address is no longer served".to_owned();
+        assert_eq!(said(Ok(())), (what.clone(), None));
+        let why = std::io::Error::other("gone");
+        assert_eq!(said(Err(why)), (what, Some("gone".to_owned())));
     }
 }

@@ -5,7 +5,7 @@
 
 use std::{
     io, net,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
@@ -81,30 +81,44 @@ fn not_accepted(error: &io::Error) {
     tracing::warn!(%error, "a connection was not accepted");
 }
 
+/// The connections that are made to a listener, each to send small messages at once. One that fails is passed over,
+/// and no more than a few a second are tried while there is no descriptor for any.
+pub fn accepted(listener: TcpListener) -> impl Stream<Item = TcpStream> + Send {
+    sound(TcpListenerStream::new(listener))
+}
+
+fn sound(
+    accepted: impl Stream<Item = io::Result<TcpStream>> + Send,
+) -> impl Stream<Item = TcpStream> + Send {
+    accepted.filter_map(async |stream| {
+        // One that failed while it was accepted; the listener goes on.
+        let stream = match stream.inspect_err(not_accepted) {
+            Ok(stream) => stream,
+            Err(error) if is_its_own(&error) => return None,
+            Err(_) => {
+                // Such as that there is no descriptor for it: it would fail again at once.
+                tokio::time::sleep(PAUSE).await;
+                return None;
+            }
+        };
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection ended as it began");
+            return None;
+        }
+        Some(stream)
+    })
+}
+
 /// Takes connections for as long as it is polled, at most `connections_max` at a time, and hands each to the
 /// thread that has the fewest.
 pub(super) async fn accept(listener: TcpListener, connections_max: usize, threads: &[Handoff]) {
     let free = Arc::new(Semaphore::new(connections_max));
-    let mut accepted = TcpListenerStream::new(listener);
+    let mut accepted = pin!(accepted(listener));
     while let Some(stream) = accepted.next().await {
-        // One that failed while it was accepted; the listener goes on.
-        let stream = match stream.inspect_err(not_accepted) {
-            Ok(stream) => stream,
-            Err(error) if is_its_own(&error) => continue,
-            Err(_) => {
-                // Such as that there is no descriptor for it: it would fail again at once.
-                tokio::time::sleep(PAUSE).await;
-                continue;
-            }
-        };
         let Ok(permit) = Arc::clone(&free).try_acquire_owned() else {
             tracing::warn!("a connection was closed: connections_max are open");
             continue;
         };
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection ended as it began");
-            continue;
-        }
         let fewest = threads.iter().min_by_key(|thread| Arc::strong_count(&thread.share));
         let Some(thread) = fewest else { return };
         let counts = Counts { _free: permit, _share: Arc::clone(&thread.share) };
@@ -157,6 +171,7 @@ mod tests {
     use tokio::{io::AsyncReadExt as _, task::JoinSet};
 
     use super::*;
+    use crate::clock;
 
     #[tokio::test]
     async fn a_connection_beyond_the_limit_is_closed_and_the_others_stay() {
@@ -202,5 +217,21 @@ mod tests {
         drop(one);
         connect().await;
         let _four = first.next().await.unwrap().unwrap();
+    }
+
+    /// A listener that has no descriptor for a connection says so at once, for as long as the connection waits.
+    #[tokio::test]
+    async fn a_listener_without_descriptors_is_not_asked_all_the_time() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let none_left = || Err(rustix::io::Errno::MFILE.into());
+        let reset = || Err(io::ErrorKind::ConnectionReset.into());
+        let accepted = [none_left(), reset(), none_left(), Ok(stream)];
+        let began = clock::monotonic();
+        let mut sound = pin!(sound(futures_util::stream::iter(accepted)));
+        assert!(sound.next().await.unwrap().nodelay().unwrap());
+        assert!(clock::monotonic() - began >= 2 * PAUSE, "it waits after each of the two");
+        assert!(sound.next().await.is_none());
     }
 }

@@ -65,6 +65,7 @@ mod wire;
 
 pub use cluster::{ClusterView, NodeReporter};
 pub use command::{Answer, Call};
+pub use connections::accepted;
 pub use forward::Forwarded;
 pub use gateway::Gateway;
 pub use membership::Members;

@@ -31,7 +31,7 @@ pub(super) fn run(arguments: &ServeArgs) -> Result<(), Failure> {
             | ServeError::Join(_)
             | ServeError::OtherCluster { .. }
             | ServeError::System(_)
-            | ServeError::Listener(_) => Failure::failed(chain),
+            | ServeError::NotServed { .. } => Failure::failed(chain),
         }
     })
 }

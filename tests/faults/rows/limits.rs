@@ -12,13 +12,13 @@ use crate::{
     run::{Expect, Struck},
 };
 
-/// One node may open 64 files; somebody asks it for 200 connections.
+/// One node may open 64 files; somebody asks each of its ports for 200 connections.
 pub(super) async fn few_descriptors(world: &mut World) -> Res<Struck> {
     let mut struck = now();
-    let address = world.cluster.client_address(3);
+    let addresses = [world.cluster.client_address(3), world.cluster.peer_address(3)];
     let mut connections = Vec::new();
-    for _ in 0..200 {
-        let connect = TcpStream::connect(&address);
+    for address in addresses.iter().cycle().take(400) {
+        let connect = TcpStream::connect(address);
         if let Ok(Ok(stream)) = tokio::time::timeout(Duration::from_millis(50), connect).await {
             connections.push(stream);
         }

@@ -1,11 +1,11 @@
 //! What a restart costs: loading a snapshot of N assignments, and replaying N commands of the log's tail;
-//! what an assignment takes in memory after each, in the snapshot, and in the log; and for how long a snapshot that
-//! is taken and written keeps the log's next entries from being applied.
+//! what an assignment takes in memory after each, in the snapshot, and in the log; for how long a snapshot that
+//! is taken and written keeps the log's next entries from being applied; and how many bytes a log on the disk grows by.
 //!
 //! `TURNWISE_ASSIGNMENTS` is N (200,000 where it is not set), `TURNWISE_RUNS` how often each is done. With
 //! `TURNWISE_CLOSED=1` each assignment is closed by a request of its own, whose answer is remembered too; with
 //! `TURNWISE_BATCHES=1` they are made by batches. Every run has a process of its own, as a restart has; the table
-//! shows medians. No disk: the bytes are given.
+//! shows medians. To load and to replay, the bytes are given: no disk.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark fails loudly")]
 #![expect(clippy::print_stdout, reason = "the table is its output")]
@@ -18,15 +18,21 @@ use std::{
     path::Path,
     process::{Command as Process, Stdio},
     str::FromStr,
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
+use prost::Message as _;
 use turnwise::{
     codec,
-    consensus::StateMachine,
+    consensus::{
+        Entry, EntryKind, HardState, Incarnation, NodeId, StateMachine,
+        log::{Batch, Identity, Log, LogConfig, RealDisk},
+    },
     image,
+    proto::turnwise::log,
     routing::{
         Assign, AssignmentId, CampaignId, Command, ContactId, GroupId, GroupSettings, Labels,
         MemberName, MemberSpec, Operation, Principal, RepId, RepSettings, RequestId, RequestKey,
@@ -85,6 +91,32 @@ fn table(n: u64, runs: u64) {
         }
     }
     println!("snapshot {:>8} bytes each", size / n);
+    for commands in [1, 16, 64] {
+        let each = logged(commands, folder.path());
+        println!("log      {each:>8} bytes on the disk each, {commands} commands in an entry");
+    }
+}
+
+/// Entries of the log whose bytes are counted.
+const LOGGED: usize = 1_000;
+
+/// By how many bytes a command makes a log on the disk longer, with so many in an entry and a sync for each.
+fn logged(commands: usize, folder: &Path) -> u64 {
+    let disk = RealDisk::open(folder.join(format!("log-{commands}"))).unwrap();
+    let incarnation = Incarnation(1);
+    let identity = Identity { cluster_id: 1, node_id: NodeId(1), incarnation, group_id: 1 };
+    let mut log = Log::create(Arc::new(disk), identity, LogConfig::default(), (0, 0)).unwrap();
+    let before = log.size_bytes();
+    let all: Vec<Bytes> = assigns(0..u64::try_from(LOGGED * commands).unwrap()).flatten().collect();
+    for (index, commands) in (1..).zip(all.chunks(commands)) {
+        let (stamp_us, commands) = (1_790_000_000_000_000 + index, commands.to_vec());
+        let batch = log::v1::Batch { stamp_us, commands, ..log::v1::Batch::default() };
+        let data = batch.encode_to_vec().into();
+        let entry = Entry { index, term: 1, kind: EntryKind::Normal, data };
+        let hard_state = Some(HardState { term: 1, vote: 1, commit: index - 1 });
+        log.write(&Batch { hard_state, entries: &[entry], reset: None, sync: true }).unwrap();
+    }
+    (log.size_bytes() - before) / u64::try_from(all.len()).unwrap()
 }
 
 fn run(what: &str, file: &Path) -> Vec<u64> {
@@ -124,17 +156,18 @@ fn replay(n: u64, file: &Path) {
     println!("{} {} {} {each}", elapsed.as_millis(), taken / n, saved.as_millis());
 }
 
-/// Entries that are applied before a snapshot is taken, and again while it is written.
+/// Entries that are applied before a snapshot is taken.
 const GOING_ON: usize = 1_000;
 
 /// Loads the image, and goes on with the log: first as ever, then while a snapshot is written by another thread.
 fn go_on(n: u64, file: &Path) {
     let (mut state, _) = image::load(&fs::read(file).unwrap()).unwrap();
-    let count = COMMANDS * u64::try_from(2 * GOING_ON).unwrap();
     let first = n + n / COMMANDS + 2;
-    let entries: Vec<Vec<Bytes>> = assigns(n..n + count).collect();
+    let mut entries = assigns(n..u64::MAX);
     let mut index = first..;
-    let mut apply = |state: &mut State, commands: &Vec<Bytes>| {
+    // Their bytes are made between them.
+    let mut apply = |state: &mut State| {
+        let commands = &entries.next().unwrap();
         let (index, mut events) = (index.next().unwrap(), Vec::new());
         let start = Instant::now();
         let applied = StateMachine::apply(state, index, 1, index * 1_000, commands, &mut events);
@@ -142,8 +175,7 @@ fn go_on(n: u64, file: &Path) {
         assert!(applied.unwrap().iter().all(Result::is_ok), "a command is refused");
         elapsed
     };
-    let (before, during) = entries.split_at(GOING_ON);
-    let mut times: Vec<_> = before.iter().map(|entry| apply(&mut state, entry)).collect();
+    let mut times: Vec<_> = (0..GOING_ON).map(|_| apply(&mut state)).collect();
     times.sort_unstable();
     let start = Instant::now();
     let snapshot = StateMachine::image(&state);
@@ -156,13 +188,10 @@ fn go_on(n: u64, file: &Path) {
         start.elapsed()
     });
     let (mut next, mut longest) = (None, Duration::ZERO);
-    for entry in during {
-        if writer.is_finished() {
-            break;
-        }
-        let elapsed = apply(&mut state, entry);
+    while next.is_none() || !writer.is_finished() {
+        let elapsed = apply(&mut state);
         (next, longest) = (next.or(Some(elapsed)), longest.max(elapsed));
-        // Else all would be applied before much is written.
+        // Some 40,000 commands a second, and time for the writer on a machine with few processors.
         thread::sleep(Duration::from_millis(1));
     }
     let written = writer.join().unwrap();

@@ -9,8 +9,10 @@ use std::{
     collections::BTreeMap,
     fmt,
     net::SocketAddr,
+    num::NonZero,
     path::{Path, PathBuf},
     str::FromStr,
+    thread,
     time::Duration,
 };
 
@@ -271,7 +273,7 @@ impl Config {
             bootstrap: values.parse("bootstrap", switch)?,
             rejoin: !values.parse("no_rejoin", switch)?,
             timing: timing(&values)?,
-            worker_threads: values.parse("worker_threads", at_least_one)?,
+            worker_threads: values.parse("worker_threads", threads)?,
             limits: Limits {
                 proposal_queue_max: values.parse("proposal_queue_max", at_least_one)?,
                 connections_max: values.parse("connections_max", at_least_one)?,
@@ -378,6 +380,15 @@ pub fn node_id(text: &str) -> Result<NodeId, String> {
 fn at_least_one<T: FromStr + PartialOrd + From<u8>>(text: &str) -> Result<T, String> {
     let number = text.parse().ok().filter(|number| *number >= T::from(1));
     number.ok_or(format!("`{text}` is not a whole number from 1"))
+}
+
+/// A number, or one for each processor.
+fn threads(text: &str) -> Result<usize, String> {
+    if text == "auto" {
+        let processors = thread::available_parallelism().map_or(1, NonZero::get);
+        return Ok(processors.clamp(2, 16));
+    }
+    at_least_one(text).map_err(|problem| format!("{problem}, nor `auto`"))
 }
 
 fn switch(text: &str) -> Result<bool, String> {

@@ -151,7 +151,12 @@ fn main() {
     }
     contenders.nodes = runtime.block_on(turnwise::leader_first(contenders.nodes));
 
-    let fdatasync_before = fdatasync(folder.path());
+    let calibration = Measurement { who: Who::Echo, what: What::Assign, groups: 1, in_flight: 64 };
+    let calibrate = || {
+        let echo = runtime.block_on(measure(&contenders, calibration, 0, seconds));
+        (fdatasync(folder.path()), echo.figures.rate())
+    };
+    let before = calibrate();
     let all = measurements();
     let mut results: Vec<Vec<Measured>> = all.iter().map(|_| Vec::new()).collect();
     let mut run = 0;
@@ -162,13 +167,13 @@ fn main() {
             results.push(runtime.block_on(measure(&contenders, *measurement, run, seconds)));
         }
     }
-    let fdatasync_after = fdatasync(folder.path());
+    let after = calibrate();
 
     let medians: Vec<Median> =
         all.iter().zip(&results).map(|(it, all)| Median::of(*it, all)).collect();
     println!("{rounds} rounds of {seconds:?} each; medians, lowest and highest");
     println!(
-        "{:<10} {:<8} {:>6} {:>9} {:>10} {:>21} {:>9} {:>9} {:>9} {:>10}",
+        "{:<10} {:<8} {:>6} {:>9} {:>10} {:>21} {:>9} {:>9} {:>9} {:>7} {:>10}",
         "who",
         "what",
         "groups",
@@ -178,13 +183,13 @@ fn main() {
         "p50 ms",
         "p99 ms",
         "turnwise",
+        "failed",
         "violations"
     );
     for (place, it) in medians.iter().enumerate() {
-        let ours =
-            ours(&medians, place).map_or(String::new(), |rate| format!("{:.2}x", rate / it.rate));
+        let ours = ratio(&medians, place).map_or(String::new(), |ratio| format!("{ratio:.2}x"));
         println!(
-            "{:<10} {:<8} {:>6} {:>9} {:>10.0} {:>21} {:>9.2} {:>9.2} {:>9} {:>10}",
+            "{:<10} {:<8} {:>6} {:>9} {:>10.0} {:>21} {:>9.2} {:>9.2} {:>9} {:>7} {:>10}",
             format!("{:?}", it.measurement.who).to_lowercase(),
             format!("{:?}", it.measurement.what).to_lowercase(),
             it.measurement.groups,
@@ -194,33 +199,50 @@ fn main() {
             it.p50_ms,
             it.p99_ms,
             ours,
-            it.violations.len(),
+            it.failed,
+            it.violations.map_or("-".to_owned(), |count| count.to_string()),
         );
     }
-    println!("fdatasync of 4 KiB, p50: {fdatasync_before:?} before, {fdatasync_after:?} after");
-    let rows: Vec<_> = medians.iter().map(Median::json).collect();
+    println!("-: its answers say nothing that could be wrong");
+    println!("fdatasync of 4 KiB, p50: {:?} before, {:?} after", before.0, after.0);
+    println!("echo with 64 in flight: {:.0} before, {:.0} after", before.1, after.1);
+    let rows: Vec<_> = (0..).zip(&medians).map(|(at, it)| it.json(ratio(&medians, at))).collect();
+    let told = |(fdatasync, echo): (Duration, f64)| json!({ "fdatasync_p50_us": fdatasync.as_micros() as u64, "echo_per_second": echo });
     let whole = json!({
+        "machine": machine(),
+        "versions": servers::versions(),
         "rounds": rounds,
         "seconds": seconds.as_secs(),
-        "fdatasync_p50_us": { "before": fdatasync_before.as_micros() as u64, "after": fdatasync_after.as_micros() as u64 },
+        "calibration": { "before": told(before), "after": told(after) },
         "measurements": rows,
     });
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers.json");
     std::fs::write(&file, serde_json::to_string_pretty(&whole).unwrap()).unwrap();
     println!("written: target/peers.json");
-    let wrong: Vec<&String> = medians.iter().flat_map(|it| &it.violations).collect();
+    let wrong: Vec<&String> = results.iter().flatten().flat_map(Measured::wrong).collect();
     assert!(wrong.is_empty(), "answers that can't be right: {wrong:#?}");
 }
 
-/// What Turnwise did where the measurement at this place is to be compared with: the last one of it before, in
-/// the table's order.
-fn ours(medians: &[Median], place: usize) -> Option<f64> {
+/// What all of it runs on.
+fn machine() -> serde_json::Value {
+    let read = |file| std::fs::read_to_string(file).unwrap_or_default();
+    let info = read("/proc/cpuinfo");
+    let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    json!({
+        "processor": model.map(|(_, name)| name),
+        "processors": std::thread::available_parallelism().map_or(0, usize::from),
+        "kernel": read("/proc/sys/kernel/osrelease").trim(),
+    })
+}
+
+/// How many times as much Turnwise did as whoever is at this place: the last one of it before, in the table's order.
+fn ratio(medians: &[Median], place: usize) -> Option<f64> {
     let it = &medians[place];
     if it.measurement.who == Who::Turnwise {
         return None;
     }
     let ours = medians[..place].iter().rev().find(|ours| ours.measurement.who == Who::Turnwise);
-    ours.map(|ours| ours.rate)
+    ours.map(|ours| ours.rate / it.rate)
 }
 
 fn number(key: &str, default: u64) -> u64 {
@@ -252,7 +274,14 @@ fn fdatasync(folder: &Path) -> Duration {
 #[derive(Debug)]
 struct Measured {
     figures: Figures,
-    violations: Vec<String>,
+    /// `None` where answers say nothing that could be wrong.
+    violations: Option<Vec<String>>,
+}
+
+impl Measured {
+    fn wrong(&self) -> impl Iterator<Item = &String> {
+        self.violations.iter().flatten()
+    }
 }
 
 async fn measure(
@@ -273,53 +302,55 @@ async fn measure(
     match (who, what) {
         (Who::Echo, _) => {
             let target = Arc::new(turnwise::Assign::echo(echo, job).await);
-            drive(target, job, &plan, |_| Vec::new()).await
+            drive(target, job, &plan, |_| None).await
         }
         (Who::Turnwise, What::Assign | What::Put) => {
             let target = Arc::new(turnwise::Assign::new(nodes, job).await);
-            let check = |it: &turnwise::Assign| it.answers.as_ref().unwrap().violations();
+            let check =
+                |it: &turnwise::Assign| it.answers.as_ref().map(turnwise::Answers::violations);
             drive(target, job, &plan, check).await
         }
         (Who::Turnwise, What::Read) => {
             let target = Arc::new(turnwise::Read::new(nodes, job).await);
-            drive(target, job, &plan, |_| Vec::new()).await
+            drive(target, job, &plan, |_| None).await
         }
         (Who::Turnwise, What::Volume) => {
             let streams = Arc::new(turnwise::Streams::new(nodes, job).await);
             let figures = load::run_with(&plan, |load| streams.start(load), |_| ()).await.unwrap();
-            Measured { figures, violations: streams.answers.violations() }
+            Measured { figures, violations: Some(streams.answers.violations()) }
         }
         (Who::Etcd, What::Assign) => {
             let target = Arc::new(etcd::Assign::new(etcd, job).await);
-            drive(target, job, &plan, |it: &etcd::Assign| it.answers.violations()).await
+            drive(target, job, &plan, |it: &etcd::Assign| Some(it.answers.violations())).await
         }
         (Who::Etcd, What::Volume) => {
             let target = Arc::new(etcd::AssignBatch::new(etcd, job).await);
-            drive(target, job, &plan, |it: &etcd::AssignBatch| it.answers.violations()).await
+            drive(target, job, &plan, |it: &etcd::AssignBatch| Some(it.answers.violations())).await
         }
         (Who::Etcd, What::Put) => {
             let target = Arc::new(etcd::Put::new(etcd, job).await);
-            drive(target, job, &plan, |_| Vec::new()).await
+            drive(target, job, &plan, |_| None).await
         }
         (Who::Etcd, What::Read) => {
             let target = Arc::new(etcd::Read::new(etcd, job).await);
-            drive(target, job, &plan, |_| Vec::new()).await
+            drive(target, job, &plan, |_| None).await
         }
         (Who::Postgres, What::Volume) => {
             let target = Arc::new(postgres::AssignBatch::new(postgres, job).await);
-            drive(target, job, &plan, |it: &postgres::AssignBatch| it.answers.violations()).await
+            drive(target, job, &plan, |it: &postgres::AssignBatch| Some(it.answers.violations()))
+                .await
         }
         (Who::Postgres, _) => {
             let target = Arc::new(postgres::Assign::new(postgres, job).await);
-            drive(target, job, &plan, |it: &postgres::Assign| it.answers.violations()).await
+            drive(target, job, &plan, |it: &postgres::Assign| Some(it.answers.violations())).await
         }
         (Who::Redis, What::Volume) => {
             let target = Arc::new(redis::AssignBatch::new(redis, job).await);
-            drive(target, job, &plan, |it: &redis::AssignBatch| it.answers.violations()).await
+            drive(target, job, &plan, |it: &redis::AssignBatch| Some(it.answers.violations())).await
         }
         (Who::Redis, _) => {
             let target = Arc::new(redis::Assign::new(redis, job).await);
-            drive(target, job, &plan, |it: &redis::Assign| it.answers.violations()).await
+            drive(target, job, &plan, |it: &redis::Assign| Some(it.answers.violations())).await
         }
     }
 }
@@ -329,17 +360,17 @@ async fn drive<T: Target>(
     target: Arc<T>,
     job: Job,
     plan: &Plan,
-    violations: impl Fn(&T) -> Vec<String>,
+    violations: impl Fn(&T) -> Option<Vec<String>>,
 ) -> Measured {
     let figures = load::run(&target, plan, |_| ()).await.unwrap();
     let mut wrong: Vec<String> = Vec::new();
     for again in 0..AGAIN.min(figures.done / T::PIECES) {
-        if let Err(failed) = target.call(job.callers, again).await {
-            wrong.push(format!("asked for again: {}", failed.0));
+        if let Err(error) = target.call(job.callers, again).await {
+            wrong.push(format!("asked for again: {}", error.0));
         }
     }
-    wrong.extend(violations(&target));
-    Measured { figures, violations: wrong }
+    let violations = violations(&target).map(|found| wrong.into_iter().chain(found).collect());
+    Measured { figures, violations }
 }
 
 /// All runs of a measurement.
@@ -352,7 +383,7 @@ struct Median {
     p50_ms: f64,
     p99_ms: f64,
     failed: u64,
-    violations: Vec<String>,
+    violations: Option<usize>,
 }
 
 impl Median {
@@ -374,11 +405,11 @@ impl Median {
             p50_ms: ms(0.5),
             p99_ms: ms(0.99),
             failed: all.iter().map(|run| run.figures.failures()).sum(),
-            violations: all.iter().flat_map(|run| run.violations.clone()).collect(),
+            violations: all.iter().map(|run| Some(run.violations.as_ref()?.len())).sum(),
         }
     }
 
-    fn json(&self) -> serde_json::Value {
+    fn json(&self, ratio: Option<f64>) -> serde_json::Value {
         let Measurement { who, what, groups, in_flight } = self.measurement;
         json!({
             "who": format!("{who:?}").to_lowercase(),
@@ -391,7 +422,8 @@ impl Median {
             "p50_ms": self.p50_ms,
             "p99_ms": self.p99_ms,
             "failed": self.failed,
-            "violations": self.violations.len(),
+            "violations": self.violations,
+            "turnwise_over_it": ratio,
         })
     }
 }

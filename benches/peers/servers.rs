@@ -28,6 +28,21 @@ const LOG_SHOWN_MAX: usize = 2_000;
 /// How long each try to ask a server takes at the most.
 const ASK_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// What each says of its version.
+pub(crate) fn versions() -> serde_json::Value {
+    let said = |program: &Path| {
+        let output = Command::new(program).arg("--version").output();
+        let output = output.unwrap_or_else(|why| panic!("{}: {why}", program.display()));
+        String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().to_owned()
+    };
+    serde_json::json!({
+        "etcd": said(Path::new("etcd")),
+        "postgres": said(&postgres_bin().join("postgres")),
+        "redis": said(Path::new("redis-server")),
+        "turnwise": env!("CARGO_PKG_VERSION"),
+    })
+}
+
 /// One process.
 #[derive(Debug)]
 pub(crate) struct Server {

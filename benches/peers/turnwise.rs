@@ -38,10 +38,18 @@ impl Drop for Started {
     }
 }
 
+/// A program, to be named by the first argument, that the kernel ends where this process is killed; see `servers`.
+fn ended_with_us() -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "TERM"]);
+    command
+}
+
 /// The echo as a process of its own, and where it answers.
 pub(crate) fn start_echo() -> (Started, String) {
-    let mut echo = Command::new(env::current_exe().unwrap());
-    let mut child = echo.arg("--echo").stdout(Stdio::piped()).spawn().unwrap();
+    let mut echo = ended_with_us();
+    let mut child =
+        echo.arg(env::current_exe().unwrap()).arg("--echo").stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     (Started(child), line.trim().to_owned())
@@ -49,8 +57,17 @@ pub(crate) fn start_echo() -> (Started, String) {
 
 /// Three nodes with their data in `folder`, and where they answer.
 pub(crate) fn start_nodes(folder: &std::path::Path) -> (Started, Vec<String>) {
-    let mut dev = Command::new(env!("CARGO_BIN_EXE_turnwise"));
-    dev.args(["dev", "--output", "json", "--client-port", "0", "--data"]).arg(folder);
+    let mut dev = ended_with_us();
+    dev.args([
+        env!("CARGO_BIN_EXE_turnwise"),
+        "dev",
+        "--output",
+        "json",
+        "--client-port",
+        "0",
+        "--data",
+    ])
+    .arg(folder);
     let mut child = dev.stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut text = String::new();

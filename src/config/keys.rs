@@ -141,10 +141,10 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         ["worker_threads", "worker-threads", "TURNWISE_WORKER_THREADS"],
-        Some("2"),
+        Some("auto"),
         "threads",
-        "Threads that serve clients, each some of their connections; consensus and what goes between nodes \
-         have their own",
+        "Threads that serve clients, each some of their connections; `auto`: as many as the processors that this \
+         process may use, from 2 to 16. Consensus and what goes between nodes have their own",
     ),
     key(
         ["proposal_queue_max", "proposal-queue-max", "TURNWISE_PROPOSAL_QUEUE_MAX"],

@@ -39,6 +39,7 @@ fn three_required_keys_and_the_defaults_make_a_node() {
     let tick = std::time::Duration::from_millis(30);
     assert_eq!(config.timing, Timing { tick, heartbeat_ticks: 2, election_ticks: 10 });
     assert_eq!(config.log_format, LogFormat::Text);
+    assert!((2..=16).contains(&config.worker_threads), "one for each processor");
     assert!(!config.bootstrap && !config.insecure);
     assert_eq!(config.admin_token_file, None);
     let file = Some(Path::new("admin").to_path_buf());
@@ -107,7 +108,12 @@ fn an_error_names_the_key_and_where_the_value_came_from() {
 
     let file = Some((Path::new("t.toml"), "worker_threads = 0"));
     let from_file = Config::resolve(&flags(&required()), file).unwrap_err().to_string();
-    assert_eq!(from_file, "worker_threads: `0` is not a whole number from 1 (from file t.toml)");
+    let expected =
+        "worker_threads: `0` is not a whole number from 1, nor `auto` (from file t.toml)";
+    assert_eq!(from_file, expected);
+
+    let file = Some((Path::new("t.toml"), "worker_threads = \"auto\""));
+    Config::resolve(&flags(&required()), file).unwrap();
 
     let file = Some((Path::new("t.toml"), "worker_threads = 1.5"));
     let wrong_type = Config::resolve(&flags(&required()), file).unwrap_err().to_string();

@@ -182,7 +182,11 @@ async fn bench(context: &Context, arguments: &Arguments) -> Result<(), Failure> 
     let clients: Vec<Client> = (0..measured.connections.max(1))
         .map(|_| self::client(&leader_first, &options))
         .collect::<Result<_, _>>()?;
-    let before = Usage::now(&client).await?;
+    // The warm-up is not measured.
+    let warm = async {
+        tokio::time::sleep(measured.plan.warm_up).await;
+        Usage::now(&client).await
+    };
     let bar = Bar::begin(&measured.plan);
     let mut unwritten = None;
     let each = |moment: &Moment| {
@@ -191,7 +195,8 @@ async fn bench(context: &Context, arguments: &Arguments) -> Result<(), Failure> 
             unwritten = unwritten.take().or(series.write(moment).err());
         }
     };
-    let figures = callers::run(&clients, &field, &measured, each).await?;
+    let (figures, before) =
+        tokio::try_join!(callers::run(&clients, &field, &measured, each), warm)?;
     bar.0.finish_and_clear();
     let used = Usage::now(&client).await?.since(&before);
     if let Some(failure) = unwritten {
@@ -200,13 +205,13 @@ async fn bench(context: &Context, arguments: &Arguments) -> Result<(), Failure> 
 
     let report = Report::new(&measured, &figures, &used);
     report.show(context)?;
-    if !arguments.keep && arguments.local.is_none() {
-        field.remove(&client).await?;
-    }
-    match arguments.profile {
+    let verdict = match arguments.profile {
         None => nothing_done(&figures),
         Some(profile) => profile::verdict(profile, &figures, context),
-    }
+    };
+    let is_ours = !arguments.keep && arguments.local.is_none();
+    let removed = if is_ours { field.remove(&client).await } else { Ok(()) };
+    verdict.and(removed)
 }
 
 /// A run without any success is none.

@@ -20,8 +20,7 @@ impl Report {
             Pace::Closed => Value::Null,
             Pace::Open { per_second } => per_second.into(),
         };
-        // Usage is of all that was done, the warm-up included.
-        let all: u64 = figures.moments.iter().map(|moment| moment.done + moment.failed).sum();
+        let all = figures.done + figures.failures();
         let per_million = |time: Option<Duration>| {
             time.filter(|_| all > 0)
                 .map_or(Value::Null, |time| short(time.as_secs_f64() * 1e6 / count(all)))

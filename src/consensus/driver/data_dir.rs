@@ -256,7 +256,6 @@ pub fn write_snapshot<S: StateMachine, D: Disk>(
     let mut writer = store.create(id, &meta)?;
     S::save(state, &mut writer).map_err(failed)?;
     let len = writer.finish()?;
-    tracing::info!(index = id.index, len, "snapshot written");
     Ok(WrittenSnapshot { meta, len })
 }
 

@@ -16,6 +16,7 @@ use super::{
     turn::Report,
 };
 use crate::{
+    clock,
     consensus::{
         Install, NodeId, StateMachine,
         log::{
@@ -79,7 +80,12 @@ impl<D: Disk> Snapshots<D> {
         let store = Arc::clone(&self.store);
         let failed = reports.clone();
         let write = move || {
+            let began = clock::monotonic();
             let result = write_snapshot(&store, SnapshotId { index, term }, &meta, &state);
+            if let Ok(WrittenSnapshot { len, .. }) = &result {
+                let took_ms = clock::monotonic().saturating_sub(began).as_millis();
+                tracing::info!(index, len, took_ms, "snapshot written");
+            }
             // The consensus thread is gone only where the process is ending.
             drop(reports.send(Report::Saved(Saved { index, term, result })));
         };

@@ -293,3 +293,62 @@ fn what_was_received_wrong_or_in_part_never_gets_a_name() {
     assert!(disk.list().unwrap().is_empty(), "{:?}", disk.list());
     assert!(receive(ID, &file).is_none());
 }
+
+/// The log's own syncs wait for what another file of the disk has not written yet: never for more than a piece of it.
+#[test]
+fn a_long_snapshot_is_made_durable_while_it_is_written_and_received() {
+    let (from, to) = (MemDisk::new(), MemDisk::new());
+    let sent = store(&from);
+    let mut writer = sent.create(ID, b"members").unwrap();
+    let mut synced = Vec::new();
+    for _ in 0..4 {
+        writer.write_all(&body(CHUNK)).unwrap();
+        synced.push(from.counters().syncs);
+    }
+    assert_eq!(synced, [1, 2, 3, 4]);
+    let len = writer.finish().unwrap();
+    assert_eq!(from.counters().syncs, 5);
+
+    let bytes = sent.bytes(ID).unwrap();
+    let received = store(&to);
+    let mut receiver = received.receive(ID, len).unwrap();
+    while !receiver.is_complete() {
+        let at = receiver.received();
+        receiver.write(at, &bytes.read(at, CHUNK / 4).unwrap()).unwrap();
+        assert!(to.counters().syncs >= receiver.received() / CHUNK as u64, "after {at}");
+    }
+    receiver.finish().unwrap();
+}
+
+/// The process has to end then, so it must not pass for an error of another kind.
+#[test]
+fn a_sync_that_fails_is_told_wherever_in_the_file_it_is() {
+    for (len, on_the_way) in [(3 * CHUNK, true), (CHUNK - 1, false), (10, false)] {
+        let disk = MemDisk::new();
+        let sent = store(&disk);
+        let mut writer = sent.create(ID, b"").unwrap();
+        disk.fail_syncs(1);
+        let failed = match writer.write_all(&body(len)) {
+            Err(error) => writer.failure(error),
+            Ok(()) => writer.finish().unwrap_err(),
+        };
+        assert!(failed.is_failed_sync(), "{len}: {failed}");
+        assert!(disk.list().unwrap().is_empty(), "nothing is left of it");
+
+        let mut receiver = sent.receive(ID, len as u64).unwrap();
+        disk.fail_syncs(1);
+        let failed = receiver.write(0, &body(len)).and_then(|()| receiver.finish().map(drop));
+        assert!(failed.as_ref().unwrap_err().is_failed_sync(), "{len}: {failed:?}");
+
+        let mut writer = sent.create(ID, b"").unwrap();
+        disk.fail_after(0);
+        let failed = match writer.write_all(&body(len)) {
+            Err(error) => writer.failure(error),
+            Ok(()) => {
+                assert!(!on_the_way);
+                writer.finish().unwrap_err()
+            }
+        };
+        assert!(!failed.is_failed_sync(), "{len}: {failed}");
+    }
+}

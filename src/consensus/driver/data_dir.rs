@@ -254,7 +254,9 @@ pub fn write_snapshot<S: StateMachine, D: Disk>(
     meta.cluster_version = state.version();
     let meta: Bytes = meta.encode_to_vec().into();
     let mut writer = store.create(id, &meta)?;
-    S::save(state, &mut writer).map_err(failed)?;
+    if let Err(error) = S::save(state, &mut writer) {
+        return Err(writer.failure(error));
+    }
     let len = writer.finish()?;
     Ok(WrittenSnapshot { meta, len })
 }

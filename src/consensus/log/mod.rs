@@ -5,6 +5,7 @@
 //! | `disk` | the `Disk` trait: all that is asked of a data directory |
 //! | `real` | the disk of this machine: permissions, lock file |
 //! | `durable` | [`Log`]: write, read, and which state is believed |
+//! | `paced` | a long file, made durable piece by piece, so that the log is not held up |
 //! | `roll` | a new segment, spares, and dropping old segments |
 //! | `open` | from a directory to a log again: torn tails cut, rot refused |
 //! | `salvage` | what can be read of a damaged log, without changing it |
@@ -23,6 +24,7 @@ mod durable;
 mod error;
 mod header;
 mod open;
+mod paced;
 mod real;
 mod record;
 mod replay;

@@ -14,6 +14,7 @@ use super::disk::{Disk, DiskFile, to_u64, to_usize};
 use super::durable::{Live, Log, LogConfig, Segment, encode};
 use super::error::LogError;
 use super::header::{HEADER_LEN, Header, Identity, Previous};
+use super::paced::Paced;
 use super::record::{Place, Record, Seal};
 use crate::{
     consensus::{Entry, HardState},
@@ -46,15 +47,15 @@ impl SpareRequest {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             Ok(()) | Err(_) => {}
         }
-        let file = disk.create(&self.name)?;
+        let mut file = Paced::new(disk.create(&self.name)?);
         let zeros = vec![0; to_usize(CHUNK.min(self.bytes))];
         let mut at = 0;
         while at < self.bytes {
             let len = to_usize(CHUNK.min(self.bytes - at));
-            file.write_at(zeros.get(..len).unwrap_or(&zeros), at)?;
+            file.append(zeros.get(..len).unwrap_or(&zeros))?;
             at += CHUNK;
         }
-        file.sync()?;
+        let file = file.finish()?;
         Ok(Spare { name: self.name, file, bytes: self.bytes, zeroed: true })
     }
 }

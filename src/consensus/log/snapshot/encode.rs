@@ -51,16 +51,31 @@ impl<W: Write> SnapshotEncoder<W> {
         })
     }
 
+    /// The writer.
+    pub(super) fn out(&mut self) -> &mut W {
+        &mut self.out
+    }
+
     /// Writes what is left and the trailer. Gives the writer back, and how many bytes it got.
     ///
     /// # Errors
     ///
     /// Those of `out`.
     pub fn finish(mut self) -> io::Result<(W, u64)> {
+        let len = self.end()?;
+        Ok((self.out, len))
+    }
+
+    /// The same, for whoever needs the writer where that fails too. Nothing may be written after it.
+    pub(super) fn end(&mut self) -> io::Result<u64> {
         self.write_chunk()?;
         let trailer = self.tally.trailer();
         self.out.write_all(&trailer)?;
-        Ok((self.out, self.written + to_u64(trailer.len())))
+        Ok(self.written + to_u64(trailer.len()))
+    }
+
+    pub(super) fn into_out(self) -> W {
+        self.out
     }
 
     fn write_in_chunks(&mut self, bytes: &[u8]) -> io::Result<()> {

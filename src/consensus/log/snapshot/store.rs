@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::super::disk::{Disk, DiskFile, to_u64};
+use super::super::paced::Paced;
 use super::encode::SnapshotHead;
 use super::error::SnapshotError;
 use super::format::{META_LEN_MAX, SnapshotId};
@@ -169,6 +170,7 @@ impl<D: Disk> SnapshotStore<D> {
         let name = self.temporary_name(id);
         let (unfinished, file) = Unfinished::create(Arc::clone(&self.disk), name)?;
         let store = Arc::clone(self);
+        let file = Paced::new(file);
         Ok(SnapshotReceiver { store, unfinished, file, id, len: file_len, received: 0 })
     }
 

@@ -3,6 +3,7 @@
 //! Ranges need no checksum of their own: the receiver checks the whole file before it gets its name.
 
 use super::super::disk::{Disk, DiskFile, to_u64, to_usize};
+use super::super::paced::{Failed, Paced};
 use super::error::SnapshotError;
 use super::format::SnapshotId;
 use super::read::SnapshotReader;
@@ -43,7 +44,7 @@ impl<F: DiskFile> SnapshotBytes<F> {
 pub struct SnapshotReceiver<D: Disk> {
     pub(super) store: Arc<SnapshotStore<D>>,
     pub(super) unfinished: Unfinished<D>,
-    pub(super) file: D::File,
+    pub(super) file: Paced<D::File>,
     pub(super) id: SnapshotId,
     pub(super) len: u64,
     pub(super) received: u64,
@@ -74,9 +75,10 @@ impl<D: Disk> SnapshotReceiver<D> {
         if len > self.len {
             return Err(SnapshotError::TooLong { len, max: self.len });
         }
-        self.file
-            .write_at(bytes, offset)
-            .map_err(SnapshotError::io("write", self.unfinished.name()))?;
+        self.file.append(bytes).map_err(|failed| match failed {
+            Failed::Write(error) => SnapshotError::io("write", self.unfinished.name())(error),
+            Failed::Sync(error) => SnapshotError::io("sync", self.unfinished.name())(error),
+        })?;
         self.received = len;
         Ok(())
     }
@@ -90,8 +92,7 @@ impl<D: Disk> SnapshotReceiver<D> {
     /// [`SnapshotError::Io`]: there is no snapshot then.
     pub fn finish(self) -> Result<SnapshotReader<D::File>, SnapshotError> {
         let Self { store, unfinished, file, id, len: _, received: _ } = self;
-        file.sync().map_err(SnapshotError::io("sync", unfinished.name()))?;
-        drop(file);
+        drop(file.finish().map_err(SnapshotError::io("sync", unfinished.name()))?);
         store.check(unfinished.name(), id)?.verify()?;
         unfinished.finish(id)?;
         store.open_snapshot(id)

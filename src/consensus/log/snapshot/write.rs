@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use super::super::disk::{Disk, DiskFile, to_u64};
+use super::super::disk::{Disk, DiskFile};
+use super::super::paced::{Failed, Paced};
 use super::encode::{SnapshotEncoder, SnapshotHead};
 use super::error::SnapshotError;
 use super::format::SnapshotId;
@@ -46,17 +47,24 @@ impl<D: Disk> Drop for Unfinished<D> {
     }
 }
 
-/// A file that grows.
-struct AtEnd<F> {
-    file: F,
-    at: u64,
+/// Its file, for what writes to any [`Write`].
+struct Out<F> {
+    file: Paced<F>,
+    /// Whoever writes is told of one error as of any other.
+    failed_sync: Option<io::Error>,
 }
 
-impl<F: DiskFile> Write for AtEnd<F> {
+impl<F: DiskFile> Write for Out<F> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write_at(bytes, self.at)?;
-        self.at += to_u64(bytes.len());
-        Ok(bytes.len())
+        match self.file.append(bytes) {
+            Ok(()) => Ok(bytes.len()),
+            Err(Failed::Write(error)) => Err(error),
+            Err(Failed::Sync(error)) => {
+                let told = io::Error::new(error.kind(), "it could not be made durable");
+                self.failed_sync = Some(error);
+                Err(told)
+            }
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -68,7 +76,7 @@ impl<F: DiskFile> Write for AtEnd<F> {
 /// [`finish`](Self::finish), and a writer that is dropped leaves nothing.
 pub struct SnapshotWriter<D: Disk> {
     unfinished: Unfinished<D>,
-    encoder: SnapshotEncoder<AtEnd<D::File>>,
+    encoder: SnapshotEncoder<Out<D::File>>,
     id: SnapshotId,
 }
 
@@ -79,7 +87,10 @@ impl<D: Disk> SnapshotWriter<D> {
         head: SnapshotHead<'_>,
     ) -> Result<Self, SnapshotError> {
         let (unfinished, file) = Unfinished::create(disk, temporary)?;
-        let encoder = SnapshotEncoder::begin(AtEnd { file, at: 0 }, head)
+        let is_planted = planted::is(Bug::SnapshotNotSynced);
+        let file = if is_planted { Paced::never_synced(file) } else { Paced::new(file) };
+        let out = Out { file, failed_sync: None };
+        let encoder = SnapshotEncoder::begin(out, head)
             .map_err(SnapshotError::io("write", unfinished.name()))?;
         Ok(Self { unfinished, encoder, id: head.id })
     }
@@ -89,15 +100,24 @@ impl<D: Disk> SnapshotWriter<D> {
     /// # Errors
     ///
     /// [`SnapshotError::Io`]; there is no snapshot then.
-    pub fn finish(self) -> Result<u64, SnapshotError> {
+    pub fn finish(mut self) -> Result<u64, SnapshotError> {
+        let len = match self.encoder.end() {
+            Ok(len) => len,
+            Err(error) => return Err(self.failure(error)),
+        };
         let Self { unfinished, encoder, id } = self;
-        let name = unfinished.name().to_owned();
-        let (out, len) = encoder.finish().map_err(SnapshotError::io("write", &name))?;
-        if !planted::is(Bug::SnapshotNotSynced) {
-            out.file.sync().map_err(SnapshotError::io("sync", &name))?;
-        }
+        let synced = encoder.into_out().file.finish();
+        synced.map_err(SnapshotError::io("sync", unfinished.name()))?;
         unfinished.finish(id)?;
         Ok(len)
+    }
+
+    /// Why it could not be written, where writing to it failed with this error.
+    pub fn failure(mut self, error: io::Error) -> SnapshotError {
+        match self.encoder.out().failed_sync.take() {
+            Some(failed) => SnapshotError::io("sync", self.unfinished.name())(failed),
+            None => SnapshotError::io("write", self.unfinished.name())(error),
+        }
     }
 }
 

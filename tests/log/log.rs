@@ -251,6 +251,35 @@ fn compacting_everything_keeps_index_term_and_hard_state() {
     assert_eq!((log.last_index(), log.hard_state()), (12, hard_state(8, 3, 12)));
 }
 
+/// Removing takes a while, so it is done elsewhere; whoever never does it finds it done by the next start.
+#[test]
+fn what_is_released_is_the_callers_to_remove_or_the_next_starts() {
+    let segments =
+        |disk: &MemDisk| disk.file_names().iter().filter(|name| name.ends_with(".log")).count();
+    let disk = MemDisk::new();
+    let mut log = create(&disk);
+    for index in 1..=30 {
+        append(&mut log, &entries(index, 1, 1, 1000));
+    }
+    let all = segments(&disk);
+    assert!(log.release(0).unwrap().is_empty());
+    let dropped = log.release(25).unwrap();
+    // One of them is the spare now.
+    assert_eq!(segments(&disk), all - 1);
+    let first = log.first_index();
+    assert!(first > 20 && log.read(first, 31, u64::MAX).is_ok(), "{first}");
+
+    let other = disk.fork();
+    dropped.remove(&disk).unwrap();
+    let left = segments(&disk);
+    assert!(left < 5, "{left}");
+    other.restart();
+    let (log, _) = open(&other).unwrap();
+    assert_eq!((segments(&other), log.first_index()), (left, first));
+    let (low, high) = (log.first_index(), log.last_index() + 1);
+    assert_eq!(log.read(low, high, u64::MAX).unwrap(), entries(first, 31 - first, 1, 1000));
+}
+
 #[test]
 fn a_recycled_segments_old_records_are_never_taken_for_new_ones() {
     let disk = MemDisk::new();

@@ -51,6 +51,8 @@ pub(super) struct Saved {
     pub(super) index: u64,
     pub(super) term: u64,
     pub(super) result: Result<WrittenSnapshot, SnapshotError>,
+    /// How it went to remove the one before the last: on the way, for a long file takes a while.
+    pub(super) removed: Result<(), SnapshotError>,
 }
 
 /// How sending one ended.
@@ -81,18 +83,21 @@ impl<D: Disk> Snapshots<D> {
         let failed = reports.clone();
         let write = move || {
             let began = clock::monotonic();
-            let result = write_snapshot(&store, SnapshotId { index, term }, &meta, &state);
+            let id = SnapshotId { index, term };
+            let result = write_snapshot(&store, id, &meta, &state);
             if let Ok(WrittenSnapshot { len, .. }) = &result {
                 let took_ms = clock::monotonic().saturating_sub(began).as_millis();
                 tracing::info!(index, len, took_ms, "snapshot written");
             }
+            let removed = if result.is_ok() { store.keep_two(id) } else { Ok(()) };
             // The consensus thread is gone only where the process is ending.
-            drop(reports.send(Report::Saved(Saved { index, term, result })));
+            drop(reports.send(Report::Saved(Saved { index, term, result, removed })));
         };
         if let Err(source) = thread::Builder::new().name("snapshot".to_owned()).spawn(write) {
             let file = "a snapshot".to_owned();
             let result = Err(SnapshotError::Io { action: "start a thread for", file, source });
-            drop(failed.send(Report::Saved(Saved { index, term, result })));
+            let removed = Ok(());
+            drop(failed.send(Report::Saved(Saved { index, term, result, removed })));
         }
     }
 
@@ -104,11 +109,6 @@ impl<D: Disk> Snapshots<D> {
         // No log of this node's leads from an older one to it.
         removed(self.store.remove_before(id))?;
         Ok(state)
-    }
-
-    /// Removes what the newest snapshot, taken here, has replaced.
-    pub(super) fn replaced_by(&self, id: SnapshotId) -> Result<(), Ended> {
-        removed(self.store.keep_two(id))
     }
 
     /// The task of sending the snapshot that `message` speaks of.
@@ -131,7 +131,7 @@ impl<D: Disk> Snapshots<D> {
 
 /// Only room is lost where an old snapshot can't be removed, but for a failed fsync: the next one would
 /// not tell that the directory was not synced.
-fn removed(result: Result<(), SnapshotError>) -> Result<(), Ended> {
+pub(super) fn removed(result: Result<(), SnapshotError>) -> Result<(), Ended> {
     match result {
         Err(error) if error.is_failed_sync() => Err(ended(error)),
         Err(error) => {

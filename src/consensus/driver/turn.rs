@@ -26,7 +26,7 @@ use crate::{
     consensus::{
         ChangeId, Changed, Committed, Effect, EventSink, Input, Node, NodeId, NotChanged,
         NotProposed, Now, Persist, Proposal, ProposalId, ReadId, Role, Standing, StateMachine,
-        log::{Batch, Disk, Log, LogError, Spare, snapshot::SnapshotId},
+        log::{Batch, Disk, Log, LogError, Spare},
         peers::{Addresses, Links, PeerEvent, PeerView, Speaker, addresses},
     },
     telemetry::{self, Metrics},
@@ -43,6 +43,8 @@ pub(super) enum Report<F> {
     Saved(Saved),
     Sent(Sent),
     Spare(std::io::Result<Spare<F>>),
+    /// Segments of the log are gone.
+    Dropped(Result<(), LogError>),
 }
 
 /// Everything that reaches the thread, in one place.
@@ -319,9 +321,10 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
 
     fn reported(&mut self, report: Report<D::File>) -> Result<(), Ended> {
         match report {
-            Report::Saved(Saved { index, term, result }) => match result {
+            Report::Dropped(removed) => Ok(removed?),
+            Report::Saved(Saved { index, term, result, removed }) => match result {
                 Ok(WrittenSnapshot { meta, len }) => {
-                    self.parts.snapshots.replaced_by(SnapshotId { index, term })?;
+                    snapshots::removed(removed)?;
                     self.handle(Input::SnapshotSaved { index, term, meta, len })
                 }
                 Err(error) if error.is_failed_sync() => Err(snapshots::ended(error)),
@@ -352,13 +355,17 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
     fn ticked(&mut self) -> Result<(), Ended> {
         self.parts.log.vouch()?;
         if let Some(request) = self.parts.log.spare_wanted() {
-            let (disk, reports) = (Arc::clone(&self.parts.disk), self.parts.reports.clone());
-            self.tasks.spawn_blocking_on(
-                move || drop(reports.send(Report::Spare(request.fill(disk.as_ref())))),
-                &self.parts.runtime,
-            );
+            self.spawn(move |disk| Report::Spare(request.fill(disk)));
         }
         Ok(())
+    }
+
+    /// Has another thread do what waits for the disk.
+    fn spawn(&mut self, work: impl FnOnce(&D) -> Report<D::File> + Send + 'static) {
+        let (disk, reports) = (Arc::clone(&self.parts.disk), self.parts.reports.clone());
+        // The consensus thread is gone only where the process is ending.
+        let work = move || drop(reports.send(work(disk.as_ref())));
+        self.tasks.spawn_blocking_on(work, &self.parts.runtime);
     }
 
     /// Hands one input to the node and performs what comes of it.
@@ -409,7 +416,12 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
                 let send = async move { drop(reports.send(Report::Sent(task.await))) };
                 self.tasks.spawn_on(send, &self.parts.runtime);
             }
-            Effect::CompactLog { through } => self.parts.log.compact(through)?,
+            Effect::CompactLog { through } => {
+                let dropped = self.parts.log.release(through)?;
+                if !dropped.is_empty() {
+                    self.spawn(move |disk| Report::Dropped(dropped.remove(disk)));
+                }
+            }
             Effect::ProposalsFailed { proposals, why } => {
                 let leader = self.parts.node.status().leader;
                 let why = match why {

@@ -39,5 +39,5 @@ pub use error::{Damage, DiskError, LogError};
 pub use header::{Identity, VERSION};
 pub use open::{Expected, Recovered, TornTail};
 pub use real::{RealDisk, RealFile};
-pub use roll::{Spare, SpareRequest};
+pub use roll::{Dropped, Spare, SpareRequest};
 pub use salvage::{Salvage, Stretch};

@@ -369,7 +369,10 @@ async fn drive<T: Target>(
             wrong.push(format!("asked for again: {}", error.0));
         }
     }
-    let violations = violations(&target).map(|found| wrong.into_iter().chain(found).collect());
+    let violations = match violations(&target) {
+        Some(found) => Some(wrong.into_iter().chain(found).collect()),
+        None => Some(wrong).filter(|wrong| !wrong.is_empty()),
+    };
     Measured { figures, violations }
 }
 
@@ -405,7 +408,10 @@ impl Median {
             p50_ms: ms(0.5),
             p99_ms: ms(0.99),
             failed: all.iter().map(|run| run.figures.failures()).sum(),
-            violations: all.iter().map(|run| Some(run.violations.as_ref()?.len())).sum(),
+            violations: all
+                .iter()
+                .filter_map(|run| Some(run.violations.as_ref()?.len()))
+                .reduce(|a, b| a + b),
         }
     }
 

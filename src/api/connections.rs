@@ -82,7 +82,7 @@ fn not_accepted(error: &io::Error) {
 }
 
 /// The connections that are made to a listener, each to send small messages at once. One that fails is passed over,
-/// and no more than a few a second are tried while there is no descriptor for any.
+/// and no more than twenty a second are tried while there is no descriptor for any.
 pub fn accepted(listener: TcpListener) -> impl Stream<Item = TcpStream> + Send {
     sound(TcpListenerStream::new(listener))
 }

@@ -41,7 +41,7 @@ pub struct Figures {
 }
 
 /// One interval of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Moment {
     /// Its end, from the start of the load, warm-up included.
     pub at: Duration,

@@ -159,6 +159,11 @@ impl Assignments {
         }
     }
 
+    /// The id of the request that made it.
+    pub(super) fn request(&self, id: AssignmentId) -> Option<&str> {
+        self.records.raw(id)?.request.map(|request| request.id)
+    }
+
     pub(super) fn is_via(&self, id: AssignmentId, via: &Via) -> bool {
         self.records.head(id).is_some_and(|head| head.is_via(via))
     }

@@ -51,16 +51,14 @@ impl Least for Memory {
 impl Requests {
     /// Where the request's answer is remembered, if it is. `assignments` are those of the same team.
     pub(super) fn find(&self, id: &RequestId, assignments: &Assignments) -> Option<Memory> {
-        let is_meant = |memory: &Memory| self.id(*memory, assignments).as_ref() == Some(id);
+        let is_meant = |memory: &Memory| self.id(*memory, assignments) == Some(id.as_str());
         self.by_id.at(Place::of(id.as_str())).find(is_meant)
     }
 
-    fn id(&self, memory: Memory, assignments: &Assignments) -> Option<RequestId> {
+    fn id<'a>(&'a self, memory: Memory, assignments: &'a Assignments) -> Option<&'a str> {
         match memory {
-            Memory::Assignment(assignment) => {
-                assignments.get(assignment)?.request.as_ref().map(|key| key.id.clone())
-            }
-            Memory::Answer(at) => self.answered(at).map(RequestId::new),
+            Memory::Assignment(assignment) => assignments.request(assignment),
+            Memory::Answer(at) => self.answered(at),
         }
     }
 
@@ -127,7 +125,7 @@ impl Requests {
     /// A request that is remembered twice.
     pub(super) fn doubled(&self, assignments: &Assignments) -> Option<RequestId> {
         let id = |memory| self.id(memory, assignments);
-        self.by_id.doubled(id).and_then(id)
+        self.by_id.doubled(id).and_then(id).map(RequestId::new)
     }
 
     /// Forgets a request with the assignment it made.

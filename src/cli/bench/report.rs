@@ -20,10 +20,11 @@ impl Report {
             Pace::Closed => Value::Null,
             Pace::Open { per_second } => per_second.into(),
         };
-        let all = figures.done + figures.failures();
+        // Processor time is counted from the end of the warm-up to that of the last call.
+        let all: f64 = figures.moments.iter().map(|moment| after(moment, plan.warm_up)).sum();
         let per_million = |time: Option<Duration>| {
-            time.filter(|_| all > 0)
-                .map_or(Value::Null, |time| short(time.as_secs_f64() * 1e6 / count(all)))
+            time.filter(|_| all > 0.0)
+                .map_or(Value::Null, |time| short(time.as_secs_f64() * 1e6 / all))
         };
         let failed: serde_json::Map<String, Value> =
             figures.failed.iter().map(|(class, count)| (class.clone(), (*count).into())).collect();
@@ -75,8 +76,11 @@ fn ms(time: Duration) -> Value {
     short(time.as_secs_f64() * 1e3)
 }
 
-fn count(count: u64) -> f64 {
-    per_second(count, Duration::from_secs(1))
+/// How much of what ended in a moment did so after a time, if all did so evenly.
+fn after(moment: &Moment, time: Duration) -> f64 {
+    let length = moment.length.as_secs_f64();
+    let late = moment.at.saturating_sub(time).as_secs_f64().min(length);
+    per_second(moment.done + moment.failed, Duration::from_secs(1)) * (late / length.max(1e-9))
 }
 
 /// A file with a line for each interval.
@@ -118,7 +122,27 @@ impl Series {
 
 #[cfg(test)]
 mod tests {
-    use super::short;
+    use std::time::Duration;
+
+    use super::{after, short};
+    use crate::load::Moment;
+
+    #[test]
+    fn what_ended_in_the_warm_up_does_not_count() {
+        let ms = Duration::from_millis;
+        let moment = |at, length| Moment {
+            at: ms(at),
+            length: ms(length),
+            done: 900,
+            failed: 100,
+            ..Moment::default()
+        };
+        let counted = |at, length, warm_up| after(&moment(at, length), ms(warm_up)).round();
+        assert_eq!(counted(1_000, 1_000, 1_000), 0.0);
+        assert_eq!(counted(1_000, 1_000, 750), 250.0);
+        assert_eq!(counted(2_000, 1_000, 1_000), 1_000.0);
+        assert_eq!(counted(0, 0, 0), 0.0);
+    }
 
     #[test]
     fn numbers_are_short_without_losing_what_matters() {

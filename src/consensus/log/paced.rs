@@ -20,7 +20,8 @@ pub(super) struct Paced<F> {
     is_synced: bool,
 }
 
-/// What failed. After a sync the process must end.
+/// What failed. After a sync nothing is known of what was written: for want of a snapshot's the process must end, a
+/// spare segment is made anew.
 #[derive(Debug)]
 pub(super) enum Failed {
     Write(io::Error),
@@ -47,14 +48,14 @@ impl<F: DiskFile> Paced<F> {
 
     /// Writes some more at its end, in one write.
     pub(super) fn append(&mut self, bytes: &[u8]) -> Result<(), Failed> {
+        if self.unsynced >= PIECE {
+            self.unsynced = 0;
+            self.sync().map_err(Failed::Sync)?;
+        }
         self.file.write_at(bytes, self.len).map_err(Failed::Write)?;
         self.len += to_u64(bytes.len());
         self.unsynced += to_u64(bytes.len());
-        if self.unsynced < PIECE {
-            return Ok(());
-        }
-        self.unsynced = 0;
-        self.sync().map_err(Failed::Sync)
+        Ok(())
     }
 
     /// Makes all of it durable.

@@ -122,7 +122,7 @@ pub(super) async fn receive<D: Disk>(
     // time to remove.
     let (pieces, mut coming) = mpsc::channel(1);
     let (store, length) = (Arc::clone(&service.store), offer.length);
-    let writing = tokio::task::spawn_blocking(move || {
+    let mut write = move || {
         let mut receiver = store.receive(id, length)?;
         while let Some(piece) = coming.blocking_recv() {
             match piece {
@@ -131,6 +131,18 @@ pub(super) async fn receive<D: Disk>(
             }
         }
         Ok(None)
+    };
+    let events = service.events.clone();
+    let writing = tokio::task::spawn_blocking(move || {
+        write().map_err(|error: SnapshotError| {
+            if !error.is_failed_sync() {
+                return unreadable(error);
+            }
+            let status = Status::data_loss(error.to_string());
+            // From here, because the call may be over by now. Nobody hears it only where the process is ending.
+            drop(events.blocking_send(PeerEvent::DiskFailed { error }));
+            status
+        })
     });
     while let Some(piece) = next(&mut chunks).await? {
         let Piece::Data(data) = piece else {
@@ -142,15 +154,7 @@ pub(super) async fn receive<D: Disk>(
         }
     }
     drop(pieces.send(Written::All).await);
-    let finished = writing.await.map_err(not_run)?;
-    let stored = match finished {
-        Err(error) if error.is_failed_sync() => {
-            let status = Status::data_loss(error.to_string());
-            service::pass(&service.events, PeerEvent::DiskFailed { error }).await?;
-            return Err(status);
-        }
-        finished => finished.map_err(unreadable)?,
-    };
+    let stored = writing.await.map_err(not_run)??;
     let stored = stored.ok_or_else(|| Status::internal("a snapshot was given up"))?;
     if stored.meta() != header.meta {
         return Err(Status::data_loss("the snapshot's meta is not what was announced"));

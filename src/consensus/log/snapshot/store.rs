@@ -1,5 +1,6 @@
 //! Which snapshots there are in a data directory.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -127,7 +128,11 @@ impl<D: Disk> SnapshotStore<D> {
     pub fn remove_before(&self, id: SnapshotId) -> Result<(), SnapshotError> {
         for old in self.list()?.into_iter().filter(|old| *old < id) {
             let name = file_name(old);
-            self.disk.remove(&name).map_err(SnapshotError::io("remove", &name))?;
+            match self.disk.remove(&name) {
+                // Another thread was faster.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                removed => removed.map_err(SnapshotError::io("remove", &name))?,
+            }
         }
         self.disk.sync_dir().map_err(SnapshotError::io("sync", "the data directory"))
     }

@@ -410,8 +410,8 @@ impl Median {
             failed: all.iter().map(|run| run.figures.failures()).sum(),
             violations: all
                 .iter()
-                .filter_map(|run| Some(run.violations.as_ref()?.len()))
-                .reduce(|a, b| a + b),
+                .filter_map(|run| run.violations.as_ref().map(Vec::len))
+                .reduce(|sum, count| sum + count),
         }
     }
 

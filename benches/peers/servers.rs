@@ -28,6 +28,13 @@ const LOG_SHOWN_MAX: usize = 2_000;
 /// How long each try to ask a server takes at the most.
 const ASK_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// A program, to be named by the first argument, that gets this signal where the process that started it is killed.
+pub(crate) fn ended_with_us(signal: &str) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", signal]);
+    command
+}
+
 /// What each says of its version.
 pub(crate) fn versions() -> serde_json::Value {
     let said = |program: &Path| {
@@ -68,8 +75,7 @@ impl Server {
     fn start(folder: &Path, name: &str, end: Signal, words: &[String]) -> Self {
         let log = folder.join(format!("{name}.log"));
         let out = File::create(&log).unwrap();
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", if end == Signal::QUIT { "QUIT" } else { "TERM" }]);
+        let mut command = ended_with_us(if end == Signal::QUIT { "QUIT" } else { "TERM" });
         command.args(words).current_dir(folder).env_clear().env("PATH", path());
         command.stdin(Stdio::null()).stdout(out.try_clone().unwrap()).stderr(out);
         let child = command.spawn().unwrap_or_else(|why| panic!("{command:?}: {why}"));

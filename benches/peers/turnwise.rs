@@ -6,7 +6,7 @@ use std::{
     collections::{BTreeMap, VecDeque},
     env,
     io::{BufRead as _, BufReader},
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
     sync::{Mutex, PoisonError},
 };
 
@@ -22,6 +22,7 @@ use tonic::transport::{Channel, Endpoint};
 use super::{
     check::{Answer, violations},
     job::{Job, contact_id, ring},
+    servers::ended_with_us,
 };
 
 /// A process of ours that is told to end, and waited for.
@@ -38,16 +39,9 @@ impl Drop for Started {
     }
 }
 
-/// A program, to be named by the first argument, that the kernel ends where this process is killed; see `servers`.
-fn ended_with_us() -> Command {
-    let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "TERM"]);
-    command
-}
-
 /// The echo as a process of its own, and where it answers.
 pub(crate) fn start_echo() -> (Started, String) {
-    let mut echo = ended_with_us();
+    let mut echo = ended_with_us("TERM");
     let mut child =
         echo.arg(env::current_exe().unwrap()).arg("--echo").stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
@@ -57,7 +51,7 @@ pub(crate) fn start_echo() -> (Started, String) {
 
 /// Three nodes with their data in `folder`, and where they answer.
 pub(crate) fn start_nodes(folder: &std::path::Path) -> (Started, Vec<String>) {
-    let mut dev = ended_with_us();
+    let mut dev = ended_with_us("TERM");
     dev.args([
         env!("CARGO_BIN_EXE_turnwise"),
         "dev",

@@ -42,7 +42,8 @@ impl Run {
 
     fn compact(&mut self, through: u64) -> bool {
         self.compacted = self.compacted.max(through);
-        self.log.as_mut().unwrap().compact(through).is_ok()
+        let dropped = self.log.as_mut().unwrap().compact(through);
+        dropped.and_then(|dropped| dropped.remove(&self.disk)).is_ok()
     }
 
     /// The machine stops as `stop` says, and starts again.

@@ -44,7 +44,7 @@ fn write_segment() -> MemDisk {
     let mut log = create(&disk);
     append(&mut log, &entries(1, 3, 1, 900));
     log.write(&batch(&entries(4, 2, 2, 400), Some(hard_state(2, 3, 3)), true)).unwrap();
-    log.compact(3).unwrap();
+    log.compact(3).unwrap().remove(&disk).unwrap();
     let kinds = |entry: Entry, kind| Entry { kind, ..entry };
     let mixed = [
         kinds(entry(5, 3, "join"), EntryKind::ConfChange),

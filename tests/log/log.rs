@@ -114,7 +114,7 @@ fn a_conflict_in_an_earlier_segment_survives_restarts() {
     append(&mut log, &entries(7, 9, 3, 1000));
     append(&mut log, &entries(6, 1, 4, 1000));
     // Entry 5 is in a segment that begins after entry 12: the base has to come down to 4.
-    log.compact(4).unwrap();
+    log.compact(4).unwrap().remove(&disk).unwrap();
     assert_eq!((log.first_index(), log.term(4)), (5, Some(1)));
     disk.restart();
     let (_, recovered) = open(&disk).unwrap();
@@ -215,7 +215,7 @@ fn compaction_keeps_what_is_not_covered_and_bounds_the_files() {
         model.write(&batch);
         if index % 10 == 0 {
             let size = log.size_bytes();
-            log.compact(index - 5).unwrap();
+            log.compact(index - 5).unwrap().remove(&disk).unwrap();
             assert!(log.size_bytes() <= size);
             assert!((index.saturating_sub(15)..=index - 4).contains(&log.first_index()), "{index}");
             sizes.push(disk.list().unwrap().len());
@@ -241,8 +241,8 @@ fn compacting_everything_keeps_index_term_and_hard_state() {
         let hard_state = Some(hard_state(8, 3, index));
         log.write(&Batch { hard_state, entries: &entries, reset: None, sync: true }).unwrap();
     }
-    log.compact(12).unwrap();
-    log.compact(u64::MAX).unwrap();
+    log.compact(12).unwrap().remove(&disk).unwrap();
+    log.compact(u64::MAX).unwrap().remove(&disk).unwrap();
     let first = log.first_index();
     assert!(first > 9, "{first}");
     disk.restart();
@@ -262,8 +262,8 @@ fn what_is_released_is_the_callers_to_remove_or_the_next_starts() {
         append(&mut log, &entries(index, 1, 1, 1000));
     }
     let all = segments(&disk);
-    assert!(log.release(0).unwrap().is_empty());
-    let dropped = log.release(25).unwrap();
+    assert!(log.compact(0).unwrap().is_empty());
+    let dropped = log.compact(25).unwrap();
     // One of them is the spare now.
     assert_eq!(segments(&disk), all - 1);
     let first = log.first_index();
@@ -287,11 +287,11 @@ fn a_recycled_segments_old_records_are_never_taken_for_new_ones() {
     // All records have one length, so that old ones stand exactly where new ones would.
     for index in 1..=40 {
         append(&mut log, &entries(index, 1, 1, 99));
-        log.compact(index).unwrap();
+        log.compact(index).unwrap().remove(&disk).unwrap();
     }
     for index in 41..=200 {
         append(&mut log, &entries(index, 1, 1, 99));
-        log.compact(index - 1).unwrap();
+        log.compact(index - 1).unwrap().remove(&disk).unwrap();
         let disk = disk.fork();
         disk.restart();
         let (log, recovered) = open(&disk).unwrap();
@@ -424,7 +424,7 @@ fn segment_length_may_change_between_starts() {
         for index in last + 1..=last + 10 {
             append(&mut log, &entries(index, 1, 1, 1000));
         }
-        log.compact(0).unwrap();
+        log.compact(0).unwrap().remove(&disk).unwrap();
     }
 }
 
@@ -441,7 +441,7 @@ fn the_real_disk_keeps_a_log_too() {
             let batch =
                 Batch { entries: &entries(index, 1, 1, 700), sync: true, ..Batch::default() };
             log.write(&batch).unwrap();
-            log.compact(index.saturating_sub(20)).unwrap();
+            log.compact(index.saturating_sub(20)).unwrap().remove(&*disk).unwrap();
         }
     }
     let disk = Arc::new(RealDisk::open(temp.path()).unwrap());

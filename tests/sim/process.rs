@@ -208,7 +208,7 @@ impl Process {
             status: node.status(),
             node,
             machine: opened.machine,
-            store: Store::new(opened.log, opened.store),
+            store: Store::new(opened.log, opened.store, disk.clone()),
             disk: disk.clone(),
             inline_disk,
             unsynced: VecDeque::new(),

@@ -85,6 +85,7 @@ pub(crate) type Opened = driver::Opened<State, MemDisk>;
 pub(crate) struct Store {
     log: Log<MemDisk>,
     snapshots: Arc<SnapshotStore<MemDisk>>,
+    disk: MemDisk,
 }
 
 /// Opens a data directory, which is made where there is none and `founds`.
@@ -138,8 +139,12 @@ pub(crate) fn look(disk: &MemDisk, node_id: NodeId) -> Option<Recovered> {
 }
 
 impl Store {
-    pub(crate) fn new(log: Log<MemDisk>, snapshots: Arc<SnapshotStore<MemDisk>>) -> Self {
-        Self { log, snapshots }
+    pub(crate) fn new(
+        log: Log<MemDisk>,
+        snapshots: Arc<SnapshotStore<MemDisk>>,
+        disk: MemDisk,
+    ) -> Self {
+        Self { log, snapshots, disk }
     }
 
     pub(crate) fn last_index(&self) -> u64 {
@@ -192,7 +197,7 @@ impl Store {
     }
 
     pub(crate) fn compact(&mut self, through: u64) -> Result<(), StoreError> {
-        Ok(self.log.compact(through)?)
+        Ok(self.log.compact(through)?.remove(&self.disk)?)
     }
 
     /// Writes a snapshot of this node's state, durably, and removes what it has replaced.

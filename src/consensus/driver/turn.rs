@@ -417,7 +417,7 @@ impl<S: StateMachine, D: Disk> Driver<S, D> {
                 self.tasks.spawn_on(send, &self.parts.runtime);
             }
             Effect::CompactLog { through } => {
-                let dropped = self.parts.log.release(through)?;
+                let dropped = self.parts.log.compact(through)?;
                 if !dropped.is_empty() {
                     self.spawn(move |disk| Report::Dropped(dropped.remove(disk)));
                 }

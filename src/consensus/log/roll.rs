@@ -88,6 +88,9 @@ impl<F> Dropped<F> {
     ///
     /// [`LogError::Io`]: the process must end, for nobody would hear of a failed sync again.
     pub fn remove<D: Disk<File = F>>(self, disk: &D) -> Result<(), LogError> {
+        if self.is_empty() {
+            return Ok(());
+        }
         for Segment { name, file, .. } in self.0 {
             disk.remove(&name).map_err(LogError::io("remove", &name))?;
             // What was open until now is freed here.
@@ -302,26 +305,13 @@ impl<D: Disk> Log<D> {
     }
 
     /// Drops the segments that hold only entries up to `through`, which a durable snapshot covers.
-    /// Entries before `through` may stay; [`first_index`](Self::first_index) tells.
+    /// Entries before `through` may stay; [`first_index`](Self::first_index) tells. Files that are not needed as
+    /// spares are the caller's to remove.
     ///
     /// # Errors
     ///
     /// [`LogError::Io`], which poisons; [`LogError::Poisoned`].
-    pub fn compact(&mut self, through: u64) -> Result<(), LogError> {
-        let dropped = self.release(through)?;
-        if dropped.is_empty() {
-            return Ok(());
-        }
-        let removed = dropped.remove(&*self.disk);
-        self.poison_on_error(removed)
-    }
-
-    /// The same, but for the files that are not needed as spares: they are the caller's to remove.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::compact`].
-    pub fn release(&mut self, through: u64) -> Result<Dropped<D::File>, LogError> {
+    pub fn compact(&mut self, through: u64) -> Result<Dropped<D::File>, LogError> {
         self.check_alive()?;
         let dropped = self.drop_segments(through);
         self.poison_on_error(dropped)
